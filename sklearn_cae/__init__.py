@@ -1,0 +1,39 @@
+"""Find groups in images without labels: contrastive autoencoder, prototypes, samples."""
+
+from importlib import import_module
+
+__version__ = "0.1.0.dev0"
+
+_MODULE_OF = {
+    "ClusterLabelMapper": "label_mapper",
+    "ContrastiveAutoencoderClusterer": "_clusterer",
+    "KNNProbe": "probes",
+    "LinearProbe": "probes",
+    "clustering_report": "metrics",
+}
+_SUBMODULES = [
+    "augmentations",
+    "datasets",
+    "label_mapper",
+    "losses",
+    "metrics",
+    "modules",
+    "optim",
+    "plotting",
+    "probes",
+]
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name):
+    # Lazy, so that `import sklearn_cae` loads neither torch nor skorch.
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__, *_SUBMODULES])

@@ -1,0 +1,382 @@
+"""What a fitted model can be asked: assign, embed, decode, sample."""
+
+import copy
+import warnings
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.utils import check_array, check_scalar, gen_batches
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import _images, _prototypes
+from ._random import local_random_state
+from ._training import choose_device
+
+OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
+_NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
+
+
+def _returns_embedding(estimator):
+    if estimator.output != "embedding":
+        raise AttributeError(
+            "inverse_transform decodes embeddings and needs output='embedding', got "
+            f"{estimator.output!r}. Use set_params(output='embedding'), or decode."
+        )
+    return True
+
+
+class FittedMixin:
+    """Methods of a fitted `ContrastiveAutoencoderClusterer`.
+
+    They use its networks, `cluster_centers_`, and the format of the samples that it was fitted to.
+    """
+
+    # ---- Assigning ----
+
+    def predict(self, X):
+        """Assign samples to their closest prototype by cosine.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            In 0 to n_clusters_ - 1.
+        """
+        return self.predict_proba(X).argmax(axis=1)
+
+    def predict_proba(self, X):
+        """Assign samples softly: softmax of the cosines to the prototypes over a temperature.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        soft_assignment : ndarray of shape (n_samples, n_clusters_)
+            In [0, 1]; rows sum to 1.
+        """
+        return self._assign(self._similarity(self._embed(self._check_input(X))))
+
+    def transform(self, X):
+        """Transform samples to what `output` names.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_out), float32
+            With `output` "soft_assignment", as `predict_proba`; with "distance", cosine distances
+            in [0, 2] to the prototypes, (n_samples, n_clusters_); with "embedding", the encoder's
+            output, (n_samples, embedding_dim), a variational model's mean; with "projection", the
+            projection head's, (n_samples, 128).
+        """
+        embedding = self._embed(self._check_input(X))
+        if self.output == "embedding":
+            return embedding
+        if self.output == "projection":
+            return self._project(embedding)
+        similarity = self._similarity(embedding)
+        return 1 - similarity if self.output == "distance" else self._assign(similarity)
+
+    def score_samples(self, X):
+        """Tell how clearly each sample belongs to its cluster.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        margin : ndarray of shape (n_samples,)
+            Cosine to the closest prototype less the cosine to the next one, in [0, 2]: the lower,
+            the more doubtful. 0 where there is one prototype only.
+        """
+        similarity = self._similarity(self._embed(self._check_input(X)))
+        if self.n_clusters_ == 1:
+            return np.zeros(len(similarity), dtype=np.float32)
+        next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
+        return own - next_
+
+    def score(self, X, y=None):
+        """Mean simplified silhouette: the higher, the better separated the clusters.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        score : float
+            In [0, 1]; 0 where there is one prototype only.
+        """
+        similarity = self._similarity(self._embed(self._check_input(X)))
+        return float(_prototypes.simplified_silhouette(similarity).mean())
+
+    def representatives(self, X, n=5):
+        """Find the most typical members of each cluster.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+        n : int, default=5
+            How many to find, at most.
+
+        Returns
+        -------
+        indices : list of n_clusters_ ndarrays of shape (<= n,)
+            Into X, the member closest to its prototype first. A cluster without members in X has
+            an empty array.
+        """
+        check_scalar(n, "n", Integral, min_val=1)
+        similarity = self._similarity(self._embed(self._check_input(X)))
+        labels = self._assign(similarity).argmax(axis=1)
+        found = []
+        for label in range(self.n_clusters_):
+            members = np.flatnonzero(labels == label)
+            typical_first = np.argsort(-similarity[members, label], kind="stable")
+            found.append(members[typical_first[:n]])
+        return found
+
+    # ---- Decoding ----
+
+    def decode(self, embedding):
+        """Decode embeddings, under their own soft assignment.
+
+        Parameters
+        ----------
+        embedding : array-like of shape (n_samples, embedding_dim)
+            As ``transform`` returns them with ``output="embedding"``.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, ...), float32
+            Samples in the shape and on the intensity scale of those fitted, within
+            `intensity_range_`.
+        """
+        check_is_fitted(self)
+        embedding = check_array(embedding, dtype=np.float32, input_name="embedding")
+        embedding_dim = self.cluster_centers_.shape[1]
+        if embedding.shape[1] != embedding_dim:
+            raise ValueError(
+                f"embedding must have embedding_dim={embedding_dim} columns, got "
+                f"{embedding.shape[1]}. Use what transform returns with output='embedding'."
+            )
+        assignment = torch.from_numpy(self._assign(self._similarity(embedding)))
+        embedding = torch.from_numpy(embedding)
+        samples = self._run(
+            self.decoder_, lambda batch: (embedding[batch], assignment[batch]), len(embedding)
+        )
+        return self._format.to_array(samples)
+
+    @available_if(_returns_embedding)
+    def inverse_transform(self, X):
+        """Decode embeddings; available with ``output="embedding"``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, embedding_dim)
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, ...), float32
+        """
+        return self.decode(X)
+
+    def reconstruct(self, X):
+        """Encode and decode samples.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        reconstruction : ndarray of the shape of X, float32
+            On the intensity scale of X.
+        """
+        return self.decode(self._embed(self._check_input(X)))
+
+    def decode_prototypes(self):
+        """Draw the typical sample of each cluster: the mean of its embeddings, decoded.
+
+        Returns
+        -------
+        X : ndarray of shape (n_clusters_, ...), float32
+            In the shape and on the intensity scale of the samples fitted.
+        """
+        check_is_fitted(self)
+        return self.decode(self.embedding_means_)
+
+    def sample(self, n_samples=1, cluster=None, random_state=None):
+        """Draw new samples, from all clusters or from one.
+
+        Embeddings are drawn from a Gaussian for each cluster and decoded: with shrunk covariance,
+        fitted to the cluster's embeddings; in the variational setting its aggregated posterior
+        N(mean mu, Cov(mu) + mean diag(sigma^2)).
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            At least 1.
+        cluster : int, default=None
+            In 0 to n_clusters_ - 1. None draws clusters in proportion to their sizes in training.
+        random_state : int, RandomState instance or None, default=None
+            None is fresh entropy.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, ...), float32
+            In the shape and on the intensity scale of the samples fitted. A model of integer
+            images predicts them after ``X.round().astype(dtype)``.
+        labels : ndarray of shape (n_samples,)
+            The cluster each one was drawn from, in ascending order.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        rng = local_random_state(random_state)
+        if cluster is None:
+            counts = rng.multinomial(n_samples, np.bincount(self.labels_) / len(self.labels_))
+        else:
+            check_scalar(cluster, "cluster", Integral, min_val=0, max_val=self.n_clusters_ - 1)
+            counts = np.bincount([cluster] * n_samples, minlength=self.n_clusters_)
+        embedding = [
+            rng.multivariate_normal(mean, covariance, size=count)
+            for mean, covariance, count in zip(
+                self.embedding_means_.astype(np.float64),
+                self.embedding_covariances_.astype(np.float64),
+                counts,
+                strict=True,
+            )
+        ]
+        return self.decode(np.concatenate(embedding)), np.repeat(np.arange(len(counts)), counts)
+
+    # ---- Steps that fit takes too ----
+
+    def _check_input(self, X, *, reset=False):
+        """Check X against the rules, and without `reset` against the X of fit."""
+        X = _images.to_numpy(X)
+        if not reset:
+            check_is_fitted(self)
+        is_image = (
+            _images.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
+        )
+        X = self._check_images(X, reset) if is_image else self._check_vectors(X, reset)
+        return _images.Samples(X, self._format)
+
+    def _check_vectors(self, X, reset):
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=2 if reset else 1,
+        )
+        if reset:
+            self._format = _images.infer_vector_format(X)
+            self.image_shape_ = self.intensity_range_ = None
+        return X
+
+    def _check_images(self, X, reset):
+        X = _images.check_image_array(X, self, minimum=2 if reset else 1)
+        if reset:
+            format = _images.infer_image_format(X, self.image_shape, self.intensity_range)
+            validate_data(self, X, skip_check_array=True)  # forgets the feature names of vectors
+            self.n_features_in_ = int(np.prod(format.image_shape))
+            self.image_shape_ = format.image_shape
+            self.intensity_range_ = format.intensity_range
+            self._format = format
+        elif self._format.check_new(X):
+            warnings.warn(
+                f"X has intensities outside the intensity_range_ {self.intensity_range_} of the "
+                "training images; they are clipped. Check that X is on the same scale.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return X
+
+    def _embed(self, X):
+        """Embed `Samples`: float32 (n_samples, embedding_dim)."""
+        return self._run(self.encoder_, lambda batch: (X.__getitems__(batch),), len(X)).numpy()
+
+    def _project(self, embedding):
+        embedding = torch.from_numpy(embedding)
+        projection = self._run(
+            self.projection_head_, lambda batch: (embedding[batch],), len(embedding)
+        )
+        return projection.numpy()
+
+    def _posterior_variance(self, embedding):
+        """Variances of the samples' posteriors, (n_samples, embedding_dim); None without."""
+        if self.log_variance_head_ is None:
+            return None
+        embedding = torch.from_numpy(embedding)
+        log_variance = self._run(
+            self.log_variance_head_, lambda batch: (embedding[batch],), len(embedding)
+        )
+        return log_variance.exp().numpy()
+
+    def _run(self, network, read, n_samples):
+        """Run a network over ``read(batch)``, a tuple of tensors, in float32 and in batches."""
+        device = choose_device(self.device)
+        network.to(device)  # a model trained elsewhere comes from the disk on the CPU
+        with torch.no_grad():
+            batches = [
+                network(*(part.to(device) for part in read(batch))).cpu()
+                for batch in gen_batches(n_samples, self.batch_size)
+            ]
+        return torch.cat(batches)
+
+    def _similarity(self, embedding):
+        """Cosines of embeddings to the prototypes, (n_samples, n_clusters_)."""
+        return _prototypes.cosine_similarity(
+            torch.from_numpy(embedding), torch.from_numpy(self.cluster_centers_)
+        ).numpy()
+
+    def _assign(self, similarity):
+        """Soft assignments of cosines to the prototypes, (n_samples, n_clusters_)."""
+        return _prototypes.soft_assignment(
+            torch.from_numpy(similarity), self.assignment_temperature
+        ).numpy()
+
+    # ---- Life as a scikit-learn estimator ----
+
+    @property
+    def _n_features_out(self):
+        """Columns of what `transform` returns, for `get_feature_names_out`."""
+        if self.output == "embedding":
+            return self.cluster_centers_.shape[1]
+        if self.output == "projection":
+            return self.projection_head_[-1].out_features
+        return self.n_clusters_
+
+    def __getstate__(self):
+        """State with the networks on the CPU, so that it loads on any machine."""
+        state = super().__getstate__()
+        for name in _NETWORKS:
+            if state.get(name) is not None:
+                state[name] = copy.deepcopy(state[name]).cpu()
+        return state
+
+    def __sklearn_tags__(self):
+        """Tags: images of three and more dimensions are welcome, outputs are float32."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags

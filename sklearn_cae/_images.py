@@ -1,0 +1,275 @@
+"""What X may be, and its way to a batch of tensors and back.
+
+X stays in memory as it is; a batch at a time is cast and scaled. All conversion of samples between
+NumPy and torch happens here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from torch.utils.data import Dataset
+
+CHANNELS = range(1, 5)
+SIDES = range(8, 257)
+_SCAN_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """How an image looks in X, and how it becomes (C, H, W) with intensities in [0, 1].
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        Of one sample in X: (H, W), (C, H, W), (H, W, C) or (n_features,).
+    image_shape : tuple of int
+        (C, H, W).
+    channels_last : bool
+    is_integer : bool
+        Whether X holds integers or booleans.
+    intensity_range : tuple of float
+        (low, high), which become 0 and 1.
+    """
+
+    sample_shape: tuple
+    image_shape: tuple
+    channels_last: bool
+    is_integer: bool
+    intensity_range: tuple
+
+    def to_tensor(self, X):
+        """Turn (n, *sample_shape) into a float32 tensor (n, C, H, W), clipped to [0, 1]."""
+        low, high = self.intensity_range
+        # Wide types are shifted and scaled in float64, so that 16 bits around an offset survive.
+        X = np.subtract(X, low, dtype=np.result_type(X.dtype, np.float32)) / (high - low)
+        images = torch.from_numpy(X.astype(np.float32, copy=False).clip(0, 1))
+        channels, height, width = self.image_shape
+        if self.channels_last:
+            images = images.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+            return images.contiguous()
+        return images.reshape(-1, channels, height, width)
+
+    def to_array(self, images):
+        """Turn a tensor (n, C, H, W) into float32 (n, *sample_shape) within intensity_range."""
+        low, high = self.intensity_range
+        if self.channels_last:
+            images = images.permute(0, 2, 3, 1)
+        X = images.reshape(-1, *self.sample_shape).float().cpu().numpy().clip(0, 1)
+        # The second clip takes back what rounding adds at the ends of the range.
+        return (X * np.float32(high - low) + np.float32(low)).clip(
+            np.float32(low), np.float32(high)
+        )
+
+    def check_new(self, X):
+        """Raise where X cannot hold images like those fitted; return whether any is clipped."""
+        if X.shape[1:] != self.sample_shape:
+            raise ValueError(
+                f"X must hold images of shape {self.sample_shape} as in fit, got "
+                f"{X.shape[1:]}: X has {np.prod(X.shape[1:])} features, but the estimator is "
+                f"expecting {np.prod(self.sample_shape)} features as input. Resize the images."
+            )
+        if _is_integer(X) != self.is_integer:
+            fitted, given = ("integer", "float") if self.is_integer else ("float", "integer")
+            raise ValueError(
+                f"X must hold {fitted} images as in fit, got {given} ones (dtype {X.dtype}): "
+                "their intensities cannot be compared. Convert X to the scale and dtype of the "
+                "training images, as X.round().astype(numpy.uint8) does for 8-bit images."
+            )
+        low, high = scan_values(X)
+        return low < self.intensity_range[0] or high > self.intensity_range[1]
+
+
+@dataclass(frozen=True)
+class VectorFormat:
+    """How a vector becomes a standardised tensor and back.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        Of the training samples; the scale of a constant feature is 1.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def image_shape(self):
+        """Shape of a sample's tensor, (n_features,)."""
+        return self.mean.shape
+
+    def to_tensor(self, X):
+        """Turn (n, n_features) into a standardised float32 tensor."""
+        return torch.from_numpy(((X - self.mean) / self.scale).astype(np.float32))
+
+    def to_array(self, vectors):
+        """Turn a standardised tensor into float32 (n, n_features) on the scale of X."""
+        return (vectors.float().cpu().numpy() * self.scale + self.mean).astype(np.float32)
+
+
+class Samples(Dataset):
+    """X and its format: a data set that is read batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray
+        Checked samples.
+    format : ImageFormat or VectorFormat
+    """
+
+    def __init__(self, X, format):
+        self.X = X
+        self.format = format
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitems__(self, index):
+        """Samples at `index` (a slice or an array of int) as one float32 tensor."""
+        return self.format.to_tensor(self.X[index])
+
+
+def to_numpy(X):
+    """Give torch tensors as arrays that share their memory where they can; all else as it is."""
+    if not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def holds_images(X, image_shape):
+    """Whether X is to be read as images rather than as vectors."""
+    n_dimensions = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    return image_shape is not None or n_dimensions > 2
+
+
+def check_image_array(X, estimator, *, minimum):
+    """Check what holds for images at any time: numeric, enough of them, two to four dimensions."""
+    X = check_array(
+        X,
+        dtype=None,
+        allow_nd=True,
+        ensure_all_finite=False,  # scan_values looks, without copies
+        ensure_min_samples=minimum,
+        estimator=estimator,
+        input_name="X",
+    )
+    if X.dtype.kind not in "buif":
+        raise TypeError(f"X must hold numbers, got dtype {X.dtype}. Convert it with X.astype.")
+    if X.ndim > 4:
+        raise ValueError(f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}.")
+    return X
+
+
+def infer_image_format(X, image_shape, intensity_range):
+    """Find the format of training images.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, H, W), (n, C, H, W), (n, H, W, C) or (n, n_features)
+    image_shape : tuple of int or None
+        Of one image, in the order of axes of X.
+    intensity_range : tuple of float or None
+
+    Returns
+    -------
+    format : ImageFormat
+    """
+    as_image = _sample_shape(X, image_shape)
+    channels_last = len(as_image) == 3 and _has_channels_last(as_image)
+    if len(as_image) == 2:
+        as_image = (1, *as_image)
+    channels_first = (as_image[2], *as_image[:2]) if channels_last else as_image
+    if not all(side in SIDES for side in channels_first[1:]):
+        raise ValueError(
+            f"Images must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got "
+            f"{channels_first[1]} x {channels_first[2]}. Resize or crop them."
+        )
+    return ImageFormat(
+        sample_shape=X.shape[1:],
+        image_shape=channels_first,
+        channels_last=channels_last,
+        is_integer=_is_integer(X),
+        intensity_range=_find_intensity_range(X, intensity_range),
+    )
+
+
+def infer_vector_format(X):
+    """Find the format of training vectors, (n, n_features): their mean and scale."""
+    X = X.astype(np.float64, copy=False)
+    scale = X.std(axis=0)
+    return VectorFormat(X.mean(axis=0), np.where(scale > 0, scale, 1.0))
+
+
+def scan_values(X):
+    """Find the smallest and largest value in one pass, without copying X.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or infinite.
+    """
+    rows = max(1, _SCAN_BYTES // max(1, X[:1].nbytes))
+    chunks = (X[start : start + rows] for start in range(0, len(X), rows))
+    extremes = np.array([(chunk.min(), chunk.max()) for chunk in chunks])
+    if np.isnan(extremes).any():
+        raise ValueError("Input X contains NaN. Impute or drop the images that do.")
+    if np.isinf(extremes).any():
+        raise ValueError("Input X contains infinity. Clip or drop the images that do.")
+    return float(extremes[:, 0].min()), float(extremes[:, 1].max())
+
+
+def _sample_shape(X, image_shape):
+    given = X.shape[1:]
+    if image_shape is None:
+        return given
+    image_shape = tuple(image_shape)
+    if X.ndim == 2 and np.prod(image_shape) != given[0]:
+        raise ValueError(
+            f"image_shape must have as many elements as X has features: {image_shape} has "
+            f"{np.prod(image_shape)}, X has {given[0]}."
+        )
+    if X.ndim > 2 and image_shape != given:
+        raise ValueError(
+            f"image_shape must be the shape of one image in X, {given}, got {image_shape}. "
+            "Leave it at None for images that are not flat."
+        )
+    return image_shape
+
+
+def _has_channels_last(shape):
+    first, last = shape[0] in CHANNELS, shape[2] in CHANNELS
+    if first == last:
+        problem = "Both the first and the last" if first else "Neither the first nor the last"
+        raise ValueError(
+            f"X must have its {CHANNELS[0]} to {CHANNELS[-1]} channels first, (n, C, H, W), or "
+            f"last, (n, H, W, C). {problem} axis of an image of shape {shape} could be the "
+            "channels. Pass X with one axis of channels, and sides of at least 8 pixels."
+        )
+    return last
+
+
+def _is_integer(X):
+    return X.dtype.kind in "bui"
+
+
+def _find_intensity_range(X, intensity_range):
+    low, high = scan_values(X)
+    if low == high:
+        raise ValueError(
+            f"X must hold images that differ, but all their intensities are {low:g}. Check how "
+            "they were read."
+        )
+    if intensity_range is not None:
+        return tuple(float(bound) for bound in intensity_range)
+    if X.dtype == np.uint8:
+        return (0.0, 255.0)
+    if X.dtype == np.bool_:
+        return (0.0, 1.0)
+    if not np.isfinite(np.float32(high) - np.float32(low)):
+        raise ValueError(
+            f"X must hold intensities whose range fits into float32, got {low:g} to {high:g}. "
+            "Rescale or clip them."
+        )
+    return (low, high)

@@ -1,0 +1,90 @@
+"""Which networks a fit trains: the paper's, their twins for vectors, or the user's own."""
+
+import inspect
+
+import torch
+from torch import nn
+
+from .modules import (
+    ConditionalDecoder,
+    Encoder,
+    ProjectionHead,
+    VectorEncoder,
+    image_decoder,
+    vector_decoder,
+)
+
+
+def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, variational=False):
+    """Build the networks of one fit.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        (C, H, W) of images, (n_features,) of vectors.
+    embedding_dim : int
+    encoder, decoder : callable or None
+        The user's factories.
+    variational : bool
+
+    Returns
+    -------
+    networks : dict
+        "encoder", "projection_head", "decoder", and "log_variance_head" (None unless variational).
+    """
+    return {
+        "encoder": _build_encoder(sample_shape, embedding_dim, encoder),
+        "projection_head": ProjectionHead(embedding_dim),
+        "decoder": _build_decoder(sample_shape, embedding_dim, decoder),
+        "log_variance_head": nn.Linear(embedding_dim, embedding_dim) if variational else None,
+    }
+
+
+def _build_encoder(sample_shape, embedding_dim, factory):
+    if factory is None:
+        if len(sample_shape) == 1:
+            return VectorEncoder(*sample_shape, embedding_dim)
+        return Encoder(sample_shape, embedding_dim)
+    own = _call_factory(factory, "encoder", sample_shape, embedding_dim)
+    _check_shape(own, "encoder", given=sample_shape, wanted=(embedding_dim,))
+    return own
+
+
+def _build_decoder(sample_shape, embedding_dim, factory):
+    if factory is None:
+        if len(sample_shape) == 1:
+            return vector_decoder(*sample_shape, embedding_dim)
+        return image_decoder(sample_shape, embedding_dim)
+    own = _call_factory(factory, "decoder", sample_shape, embedding_dim)
+    _check_shape(own, "decoder", given=(embedding_dim,), wanted=sample_shape)
+    # The one first map that any decoder has is its input.
+    return ConditionalDecoder(nn.Identity(), own, embedding_dim)
+
+
+def _call_factory(factory, name, image_shape, embedding_dim):
+    """Call a factory with those of `image_shape` and `embedding_dim` that its signature names."""
+    if isinstance(factory, nn.Module):
+        raise TypeError(
+            f"{name} must be a factory of an nn.Module, such as its class, got the module "
+            f"{type(factory).__name__} itself. Pass a function that returns a new one."
+        )
+    offered = {"image_shape": image_shape, "embedding_dim": embedding_dim}
+    named = inspect.signature(factory).parameters
+    module = factory(**{key: value for key, value in offered.items() if key in named})
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"{name} must be a factory of an nn.Module, but {factory!r} returned "
+            f"{type(module).__name__}. Return a module."
+        )
+    return module
+
+
+def _check_shape(module, name, *, given, wanted):
+    with torch.no_grad():
+        got = tuple(module.eval()(torch.zeros(2, *given)).shape)
+    if got != (2, *wanted):
+        raise ValueError(
+            f"{name} must turn (n, {', '.join(map(str, given))}) into "
+            f"(n, {', '.join(map(str, wanted))}), but two samples became {got}. Change the "
+            "module, or embedding_dim."
+        )

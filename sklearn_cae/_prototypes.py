@@ -1,0 +1,243 @@
+"""From embeddings to prototypes, and from prototypes to soft assignments.
+
+Prototypes live on the unit sphere, since samples are assigned by cosine: embeddings are normalised
+before they are clustered, and so are the clusters' means.
+"""
+
+import warnings
+
+import numpy as np
+import torch.nn.functional as F
+from kneed import KneeLocator
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.covariance import ledoit_wolf
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import normalize
+from tqdm.auto import tqdm
+
+from ._random import draw_seed
+
+#: The elbow is looked for on at most this many samples; the final fit is on all.
+SWEEP_SAMPLES = 10_000
+_COLLAPSE_SHARE = 0.95
+
+
+def cosine_similarity(embedding, cluster_centers):
+    """Cosine of embeddings (n_samples, embedding_dim) to unit prototypes, as tensors."""
+    return F.normalize(embedding) @ cluster_centers.T  # (n_samples, n_clusters)
+
+
+def soft_assignment(similarity, assignment_temperature):
+    """Softmax over the cosine similarities to the prototypes, divided by a temperature."""
+    # Relative to the closest prototype, so that no temperature overflows.
+    margin = similarity - similarity.amax(dim=1, keepdim=True)
+    return (margin / assignment_temperature).softmax(dim=1)
+
+
+def simplified_silhouette(similarity):
+    """Silhouette of each sample by its two closest prototypes.
+
+    With a and b the cosine distances to the closest and to the next one, (b - a) / max(a, b).
+
+    Parameters
+    ----------
+    similarity : ndarray of shape (n_samples, n_clusters)
+        Cosine similarities to the prototypes.
+
+    Returns
+    -------
+    silhouette : ndarray of shape (n_samples,)
+        In [0, 1]; 0 where there is one prototype only.
+    """
+    if similarity.shape[1] < 2:
+        return np.zeros(len(similarity))
+    next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
+    # Rounding can take a cosine past 1, and two distances of 0 are a tie.
+    distance, next_distance = np.maximum(1 - own, 0), np.maximum(1 - next_, 0)
+    return (next_distance - distance) / np.maximum(next_distance, np.finfo(float).tiny)
+
+
+def number_parameter(clusterer):
+    """Name of the parameter that sets a clusterer's number of clusters, or None."""
+    params = clusterer.get_params(deep=False)
+    return next((name for name in ("n_clusters", "n_components") if name in params), None)
+
+
+def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verbose=0):
+    """Cluster embeddings and take the clusters' mean directions as prototypes.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_samples, embedding_dim)
+    clusterer : estimator or None
+        None is KMeans.
+    n_clusters : int or "elbow"
+        With "elbow", a clusterer that has no parameter for it finds the number by itself.
+    max_clusters : int
+        Upper end of the search for an elbow.
+    rng : RandomState
+    verbose : int, default=0
+        Whether a bar shows the search's progress.
+
+    Returns
+    -------
+    cluster_centers : ndarray of shape (n_clusters, embedding_dim)
+        Unit vectors, each the closest one to at least one sample.
+    elbow : dict or None
+        None where there was no search.
+    """
+    unit = normalize(embedding)
+    clusterer = KMeans(n_init=5) if clusterer is None else clusterer
+    elbow = None
+    if n_clusters == "elbow" and number_parameter(clusterer) is not None:
+        elbow = find_elbow(unit, clusterer, max_clusters, rng, verbose=verbose)
+        n_clusters = elbow["best"]
+    means, _ = _cluster(unit, clusterer, n_clusters, rng)
+    return _drop_empty(unit, normalize(means).astype(np.float32)), elbow
+
+
+def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
+    """Cluster with every number from 2 on, and look for the knee of the inertia.
+
+    A knee counts only if it is found twice: the same one, give or take one, over all numbers and
+    over two thirds of them. Otherwise the best simplified silhouette decides, with a warning.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (n_samples, embedding_dim)
+        Normalised embeddings.
+    clusterer : estimator
+    max_clusters : int
+    rng : RandomState
+    verbose : int, default=0
+
+    Returns
+    -------
+    elbow : dict
+        "n_clusters", "inertia" and "silhouette": arrays over the numbers tried; "knee": int or
+        None, over all numbers; "found": whether it was found twice; "best": the number chosen.
+    """
+    if len(unit) > SWEEP_SAMPLES:
+        unit = unit[rng.choice(len(unit), SWEEP_SAMPLES, replace=False)]
+    numbers = np.arange(2, max(2, min(max_clusters, len(unit) - 1)) + 1)
+    bar = tqdm(numbers, desc="elbow", unit="k", disable=not verbose)
+    inertia, silhouette = np.array([_score(unit, clusterer, k, rng) for k in bar]).T
+    knee = _knee(numbers, inertia)
+    short = numbers <= max(2, round(2 * numbers[-1] / 3))
+    knee_again = _knee(numbers[short], inertia[short])
+    found = knee is not None and knee_again is not None and abs(knee - knee_again) <= 1
+    best = knee if found else int(numbers[silhouette.argmax()])
+    if not found:
+        warnings.warn(
+            f"No elbow was found over 2 to {numbers[-1]} clusters (knee: {knee}; over the first "
+            f"two thirds: {knee_again}). The groups may not be separate. n_clusters_={best} is "
+            "the number with the best silhouette; look at elbow_, or pass n_clusters.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return {
+        "n_clusters": numbers,
+        "inertia": inertia,
+        "silhouette": silhouette,
+        "knee": knee,
+        "found": found,
+        "best": best,
+    }
+
+
+def check_spread(labels, n_clusters):
+    """Warn where nearly all samples fell into one of several clusters."""
+    share = np.bincount(labels).max() / len(labels)
+    if n_clusters > 1 and share > _COLLAPSE_SHARE:
+        warnings.warn(
+            f"One cluster holds {share:.1%} of the samples: the embedding may have collapsed. "
+            "Try more warm_up_epochs, another learning_rate or a gentler augmentation, and read "
+            "accuracies against the majority class.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+def cluster_gaussians(embedding, labels, variance=None):
+    """Fit a Gaussian with shrunk covariance (Ledoit and Wolf) to each cluster's embeddings.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_samples, embedding_dim)
+    labels : ndarray of shape (n_samples,)
+        Contiguous from 0.
+    variance : ndarray of shape (n_samples, embedding_dim), default=None
+        Of each sample's posterior, whose mean the covariance adds: the aggregated posterior.
+
+    Returns
+    -------
+    means : ndarray of shape (n_clusters, embedding_dim)
+    covariances : ndarray of shape (n_clusters, embedding_dim, embedding_dim)
+    """
+    means, covariances = [], []
+    for label in range(labels.max() + 1):
+        members = labels == label
+        means.append(embedding[members].mean(axis=0))
+        if members.sum() > 1:
+            covariance, _ = ledoit_wolf(embedding[members])
+        else:
+            covariance = np.zeros((embedding.shape[1],) * 2)
+        if variance is not None:
+            covariance = covariance + np.diag(variance[members].mean(axis=0))
+        covariances.append(covariance)
+    return np.array(means, dtype=np.float32), np.array(covariances, dtype=np.float32)
+
+
+def _cluster(unit, clusterer, n_clusters, rng):
+    """Mean of each cluster's members, and the inertia around them. Noise (-1) is left out."""
+    name = number_parameter(clusterer)
+    model = clone(clusterer)
+    if name is not None:
+        model.set_params(**{name: n_clusters})
+    unseeded = {
+        key: draw_seed(rng)
+        for key, value in model.get_params().items()
+        if value is None and (key == "random_state" or key.endswith("__random_state"))
+    }
+    labels = np.asarray(model.set_params(**unseeded).fit_predict(unit))
+    found = np.unique(labels[labels >= 0])
+    if len(found) == 0:
+        warnings.warn(
+            f"The clusterer {clusterer!r} called every sample noise: one prototype, the mean of "
+            "all, stands for them.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        labels, found = np.zeros(len(unit), dtype=int), [0]
+    means = np.stack([unit[labels == label].mean(axis=0) for label in found])
+    members = labels >= 0
+    own_mean = means[np.searchsorted(found, labels[members])]
+    return means, np.square(unit[members] - own_mean).sum()
+
+
+def _score(unit, clusterer, n_clusters, rng):
+    means, inertia = _cluster(unit, clusterer, n_clusters, rng)
+    return inertia, simplified_silhouette(unit @ normalize(means).T).mean()
+
+
+def _knee(numbers, inertia):
+    if len(numbers) < 3:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # kneed warns where it finds none; so do we, once
+        knee = KneeLocator(numbers, inertia, curve="convex", direction="decreasing").knee
+    return None if knee is None else int(knee)
+
+
+def _drop_empty(unit, cluster_centers):
+    """Leave out prototypes that are no sample's closest, as those of equal clusters are."""
+    used = np.unique((unit @ cluster_centers.T).argmax(axis=1))
+    if len(used) < len(cluster_centers):
+        warnings.warn(
+            f"{len(cluster_centers) - len(used)} of {len(cluster_centers)} clusters were empty "
+            f"and were dropped: n_clusters_={len(used)}. Pass a smaller n_clusters.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return cluster_centers[used]

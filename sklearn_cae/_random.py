@@ -1,0 +1,31 @@
+"""Randomness that stays local: nothing the caller sees is drawn from or seeded."""
+
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+_GLOBAL_RNG = threading.RLock()
+
+
+def local_random_state(random_state):
+    """As ``check_random_state``, but None is fresh entropy and not NumPy's global generator."""
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)
+
+
+def draw_seed(rng):
+    """Draw a seed for torch, or for another estimator, from a RandomState."""
+    return int(rng.randint(np.iinfo(np.int32).max))
+
+
+@contextmanager
+def forked_rng(seed):
+    """Seed torch's global CPU generator for a while, and give it back as it was.
+
+    Modules draw their initial weights from it, and users' own callables may. One thread at a time.
+    """
+    with _GLOBAL_RNG, torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        yield

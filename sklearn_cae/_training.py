@@ -1,0 +1,335 @@
+"""The two nets of Algorithm 1, and the iterator that feeds them views.
+
+Both override only hooks that skorch declares safe; the training loop is skorch's.
+"""
+
+import math
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, LRScheduler
+from skorch.history import History
+from torch import nn
+from tqdm.auto import tqdm
+
+from ._prototypes import cosine_similarity, soft_assignment
+from ._random import forked_rng
+from .augmentations import PRESETS, ImageViews, VectorViews
+from .losses import nt_xent_loss
+from .optim import LARS, learning_rate_at
+
+OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
+PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
+_SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
+
+class ContrastiveAutoencoder(nn.Module):
+    """Encoder, projection head and decoder: what the warm-up updates.
+
+    Parameters
+    ----------
+    encoder, projection_head, decoder : nn.Module
+    log_variance_head : nn.Module or None
+        From the embedding to the log-variance of a Gaussian around it, in the variational setting.
+    generator : torch.Generator
+        Of the reparametrisation's noise, on the CPU.
+    """
+
+    def __init__(self, encoder, projection_head, decoder, log_variance_head, generator):
+        super().__init__()
+        self.encoder = encoder
+        self.projection_head = projection_head
+        self.decoder = decoder
+        self.log_variance_head = log_variance_head
+        self.generator = generator
+
+    def forward(self, views):
+        """Give the projection, the reconstruction, and the posterior's mean and log-variance."""
+        mean = self.encoder(views)  # (2 * n, embedding_dim)
+        log_variance = None if self.log_variance_head is None else self.log_variance_head(mean)
+        embedding = reparametrise(mean, log_variance, self.generator)
+        return self.projection_head(embedding), self.decoder(embedding), mean, log_variance
+
+
+def reparametrise(mean, log_variance, generator):
+    """Draw from N(mean, exp(log_variance)); the mean itself where there is no variance."""
+    if log_variance is None:
+        return mean
+    noise = torch.randn(mean.shape, generator=generator).to(mean.device, non_blocking=True)
+    return mean + noise * (log_variance.float() / 2).exp()
+
+
+def encode(encoder, log_variance_head, views, *, generator):
+    """Encode views with a frozen encoder: the embeddings to assign, and those to decode."""
+    mean = encoder(views)
+    log_variance = None if log_variance_head is None else log_variance_head(mean)
+    return mean, reparametrise(mean, log_variance, generator)
+
+
+class ViewBatches:
+    """Shuffled batches of two views of each sample, the first views before the second ones.
+
+    Parameters
+    ----------
+    dataset : Samples
+    batch_size : int
+    augment : callable
+        (samples, generator) to views of the same shape.
+    generator : torch.Generator
+        Of the order and the views, on the CPU.
+    device : torch.device
+    """
+
+    def __init__(self, dataset, batch_size, augment, generator, device):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.augment = augment
+        self.generator = generator
+        self.device = device
+
+    def __iter__(self):
+        order = torch.randperm(len(self.dataset), generator=self.generator).numpy()
+        starts = list(range(0, len(order), self.batch_size))
+        # One sample alone has no negative, and no batch statistics: it joins the batch before.
+        if len(order) - starts[-1] == 1 and len(starts) > 1:
+            del starts[-1]
+        for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
+            samples = self.dataset.__getitems__(order[start:stop]).to(self.device)
+            yield self.augment(samples.repeat(2, *[1] * (samples.ndim - 1)), self.generator), None
+
+
+class _Net(NeuralNet):
+    """What both phases share: quiet skorch, autocast, losses kept on the device for an epoch."""
+
+    def __init__(self, module, *, precision="float32", **kwargs):
+        super().__init__(
+            module,
+            criterion=nn.MSELoss,
+            train_split=None,
+            verbose=0,
+            callbacks__print_log=None,
+            callbacks__valid_loss=None,
+            **kwargs,
+        )
+        self.precision = precision
+
+    def autocast(self):
+        """Context in which the networks, not the losses, may run in bfloat16."""
+        device_type = torch.device(self.device).type
+        enabled = self.precision == "bfloat16"
+        return torch.autocast(device_type, torch.bfloat16, enabled=enabled)
+
+    def reconstruction_loss(self, reconstruction, views):
+        """MSE(view_a, y_a) + MSE(view_b, y_b), each a mean over pixels."""
+        return 2 * self.criterion_(reconstruction.float(), views)
+
+    def record(self, **losses):
+        """Put parts of a batch's loss into the history; `_EpochMeans` reads them."""
+        for name, loss in losses.items():
+            self.history.record_batch(name, loss.detach())
+
+
+class WarmUpNet(_Net):
+    """Phase one: L = L_contrastive + alpha * L_recon (+ KL), for encoder, head and decoder.
+
+    Parameters
+    ----------
+    module : ContrastiveAutoencoder
+    temperature, reconstruction_weight, kl_weight : float
+    **kwargs
+        Of `_Net`.
+    """
+
+    def __init__(self, module, *, temperature, reconstruction_weight, kl_weight, **kwargs):
+        super().__init__(module, **kwargs)
+        self.temperature = temperature
+        self.reconstruction_weight = reconstruction_weight
+        self.kl_weight = kl_weight
+
+    def infer(self, x, **fit_params):
+        """Encode, project and decode views."""
+        with self.autocast():
+            return self.module_(x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Sum the losses of the warm-up."""
+        projection, reconstruction, mean, log_variance = y_pred
+        contrastive = nt_xent_loss(*projection.chunk(2), self.temperature)
+        reconstruction = self.reconstruction_loss(reconstruction, X)
+        self.record(contrastive_loss=contrastive, reconstruction_loss=reconstruction)
+        loss = contrastive + self.reconstruction_weight * reconstruction
+        if log_variance is None:
+            return loss
+        kl = kl_divergence(mean.float(), log_variance.float())
+        self.record(kl_loss=kl)
+        return loss + self.kl_weight * len(self.history) / self.max_epochs * kl
+
+
+def kl_divergence(mean, log_variance):
+    """KL(N(mean, exp(log_variance)) || N(0, 1)), summed over dimensions, averaged over samples."""
+    terms = mean.square() + log_variance.exp() - 1 - log_variance
+    return terms.sum(dim=1).mean() / 2
+
+
+class ConditioningNet(_Net):
+    """Phase two: MSE of the views decoded under their soft assignment, for the decoder alone.
+
+    The encoder is no module of this net, so that nothing here can update it, its buffers included.
+
+    Parameters
+    ----------
+    module : ConditionalDecoder
+    encode : callable
+        Views to (embedding to assign, embedding to decode), without gradients.
+    cluster_centers : Tensor of shape (n_clusters, embedding_dim)
+    assignment_temperature : float
+    **kwargs
+        Of `_Net`.
+    """
+
+    def __init__(self, module, *, encode, cluster_centers, assignment_temperature, **kwargs):
+        super().__init__(module, **kwargs)
+        self.encode = encode
+        self.cluster_centers = cluster_centers
+        self.assignment_temperature = assignment_temperature
+
+    def infer(self, x, **fit_params):
+        """Encode views with the frozen encoder, assign them softly, decode."""
+        with torch.no_grad(), self.autocast():
+            mean, embedding = self.encode(x)
+        similarity = cosine_similarity(mean.float(), self.cluster_centers.to(mean.device))
+        assignment = soft_assignment(similarity, self.assignment_temperature)
+        with self.autocast():
+            return self.module_(embedding, assignment)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Reconstruction loss of both views."""
+        loss = self.reconstruction_loss(y_pred, X)
+        self.record(reconstruction_loss=loss)
+        return loss
+
+
+class _EpochMeans(Callback):
+    """Average the recorded parts of the loss over an epoch: one look at the device for all."""
+
+    def on_epoch_end(self, net, **kwargs):
+        batches = net.history[-1, "batches"]
+        weights = torch.tensor([batch["train_batch_size"] for batch in batches]).float()
+        for name in [name for name in batches[0] if isinstance(batches[0][name], torch.Tensor)]:
+            values = torch.stack([batch[name] for batch in batches]).cpu()
+            net.history.record(name, float(values @ weights / weights.sum()))
+
+
+class _StopOnNaN(Callback):
+    """End a fit that has left the numbers, at the end of that step."""
+
+    def on_batch_end(self, net, **kwargs):
+        if not math.isfinite(net.history[-1, "batches", -1, "train_loss"]):
+            raise ValueError(
+                f"The loss became NaN or infinite in epoch {len(net.history)} of this phase. "
+                "Lower learning_rate or reconstruction_weight, raise temperature, or pass "
+                "precision='float32'."
+            )
+
+
+class _ProgressBar(Callback):
+    """One bar for a phase: epochs, losses, time left."""
+
+    def __init__(self, phase):
+        self.phase = phase
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=net.max_epochs, desc=self.phase, unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        losses = {key: f"{x:.4f}" for key, x in net.history[-1].items() if key.endswith("_loss")}
+        self.bar_.set_postfix(losses)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+
+
+def phase_callbacks(phase, *, first_epoch, n_epochs, peak, verbose, user_callbacks):
+    """Callbacks of one phase: the schedule over both phases, the history, the user's own."""
+    callbacks = [
+        ("stop_on_nan", _StopOnNaN()),
+        ("epoch_means", _EpochMeans()),
+        (
+            "learning_rate",
+            LRScheduler(
+                torch.optim.lr_scheduler.LambdaLR,
+                event_name="learning_rate",
+                lr_lambda=lambda epoch: learning_rate_at(first_epoch + epoch, n_epochs, peak),
+            ),
+        ),
+    ]
+    if verbose:
+        callbacks.append(("progress_bar", _ProgressBar(phase)))
+    return [*callbacks, *user_callbacks]
+
+
+def epoch_history(phase, net_history, first_epoch):
+    """Rows of finished epochs, without batches, as they stand in `history_`."""
+    rows = History()
+    for row in net_history:
+        if "train_loss" not in row:  # the epoch in which training was interrupted
+            continue
+        kept = {key: value for key, value in row.items() if key not in _SKORCH_COLUMNS}
+        rows.append({"phase": phase, "epoch": first_epoch + len(rows) + 1, **kept})
+    return rows
+
+
+def choose_views(augmentation, *, is_image):
+    """Resolve the name of a preset, or give any callable on a batch the signature of a preset.
+
+    A user's own callable is called once for the first views and once for the second ones. What it
+    draws from torch's global generator is seeded by the generator of the views.
+    """
+    if isinstance(augmentation, str):
+        return _preset(augmentation, is_image)
+    if isinstance(augmentation, (ImageViews, VectorViews)):
+        return augmentation
+
+    def augment(samples, generator):
+        seed = int(torch.randint(2**31, (), generator=generator))
+        with forked_rng(seed):
+            return torch.cat([augmentation(view) for view in samples.chunk(2)])
+
+    return augment
+
+
+def _preset(name, is_image):
+    if not is_image and name == "paper":
+        name = "vector"  # the default, for rows that are no images
+    if is_image == (name == "vector"):
+        kind = "images" if is_image else "vectors"
+        way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or give image_shape"
+        raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
+    return PRESETS[name]
+
+
+def choose_device(device):
+    """Resolve "auto": CUDA, then MPS, then the CPU."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def _multiplies_bfloat16():
+    # Older torch cannot say; float32 is right everywhere.
+    return getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+
+
+def choose_precision(precision, device):
+    """Resolve "auto": bfloat16 where the hardware multiplies it, float32 elsewhere."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu" and _multiplies_bfloat16():
+        return "bfloat16"
+    return "float32"

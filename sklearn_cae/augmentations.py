@@ -1,0 +1,187 @@
+"""Random views of a whole batch, drawn sample by sample, computed on the batch's device.
+
+All random numbers come from one CPU generator, so that a seed gives the same views on every
+device and nothing in a training step waits for the device.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class ImageViews:
+    """The paper's views: rotation, rescaled crop, flip, blur and noise, each drawn per image.
+
+    Parameters
+    ----------
+    degrees : float, default=30
+        Rotations are uniform in [-degrees, degrees].
+    min_crop : float, default=0.5
+        Crops keep a share of the image's area that is uniform in [min_crop, 1].
+    flip : bool, default=True
+        Whether images are mirrored left to right.
+    blur : float, default=1.0
+        Largest standard deviation of the Gaussian blur, in pixels at 28 x 28; it grows with the
+        image.
+    noise : float, default=0.1
+        Largest standard deviation of the Gaussian noise, of an intensity range of 1.
+    probability : float, default=0.5
+        Of each transform, for each image.
+
+    Notes
+    -----
+    Rotation, flip and crop are one affine map, so that an image is interpolated once.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_cae.augmentations import ImageViews
+    >>> images = torch.rand(8, 1, 28, 28)
+    >>> view = ImageViews()(images, torch.Generator().manual_seed(0))
+    >>> view.shape
+    torch.Size([8, 1, 28, 28])
+    """
+
+    degrees: float = 30.0
+    min_crop: float = 0.5
+    flip: bool = True
+    blur: float = 1.0
+    noise: float = 0.1
+    probability: float = 0.5
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """Draw one view of each image.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n_samples, C, H, W)
+            Intensities in [0, 1].
+        generator : torch.Generator
+            On the CPU.
+
+        Returns
+        -------
+        views : Tensor of shape (n_samples, C, H, W)
+            Intensities in [0, 1].
+        """
+        views = self._warp(images, generator)
+        views = self._blur(views, generator)
+        return self._add_noise(views, generator)
+
+    def _drawn(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(n, generator=generator) < self.probability
+
+    def _warp(self, images: Tensor, generator: Generator) -> Tensor:
+        n, _, height, width = images.shape
+        angle = _uniform(n, -self.degrees, self.degrees, generator).deg2rad()
+        angle = angle * self._drawn(n, generator)
+        area = _uniform(n, self.min_crop, 1.0, generator)
+        side = torch.where(self._drawn(n, generator), area.sqrt(), torch.ones(n))
+        mirrored = self._drawn(n, generator) & self.flip
+        # A crop of relative side s, anywhere inside the image: its centre is in [s - 1, 1 - s].
+        center = _uniform(2 * n, -1.0, 1.0, generator).view(n, 2) * (1 - side[:, None])
+        cos, sin = angle.cos() * side, angle.sin() * side
+        # In the normalised coordinates of affine_grid a rotation has to know the aspect ratio.
+        theta = torch.stack(
+            [
+                torch.stack([cos, -sin * height / width, center[:, 0]], dim=1),
+                torch.stack([sin * width / height, cos, center[:, 1]], dim=1),
+            ],
+            dim=1,
+        )  # (n, 2, 3)
+        theta[:, :, 0] *= 1 - 2 * mirrored[:, None].float()
+        theta = theta.to(images.device, non_blocking=True)
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, align_corners=False)
+
+    def _blur(self, images: Tensor, generator: Generator) -> Tensor:
+        n, n_channels, height, width = images.shape
+        largest = self.blur * min(height, width) / 28
+        radius = max(1, math.ceil(2 * largest))
+        sigma = _uniform(n, 0.1, max(0.1, largest), generator)
+        (drawn,) = torch.nonzero(self._drawn(n, generator), as_tuple=True)
+        if len(drawn) == 0 or self.blur == 0:
+            return images
+        distance = torch.arange(-radius, radius + 1)
+        kernel = torch.exp(-((distance / sigma[drawn, None]) ** 2) / 2)
+        kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(n_channels, dim=0)
+        kernel = kernel.to(images.device, non_blocking=True)  # (n_drawn * C, 2 * radius + 1)
+        drawn = drawn.to(images.device, non_blocking=True)
+        # Images and channels become the groups of one depthwise convolution per direction.
+        maps = images[drawn].reshape(1, -1, height, width)
+        maps = F.pad(maps, (radius,) * 4, mode="reflect")
+        maps = F.conv2d(maps, kernel[:, None, :, None], groups=len(kernel))
+        maps = F.conv2d(maps, kernel[:, None, None, :], groups=len(kernel))
+        return images.index_copy(0, drawn, maps.view(-1, n_channels, height, width))
+
+    def _add_noise(self, images: Tensor, generator: Generator) -> Tensor:
+        n = len(images)
+        level = _uniform(n, 0.0, self.noise, generator)
+        (drawn,) = torch.nonzero(self._drawn(n, generator), as_tuple=True)
+        noise = torch.randn(len(drawn), *images.shape[1:], generator=generator)
+        noise = (noise * level[drawn, None, None, None]).to(images.device, non_blocking=True)
+        drawn = drawn.to(images.device, non_blocking=True)
+        return images.index_add(0, drawn, noise).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class VectorViews:
+    """Views of vectors: Gaussian noise and masked features, each drawn per sample.
+
+    Parameters
+    ----------
+    noise : float, default=0.1
+        Standard deviation of the noise, for standardised features.
+    mask : float, default=0.2
+        Share of the features set to 0, which is their mean.
+    probability : float, default=0.5
+        Of each transform, for each sample.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_cae.augmentations import VectorViews
+    >>> VectorViews()(torch.ones(8, 5), torch.Generator().manual_seed(0)).shape
+    torch.Size([8, 5])
+    """
+
+    noise: float = 0.1
+    mask: float = 0.2
+    probability: float = 0.5
+
+    def __call__(self, vectors: Tensor, generator: Generator) -> Tensor:
+        """Draw one view of each vector.
+
+        Parameters
+        ----------
+        vectors : Tensor of shape (n_samples, n_features)
+        generator : torch.Generator
+            On the CPU.
+
+        Returns
+        -------
+        views : Tensor of shape (n_samples, n_features)
+        """
+        n = len(vectors)
+        noisy = torch.rand(n, 1, generator=generator) < self.probability
+        masked = torch.rand(n, 1, generator=generator) < self.probability
+        noise = torch.randn(vectors.shape, generator=generator) * self.noise * noisy
+        kept = ~((torch.rand(vectors.shape, generator=generator) < self.mask) & masked)
+        return (vectors + noise.to(vectors.device)) * kept.to(vectors.device)
+
+
+def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
+    return low + (high - low) * torch.rand(n, generator=generator)
+
+
+#: Views by name, as `augmentation=` takes them.
+PRESETS = {
+    "paper": ImageViews(),
+    "xray": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
+    "digits": ImageViews(flip=False),
+    "vector": VectorViews(),
+}

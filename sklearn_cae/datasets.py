@@ -1,0 +1,455 @@
+"""Image data sets: chest X-rays and other MedMNIST sets, MNIST, small digits, toy shapes.
+
+The loaders return what scikit-learn's loaders return, a `Bunch`, with images as they are
+stored: unsigned 8-bit integers, nothing scaled. Files are looked for in `root`, then in the
+folder that the environment variable ``SKLEARN_CAE_DATA`` names. Files that are there are read
+as they are, whatever their checksum, and never written over; missing ones are downloaded.
+"""
+
+import os
+import tempfile
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import get_data_home, load_digits
+from sklearn.utils import Bunch, check_random_state
+
+__all__ = [
+    "load_digit_images",
+    "load_medmnist",
+    "load_mnist",
+    "load_pneumoniamnist",
+    "make_toy_images",
+]
+
+_MEDMNIST_SIZES = (28, 64, 128, 224)
+_MEDMNIST_DESCR = """{python_class} (MedMNIST v2), {split} split, {size}x{size}.
+
+{description}
+
+Source: https://medmnist.com, {url}. Licence: {license}.
+"""
+_MNIST_FILES = [
+    f"MNIST/raw/{part}-ubyte"
+    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+]
+_MNIST_DESCR = """MNIST, {split} split: {n} handwritten digits, 28x28, gray.
+
+Source: LeCun, Cortes, Burges, http://yann.lecun.com/exdb/mnist/. Licence: CC BY-SA 3.0.
+"""
+_DIGITS_DESCR = """Handwritten digits bundled with scikit-learn: 1797 images, 8x8, gray.
+
+The values 0..16 of `sklearn.datasets.load_digits` are scaled to 0..255.
+Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", test set, UCI Machine
+Learning Repository, https://doi.org/10.24432/C50P49. Licence: CC BY 4.0.
+"""
+_TOY_DESCR = "Synthetic shapes made by sklearn_cae.datasets.make_toy_images; no licence needed.\n"
+
+
+def load_medmnist(
+    name, split="train", *, size=28, root=None, download_if_missing=True, return_X_y=False
+):
+    """Load one split of a two-dimensional MedMNIST data set.
+
+    Needs the package `medmnist`: ``pip install 'sklearn_cae[datasets]'``.
+
+    Parameters
+    ----------
+    name : str
+        A 2-D set of MedMNIST, such as ``"pneumoniamnist"``, ``"bloodmnist"`` or
+        ``"organamnist"``; upper or lower case.
+    split : {"train", "val", "test"}, default="train"
+        The part to load.
+    size : {28, 64, 128, 224}, default=28
+        Height and width of the images.
+    root : str or path-like, default=None
+        Folder that holds, or gets, the file ``<name>.npz`` (``<name>_<size>.npz`` for other
+        sizes than 28). Where it is not there, the folder named by the environment variable
+        ``SKLEARN_CAE_DATA`` is asked. ``None`` stands for ``sklearn_cae`` below
+        :func:`sklearn.datasets.get_data_home`.
+    download_if_missing : bool, default=True
+        Whether a file found nowhere is downloaded into `root`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a `Bunch`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        ``data``: uint8, 0 to 255, of shape (n_samples, size, size) for gray images and
+        (n_samples, size, size, 3) for colour; ``target``: int of shape (n_samples,), the index
+        in ``target_names``, but (n_samples, n_labels) of 0 and 1 for the multi-label set
+        ``"chestmnist"``; ``target_names``; ``DESCR``: what it is, its source and licence.
+    (data, target) : tuple of ndarray
+        With ``return_X_y=True``.
+
+    Raises
+    ------
+    ImportError
+        If `medmnist` is not installed.
+    OSError
+        If the file is missing and cannot or must not be downloaded, or cannot be read.
+    TypeError
+        If `name` is not a string.
+    ValueError
+        If `name`, `split` or `size` is none of those above.
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import load_medmnist
+    >>> blood = load_medmnist("bloodmnist", split="test")  # doctest: +SKIP
+    >>> blood.data.shape  # doctest: +SKIP
+    (3421, 28, 28, 3)
+    """
+    info_of, classes = _import_medmnist()
+    name = _check_medmnist_name(name, info_of)
+    _check_option("split", split, ("train", "val", "test"))
+    _check_option("size", size, _MEDMNIST_SIZES)
+    info = info_of[name]
+    cls = getattr(classes, info["python_class"])
+
+    def make(folder, download):
+        return cls(split, root=str(folder), size=size, download=download)
+
+    file = f"{name}.npz" if size == 28 else f"{name}_{size}.npz"
+    stored = _obtain(make, [file], root, download_if_missing)
+    target = stored.labels.astype(np.intp)
+    names = [info["label"][key] for key in sorted(info["label"], key=int)]
+    descr = _MEDMNIST_DESCR.format(split=split, size=size, **info)
+    target = target[:, 0] if target.shape[1] == 1 else target
+    return _as_result(stored.imgs, target, names, descr, return_X_y)
+
+
+def load_pneumoniamnist(
+    split="train", *, size=28, root=None, download_if_missing=True, return_X_y=False
+):
+    """Load one split of PneumoniaMNIST: chest X-rays of children, normal or pneumonia.
+
+    4708 training, 524 validation and 624 test images; about three quarters of the training
+    images, and five eighths of the test images, show pneumonia. 18 training images occur twice
+    and 8 are in both the training and the validation split: a split of your own keeps
+    duplicates on one side. Needs the package `medmnist`.
+
+    Parameters
+    ----------
+    split : {"train", "val", "test"}, default="train"
+        The part to load.
+    size, root, download_if_missing, return_X_y : see :func:`load_medmnist`
+        Side of the images, folder of the file, what to do where it is missing, what to return.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        ``data``: uint8 of shape (n_samples, size, size), 0 to 255; ``target``: int of shape
+        (n_samples,), 0 normal and 1 pneumonia; ``target_names`` and ``DESCR``.
+    (data, target) : tuple of ndarray
+        With ``return_X_y=True``.
+
+    See Also
+    --------
+    load_medmnist : The same for any 2-D MedMNIST set, with the errors that both raise.
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import load_pneumoniamnist
+    >>> X, y = load_pneumoniamnist("test", return_X_y=True)  # doctest: +SKIP
+    >>> X.shape, y.mean()  # doctest: +SKIP
+    ((624, 28, 28), 0.625)
+    """
+    return load_medmnist(
+        "pneumoniamnist",
+        split,
+        size=size,
+        root=root,
+        download_if_missing=download_if_missing,
+        return_X_y=return_X_y,
+    )
+
+
+def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y=False):
+    """Load one split of MNIST: handwritten digits, 60 000 for training and 10 000 for testing.
+
+    Needs the package `torchvision`: ``pip install 'sklearn_cae[datasets]'``.
+
+    Parameters
+    ----------
+    split : {"train", "test"}, default="train"
+        The part to load.
+    root : str or path-like, default=None
+        Folder that holds, or gets, the four files ``MNIST/raw/*-ubyte`` of `torchvision`; where
+        they are not there, it goes on as in :func:`load_medmnist`.
+    download_if_missing : bool, default=True
+        Whether files found nowhere are downloaded into `root`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a `Bunch`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        ``data``: uint8 of shape (n_samples, 28, 28), 0 to 255; ``target``: int of shape
+        (n_samples,), 0 to 9; ``target_names`` and ``DESCR``.
+    (data, target) : tuple of ndarray
+        With ``return_X_y=True``.
+
+    Raises
+    ------
+    ImportError
+        If `torchvision` is not installed.
+    OSError
+        If files are missing and cannot or must not be downloaded, or cannot be read.
+    ValueError
+        If `split` is none of those above.
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import load_mnist
+    >>> load_mnist("test").data.shape  # doctest: +SKIP
+    (10000, 28, 28)
+    """
+    try:
+        from torchvision.datasets import MNIST
+    except ImportError as error:
+        raise _missing_extra("torchvision") from error
+    _check_option("split", split, ("train", "test"))
+
+    def make(folder, download):
+        return MNIST(folder, train=split == "train", download=download)
+
+    stored = _obtain(make, _MNIST_FILES, root, download_if_missing)
+    data, target = stored.data.numpy(), stored.targets.numpy().astype(np.intp)
+    descr = _MNIST_DESCR.format(split=split, n=len(data))
+    return _as_result(data, target, list("0123456789"), descr, return_X_y)
+
+
+def load_digit_images(*, return_X_y=False):
+    """Load the small handwritten digits that scikit-learn brings along, as images.
+
+    Nothing is downloaded. The values 0..16 of :func:`sklearn.datasets.load_digits` become
+    ``round(255 / 16 * value)``, so that the images fill the range of their type.
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a `Bunch`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        ``data``: uint8 of shape (1797, 8, 8), 0 to 255; ``target``: int of shape (1797,),
+        0 to 9; ``target_names`` and ``DESCR``.
+    (data, target) : tuple of ndarray
+        With ``return_X_y=True``.
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import load_digit_images
+    >>> X, y = load_digit_images(return_X_y=True)
+    >>> X.shape, X.dtype, X.max()
+    ((1797, 8, 8), dtype('uint8'), np.uint8(255))
+    """
+    digits = load_digits()
+    data = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    target = digits.target.astype(np.intp)
+    return _as_result(data, target, list("0123456789"), _DIGITS_DESCR, return_X_y)
+
+
+def make_toy_images(
+    n_samples=200,
+    *,
+    n_classes=3,
+    image_size=16,
+    n_channels=1,
+    noise=0.05,
+    random_state=None,
+    return_X_y=False,
+):
+    """Make images of simple shapes, one shape a class: easy to tell apart, quick to train on.
+
+    The classes are, in this order: disc, cross, horizontal bars, vertical bars, ring, checker.
+    Place, size and intensity vary from image to image, and in each channel the intensity does.
+
+    Parameters
+    ----------
+    n_samples : int, default=200
+        Number of images, at least `n_classes`; the classes are equally frequent, give or take
+        one image.
+    n_classes : int, default=3
+        Number of shapes, 1 to 6.
+    image_size : int or (int, int), default=16
+        Side, or height and width, 8 to 256.
+    n_channels : int, default=1
+        Number of channels, 1 to 4.
+    noise : float, default=0.05
+        Standard deviation of the Gaussian noise on every pixel, as a fraction of the full
+        range, 0 to 1.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything drawn. NumPy's global generator is never touched; with None every
+        call gives other images.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a `Bunch`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        ``data``: uint8, 0 to 255, of shape (n_samples, height, width) for one channel,
+        (n_samples, n_channels, height, width) for more; ``target``: int of shape (n_samples,),
+        0 to n_classes - 1; ``target_names`` and ``DESCR``.
+    (data, target) : tuple of ndarray
+        With ``return_X_y=True``.
+
+    Raises
+    ------
+    TypeError
+        If a number that must be an integer is not one.
+    ValueError
+        If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import make_toy_images
+    >>> toy = make_toy_images(60, image_size=(16, 20), random_state=0)
+    >>> toy.data.shape, toy.data.dtype
+    ((60, 16, 20), dtype('uint8'))
+    >>> toy.target_names.tolist()
+    ['disc', 'cross', 'horizontal bars']
+    """
+    _check_integer("n_classes", n_classes, 1, len(_SHAPES))
+    _check_integer("n_samples", n_samples, n_classes)
+    _check_integer("n_channels", n_channels, 1, 4)
+    sides = tuple(image_size) if np.iterable(image_size) else (image_size, image_size)
+    if len(sides) != 2:
+        raise ValueError(f"image_size must be one side or (height, width), got {image_size!r}.")
+    for side in sides:
+        _check_integer("image_size", side, 8, 256)
+    if not 0 <= noise <= 1:
+        raise ValueError(f"noise must be between 0 and 1, a fraction of the range, got {noise!r}.")
+    rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    target = rng.permutation(np.arange(n_samples, dtype=np.intp) % n_classes)
+    names = list(_SHAPES)[:n_classes]
+    data = np.empty((n_samples, n_channels, *sides), dtype=np.uint8)
+    for image, label in zip(data, target, strict=True):
+        image[:] = _draw_shape(_SHAPES[names[label]], n_channels, sides, noise, rng)
+    return _as_result(
+        data[:, 0] if n_channels == 1 else data, target, names, _TOY_DESCR, return_X_y
+    )
+
+
+# Each takes the coordinates (v down, u right), about -1..1, and says where the shape is.
+_SHAPES = {
+    "disc": lambda v, u: u**2 + v**2 < 0.36,
+    "cross": lambda v, u: np.minimum(abs(u), abs(v)) < 0.2,
+    "horizontal bars": lambda v, u: np.cos(2.5 * np.pi * v) > 0,
+    "vertical bars": lambda v, u: np.cos(2.5 * np.pi * u) > 0,
+    "ring": lambda v, u: abs(np.hypot(u, v) - 0.7) < 0.17,
+    "checker": lambda v, u: u * v > 0,
+}
+
+
+def _draw_shape(shape, n_channels, sides, noise, rng):
+    """Draw one image, uint8 of shape (n_channels, height, width), dark where the shape is not."""
+    height, width = sides
+    v, u = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    shift_v, shift_u = rng.uniform(-0.15, 0.15, size=2)
+    scale = rng.uniform(0.85, 1.15)
+    mask = shape((v - shift_v) / scale, (u - shift_u) / scale)
+    bright = rng.uniform(0.6, 1.0, size=(n_channels, 1, 1))
+    image = np.where(mask, bright, 0.1) + rng.normal(scale=noise, size=(n_channels, height, width))
+    return np.rint(255 * image.clip(0, 1))
+
+
+def _as_result(data, target, target_names, descr, return_X_y):
+    if return_X_y:
+        return data, target
+    return Bunch(data=data, target=target, target_names=np.array(target_names), DESCR=descr)
+
+
+def _obtain(make, files, root, download_if_missing):
+    """Return ``make(folder, download=False)`` of the folder that holds, or now gets, `files`."""
+    folder = _find_folder(files, root)
+    if not _holds(folder, files):
+        if not download_if_missing:
+            raise OSError(f"Not found, and download_if_missing=False. {_way_out(files, folder)}")
+        try:
+            _download(make, folder)
+        except (OSError, RuntimeError) as error:
+            raise OSError(f"The download failed. {_way_out(files, folder)}") from error
+    try:
+        return make(folder, download=False)
+    except Exception as error:
+        raise OSError(
+            f"{', '.join(files)} in {folder} cannot be read ({error}). Delete what is broken to "
+            "have it downloaded again, or put the right file there."
+        ) from error
+
+
+def _find_folder(files, root):
+    """Return the first folder that holds all `files`, or the one to download them into."""
+    for named in (root, os.environ.get("SKLEARN_CAE_DATA")):
+        if named and _holds(Path(named).expanduser(), files):
+            return Path(named).expanduser()
+    return Path(root).expanduser() if root else Path(get_data_home()) / "sklearn_cae"
+
+
+def _holds(folder, files):
+    return all((folder / file).is_file() for file in files)
+
+
+def _way_out(files, folder):
+    return (
+        f"Put {', '.join(files)} into {folder}, pass the folder that holds it as root=, "
+        "or set the environment variable SKLEARN_CAE_DATA to that folder."
+    )
+
+
+def _download(make, folder):
+    # The libraries write straight to the final place: a broken download would stay there and be
+    # read the next time, and a file with another checksum would be written over.
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as empty:
+        make(Path(empty), download=True)
+        for source in [path for path in Path(empty).rglob("*") if path.is_file()]:
+            final = folder / source.relative_to(empty)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if not final.exists():
+                source.replace(final)
+
+
+def _import_medmnist():
+    try:
+        import medmnist.dataset
+    except ImportError as error:
+        raise _missing_extra("medmnist") from error
+    return medmnist.INFO, medmnist.dataset
+
+
+def _missing_extra(package):
+    return ImportError(
+        f"This data set is read with {package}, which is not installed. "
+        "Install it with: pip install 'sklearn_cae[datasets]'"
+    )
+
+
+def _check_medmnist_name(name, info_of):
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string such as 'pneumoniamnist', got {name!r}.")
+    flat = [key for key in info_of if not info_of[key]["python_class"].endswith("3D")]
+    if name.lower() not in flat:
+        reason = "is three-dimensional" if name.lower() in info_of else "is unknown"
+        raise ValueError(
+            f"name must be a two-dimensional MedMNIST set, but {name!r} {reason}. "
+            f"Choose one of: {', '.join(flat)}."
+        )
+    return name.lower()
+
+
+def _check_option(parameter, value, options):
+    if value not in options:
+        raise ValueError(f"{parameter} must be one of {options}, got {value!r}.")
+
+
+def _check_integer(parameter, value, low, high=None):
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{parameter} must be an integer, got {value!r}.")
+    if value < low or (high is not None and value > high):
+        rule = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise ValueError(f"{parameter} must be {rule}, got {value!r}.")

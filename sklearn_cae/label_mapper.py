@@ -1,0 +1,279 @@
+"""Name clusters after the labels of their members."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+
+class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
+    """Classify by cluster: each cluster carries its members' most frequent label.
+
+    This is the evaluation called *stat* in [1]_: "each cluster is mapped to the most frequent
+    label of the (sub)set of training samples closest to its prototype". It follows any clusterer
+    in a pipeline; a small labelled subset suffices.
+
+    Ties go to the class that comes first in ``classes_``. A cluster with fewer than
+    `min_samples` labelled members, a cluster id never seen in `fit` and noise (a negative id)
+    get the most frequent label over all labelled samples.
+
+    The training accuracy of such a mapping (`purity_`) never falls as clusters are split: read it
+    beside :func:`sklearn_cae.metrics.clustering_report`.
+
+    Parameters
+    ----------
+    input : {"soft_assignment", "distance", "labels"}, default="soft_assignment"
+        What the columns of `X` are. A sample's cluster is the largest column of a soft
+        assignment, the smallest column of distances (what ``KMeans.transform`` returns), or the
+        one integer column of labels.
+    missing_label : int, float, str or None, default=None
+        The value in `y` that means "no label", for instance ``-1``, ``""`` or ``np.nan``. Its
+        rows take no part in `fit` and in `score`. None: every row is labelled.
+    min_samples : int, default=1
+        Labelled members that a cluster needs for a mapping of its own.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted, without `missing_label`.
+    mapping_ : ndarray of shape (n_clusters,)
+        The label of each cluster.
+    contingency_ : ndarray of shape (n_clusters, n_classes)
+        How many labelled training samples of each class each cluster holds, noise left out.
+    purity_ : float
+        Share of the labelled training samples that carry their cluster's mapped label.
+    n_features_in_ : int
+        Number of columns seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns seen during `fit`, where all are strings.
+
+    References
+    ----------
+    .. [1] Ferrante et al., "Contrastive learning for unsupervised medical image clustering and
+       reconstruction", arXiv 2209.12005, evaluation (a).
+
+    Examples
+    --------
+    >>> from sklearn_cae import ClusterLabelMapper
+    >>> soft_assignment = [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]]
+    >>> y = ["healthy", "healthy", "", "pneumonia"]
+    >>> mapper = ClusterLabelMapper(missing_label="").fit(soft_assignment, y)
+    >>> print(mapper.mapping_)
+    ['healthy' 'pneumonia']
+    >>> print(mapper.predict([[0.2, 0.8]]))
+    ['pneumonia']
+    """
+
+    _parameter_constraints: dict = {
+        "input": [StrOptions({"soft_assignment", "distance", "labels"})],
+        "missing_label": [Real, str, None],
+        "min_samples": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, input="soft_assignment", *, missing_label=None, min_samples=1):
+        self.input = input
+        self.missing_label = missing_label
+        self.min_samples = min_samples
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Features that are no cluster assignment cannot be classified well.
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Count labels per cluster and map each cluster to its most frequent one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
+            Soft assignments, distances or cluster labels, as `input` says.
+        y : array-like of shape (n_samples,)
+            Labels: integers or strings, `missing_label` where unknown.
+
+        Returns
+        -------
+        self : ClusterLabelMapper
+            The fitted mapper.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not what `input` says, or no row of `y` is labelled.
+        TypeError
+            If `missing_label` and `y` cannot be compared.
+
+        Warns
+        -----
+        UserWarning
+            If rows of a soft assignment do not sum to 1.
+        """
+        cluster = self._closest_cluster(X, reset=True)
+        n_clusters = self.n_features_in_ if self.input != "labels" else max(cluster.max() + 1, 0)
+        y, labelled = self._check_labels(cluster, y)
+        cluster = cluster[labelled]
+        self.classes_, class_index = np.unique(y[labelled], return_inverse=True)
+        self.contingency_ = np.zeros((n_clusters, len(self.classes_)), dtype=np.int64)
+        is_member = cluster >= 0
+        np.add.at(self.contingency_, (cluster[is_member], class_index[is_member]), 1)
+        self._class_frequencies = self._count_frequencies(np.bincount(class_index))
+        self.mapping_ = self.classes_[self._class_frequencies[:-1].argmax(axis=1)]
+        self.purity_ = float(np.mean(self._frequencies_of(cluster).argmax(axis=1) == class_index))
+        return self
+
+    def predict(self, X):
+        """Return the label that each sample's cluster carries.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
+            Soft assignments, distances or cluster labels, as `input` says.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Mapped labels.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return the class frequencies of each sample's own cluster.
+
+        A cluster without a mapping of its own has the class frequencies of all labelled training
+        samples, so that the most frequent class is always what `predict` answers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
+            Soft assignments, distances or cluster labels, as `input` says.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Rows sum to 1, columns in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return self._frequencies_of(self._closest_cluster(X, reset=False))
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy on the rows that are labelled.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
+            Soft assignments, distances or cluster labels, as `input` says.
+        y : array-like of shape (n_samples,)
+            True labels; rows with `missing_label` are left out. (A scorer given as
+            ``scoring="accuracy"`` to a search calls `predict` instead and counts them as wrong.)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        accuracy : float
+            Share of labelled rows whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If no row of `y` is labelled.
+        """
+        predicted = self.predict(X)
+        y, labelled = self._check_labels(predicted, y)
+        if sample_weight is not None:
+            check_consistent_length(y, sample_weight)
+            sample_weight = np.asarray(sample_weight)[labelled]
+        return accuracy_score(y[labelled], predicted[labelled], sample_weight=sample_weight)
+
+    def _closest_cluster(self, X, *, reset):
+        """Validate `X` (n_samples, n_columns) and return cluster ids (n_samples,)."""
+        X = validate_data(self, X, reset=reset)
+        if self.input == "labels":
+            return _check_cluster_ids(X)
+        if self.input == "distance":
+            return X.argmin(axis=1)
+        _warn_unless_rows_sum_to_one(X)
+        return X.argmax(axis=1)
+
+    def _check_labels(self, rows, y):
+        """Return `y` (n_samples,) and which of its values are labels, (n_samples,) bool."""
+        if y is None:
+            raise ValueError(
+                "ClusterLabelMapper requires y to be passed, but the target y is None. Pass one "
+                "label per row, with missing_label= where it is unknown."
+            )
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(rows, y)
+        labelled = ~_equals(y, self.missing_label)
+        if not labelled.any():
+            raise ValueError(
+                f"y must hold at least one label, but all {len(y)} values are "
+                f"missing_label={self.missing_label!r}. Label some rows."
+            )
+        assert_all_finite(y[labelled], input_name="y")
+        check_classification_targets(y[labelled])
+        return y, labelled
+
+    def _count_frequencies(self, class_counts):
+        """Return class frequencies (n_clusters + 1, n_classes): the last row is the fallback."""
+        counts = np.vstack([self.contingency_, class_counts])
+        counts[counts.sum(axis=1) < self.min_samples] = class_counts
+        return counts / counts.sum(axis=1, keepdims=True)
+
+    def _frequencies_of(self, cluster):
+        """Return the class frequencies (n_samples, n_classes) of cluster ids (n_samples,)."""
+        fallback = len(self._class_frequencies) - 1
+        is_known = (cluster >= 0) & (cluster < fallback)
+        return self._class_frequencies[np.where(is_known, cluster, fallback)]
+
+
+def _equals(y, missing_label):
+    """Return where `y` (n_samples,) is `missing_label`, (n_samples,) bool."""
+    if missing_label is None:
+        return np.zeros(len(y), dtype=bool)
+    is_text = isinstance(missing_label, str)
+    if y.dtype.kind in ("biuf" if is_text else "US"):
+        raise TypeError(
+            f"missing_label must be of the kind of the labels in y, got {missing_label!r} "
+            f"for labels of dtype {y.dtype}. Pass a {'number' if is_text else 'string'}."
+        )
+    if missing_label != missing_label:  # NaN equals nothing, itself included
+        return np.asarray(y != y, dtype=bool)
+    return np.asarray(y == missing_label, dtype=bool)
+
+
+def _check_cluster_ids(X):
+    """Return the one column of `X` (n_samples, 1) as integer cluster ids (n_samples,)."""
+    if X.shape[1] != 1:
+        raise ValueError(
+            f"X must be one column of cluster ids for input='labels', got {X.shape[1]} columns. "
+            "Pass labels.reshape(-1, 1), or input='soft_assignment' or input='distance'."
+        )
+    is_whole = X[:, 0] == np.rint(X[:, 0])
+    if not is_whole.all():
+        raise ValueError(
+            "X must hold whole numbers (cluster ids) for input='labels', got "
+            f"{X[~is_whole, 0][0]!r}. Pass a clusterer's labels_.reshape(-1, 1)."
+        )
+    return X[:, 0].astype(np.int64)
+
+
+def _warn_unless_rows_sum_to_one(X):
+    row_sums = X.sum(axis=1)
+    is_off = ~np.isclose(row_sums, 1, rtol=0, atol=1e-3)
+    if is_off.any():
+        warnings.warn(
+            f"Rows of a soft assignment must sum to 1, but {is_off.sum()} of {len(X)} do not (one "
+            f"sums to {row_sums[is_off][0]:.4g}). Set output='soft_assignment' on the clusterer, "
+            "or input='distance' or input='labels' here.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,408 @@
+"""Supervised probes: how much an embedding knows about the labels it never saw."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch import NeuralNet
+from torch import nn
+
+
+class KNNProbe(ClassifierMixin, BaseEstimator):
+    """Majority vote of the nearest training embeddings in a memory bank.
+
+    This is the evaluation called *kNN* in [1]_: "a memory bank of embeddings of training
+    samples, k = 5, majority".
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that vote, all with the same weight.
+    memory_fraction : float, default=1.0
+        Share of the training samples kept in the memory bank, in (0, 1]. Of each class with n_c
+        samples ``max(1, round(memory_fraction * n_c))`` are drawn.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        Distance between embeddings. The contrastive loss trains cosine similarities.
+    random_state : int, RandomState instance or None, default=None
+        Draws the memory bank. None draws differently every time, without touching NumPy's global
+        generator. Of no effect with ``memory_fraction=1.0``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    memory_indices_ : ndarray of shape (n_memory,)
+        The rows of the training data that are in the memory bank, ascending.
+    neighbors_ : KNeighborsClassifier
+        The memory bank.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen during `fit`, where all are strings.
+
+    References
+    ----------
+    .. [1] Ferrante et al., "Contrastive learning for unsupervised medical image clustering and
+       reconstruction", arXiv 2209.12005, evaluation (b).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_cae import KNNProbe
+    >>> X, y = load_digits(return_X_y=True)
+    >>> probe = KNNProbe(memory_fraction=0.5, random_state=0).fit(X[:1000], y[:1000])
+    >>> probe.score(X[1000:], y[1000:]) > 0.9
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "memory_fraction": [Interval(Real, 0, 1, closed="right")],
+        "metric": [StrOptions({"cosine", "euclidean"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, n_neighbors=5, *, memory_fraction=1.0, metric="cosine", random_state=None):
+        self.n_neighbors = n_neighbors
+        self.memory_fraction = memory_fraction
+        self.metric = metric
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Fill the memory bank.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        self : KNNProbe
+            The fitted probe.
+
+        Raises
+        ------
+        ValueError
+            If the memory bank holds fewer than `n_neighbors` samples.
+        """
+        X, y = validate_data(self, X, y)
+        check_classification_targets(y)
+        self.classes_, class_index = np.unique(y, return_inverse=True)
+        memory = _stratified_subset(
+            class_index, self.memory_fraction, _local_rng(self.random_state)
+        )
+        if self.n_neighbors > len(memory):
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} must be at most the size of the memory bank, "
+                f"which holds n_samples={len(memory)} of {len(y)} with "
+                f"memory_fraction={self.memory_fraction}. Lower n_neighbors or raise "
+                "memory_fraction."
+            )
+        self.memory_indices_ = memory
+        self.neighbors_ = KNeighborsClassifier(self.n_neighbors, metric=self.metric)
+        self.neighbors_.fit(X[memory], y[memory])
+        return self
+
+    def predict(self, X):
+        """Return the most frequent label among each sample's neighbours.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels; ties go to the class that comes first in ``classes_``.
+        """
+        check_is_fitted(self)
+        return self.neighbors_.predict(validate_data(self, X, reset=False))
+
+    def predict_proba(self, X):
+        """Return the share of each class among each sample's neighbours.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Rows sum to 1, columns in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return self.neighbors_.predict_proba(validate_data(self, X, reset=False))
+
+
+class LinearProbe(ClassifierMixin, BaseEstimator):
+    """One linear layer trained on a share of the labels.
+
+    This is the evaluation called *linear* in [1]_: "one linear layer, softmax cross-entropy, 200
+    epochs of Adam at 3e-4, on 20 % of the training labels". The layer starts at zero and trains
+    on the CPU through skorch; the fitted probe keeps NumPy arrays only.
+
+    Parameters
+    ----------
+    label_fraction : float, default=0.2
+        Share of the training labels used, in (0, 1]. Of each class with n_c samples
+        ``max(1, round(label_fraction * n_c))`` are drawn.
+    epochs : int, default=200
+        Passes over the drawn samples.
+    learning_rate : float, default=3e-4
+        Of Adam.
+    batch_size : int, default=256
+        Samples a step.
+    standardize : bool, default=True
+        Train on features with the mean and the standard deviation of the drawn samples taken
+        out; False trains on the features as they are, as the paper does.
+    random_state : int, RandomState instance or None, default=None
+        Draws the samples and shuffles the batches. None draws differently every time. The global
+        generators of NumPy and torch are neither read nor changed.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
+        Weights in the space of the features as passed, one row where there are two classes (the
+        difference of the two trained rows).
+    intercept_ : ndarray of shape (n_classes,) or (1,)
+        Biases, likewise.
+    training_indices_ : ndarray of shape (n_drawn,)
+        The rows of the training data that the layer was trained on, ascending.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen during `fit`, where all are strings.
+
+    References
+    ----------
+    .. [1] Ferrante et al., "Contrastive learning for unsupervised medical image clustering and
+       reconstruction", arXiv 2209.12005, evaluation (c).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_cae import LinearProbe
+    >>> X, y = load_digits(return_X_y=True)
+    >>> probe = LinearProbe(random_state=0).fit(X[:1000], y[:1000])
+    >>> probe.score(X[1000:], y[1000:]) > 0.8
+    True
+    >>> probe.coef_.shape, len(probe.training_indices_)
+    ((10, 64), 201)
+    """
+
+    _parameter_constraints: dict = {
+        "label_fraction": [Interval(Real, 0, 1, closed="right")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "standardize": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        label_fraction=0.2,
+        *,
+        epochs=200,
+        learning_rate=3e-4,
+        batch_size=256,
+        standardize=True,
+        random_state=None,
+    ):
+        self.label_fraction = label_fraction
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.standardize = standardize
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Draw the labelled samples and train the layer on them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        self : LinearProbe
+            The fitted probe.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds fewer than two classes.
+        """
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        check_classification_targets(y)
+        self.classes_, class_index = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must hold at least 2 classes, got 1 class: {self.classes_[0]!r}. Pass labels "
+                "of several classes, or use KNNProbe."
+            )
+        rng = _local_rng(self.random_state)
+        drawn = self.training_indices_ = _stratified_subset(class_index, self.label_fraction, rng)
+        X, class_index = X[drawn].astype(np.float64), class_index[drawn]
+        mean, scale = _mean_and_scale(X) if self.standardize else (0.0, 1.0)
+        weight, bias = self._train_layer((X - mean) / scale, class_index, rng)
+        self._set_coefficients(weight / scale, bias - (weight / scale * mean).sum(axis=1))
+        return self
+
+    def decision_function(self, X):
+        """Return ``X @ coef_.T + intercept_``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            One score per class; for two classes the score of ``classes_[1]``, positive where it
+            is predicted.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        scores = X @ self.coef_.T + self.intercept_
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict_proba(self, X):
+        """Return the softmax of the layer's outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Rows sum to 1, columns in the order of ``classes_``.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([expit(-scores), expit(scores)])
+        return softmax(scores, axis=1)
+
+    def predict(self, X):
+        """Return the most probable label of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self.decision_function(X)
+        is_binary = scores.ndim == 1
+        return self.classes_[(scores > 0).astype(int) if is_binary else scores.argmax(axis=1)]
+
+    def _train_layer(self, X, class_index, rng):
+        """Train on `X` (n_drawn, n_features); return weight (n_classes, n_features) and bias."""
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        with torch.device("cpu"):  # whatever the caller's default device is
+            net = NeuralNet(
+                _ZeroLinear(X.shape[1], len(self.classes_), dtype=torch.float32),
+                criterion=nn.CrossEntropyLoss,
+                optimizer=torch.optim.Adam,
+                lr=self.learning_rate,
+                max_epochs=self.epochs,
+                batch_size=self.batch_size,
+                iterator_train=_ShuffledBatches,
+                iterator_train__generator=torch.Generator().manual_seed(seed),
+                train_split=None,
+                callbacks="disable",
+                verbose=0,
+            )
+            net.fit(torch.as_tensor(X, dtype=torch.float32), torch.as_tensor(class_index))
+        weight, bias = (p.detach().double().numpy() for p in net.module_.parameters())
+        return weight, bias
+
+    def _set_coefficients(self, weight, bias):
+        """Keep `weight` (n_classes, n_features), `bias` (n_classes,); one row for two classes."""
+        is_binary = len(self.classes_) == 2
+        self.coef_ = weight[1:] - weight[:1] if is_binary else weight
+        self.intercept_ = bias[1:] - bias[:1] if is_binary else bias
+
+
+class _ZeroLinear(nn.Linear):
+    """A linear layer that starts at zero and so draws no random numbers."""
+
+    def reset_parameters(self):
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+
+class _ShuffledBatches:
+    """Batches cut out of a dataset's tensors at once, in an order drawn anew each epoch."""
+
+    def __init__(self, dataset, batch_size, generator):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __iter__(self):
+        order = torch.randperm(len(self.dataset), generator=self.generator)
+        for batch in order.split(self.batch_size):
+            yield self.dataset.X[batch], self.dataset.y[batch]
+
+
+def _mean_and_scale(X):
+    """Return the mean and the standard deviation (1 where it is 0), each (n_features,)."""
+    scaler = StandardScaler().fit(X)
+    return scaler.mean_, scaler.scale_
+
+
+def _local_rng(random_state):
+    # check_random_state(None) would be NumPy's global generator, which is the caller's.
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)
+
+
+def _stratified_subset(class_index, fraction, rng):
+    """Draw max(1, round(fraction x n_c)) samples of each class.
+
+    Parameters
+    ----------
+    class_index : ndarray of shape (n_samples,)
+        Classes as integers.
+    fraction : float
+        In (0, 1].
+    rng : RandomState
+
+    Returns
+    -------
+    indices : ndarray of shape (n_drawn,)
+        Ascending.
+    """
+    members_of_classes = (np.flatnonzero(class_index == c) for c in np.unique(class_index))
+    drawn = [
+        rng.permutation(members)[: max(1, round(fraction * len(members)))]
+        for members in members_of_classes
+    ]
+    return np.sort(np.concatenate(drawn))

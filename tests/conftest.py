@@ -1,0 +1,64 @@
+"""Fixtures that several modules' tests share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_cae import ContrastiveAutoencoderClusterer
+from sklearn_cae.datasets import make_toy_images
+
+
+@pytest.fixture(scope="session")
+def data_root():
+    """Folder with the real data: SKLEARN_CAE_DATA, or shared/data beside the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    root = Path(os.environ.get("SKLEARN_CAE_DATA", beside))
+    if not (root / "pneumoniamnist.npz").exists():
+        pytest.skip(f"PneumoniaMNIST is not in {root}; set SKLEARN_CAE_DATA to its folder")
+    return root
+
+
+@pytest.fixture(scope="session")
+def pneumonia(data_root):
+    """PneumoniaMNIST: {split: (images, labels)}."""
+    with np.load(data_root / "pneumoniamnist.npz") as archive:
+        return {
+            split: (archive[f"{split}_images"], archive[f"{split}_labels"].ravel())
+            for split in ("train", "val", "test")
+        }
+
+
+@pytest.fixture(scope="session")
+def toy_images():
+    """(X, y): 96 images of three shapes, uint8 (96, 16, 16)."""
+    return make_toy_images(96, n_classes=3, image_size=16, random_state=0, return_X_y=True)
+
+
+def quick_clusterer(**params):
+    """Build a clusterer that trains in a second on a hundred small images."""
+    defaults = {
+        "n_clusters": 3,
+        "warm_up_epochs": 3,
+        "conditioning_epochs": 2,
+        "embedding_dim": 16,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "device": "cpu",
+        "precision": "float32",
+        "random_state": 0,
+    }
+    return ContrastiveAutoencoderClusterer(**{**defaults, **params})
+
+
+@pytest.fixture
+def make_quick():
+    """Factory of quick clusterers."""
+    return quick_clusterer
+
+
+@pytest.fixture(scope="session")
+def fitted(toy_images):
+    """Fit a quick clusterer once. Tests do not change it."""
+    return quick_clusterer().fit(toy_images[0])
