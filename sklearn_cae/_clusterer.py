@@ -29,7 +29,155 @@ _FEW_SAMPLES = 16
 class ContrastiveAutoencoderClusterer(
     FittedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
 ):
-    """Cluster images."""
+    """Cluster images without labels, and decode what was found.
+
+    An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
+    its embeddings are clustered into prototypes, and its decoder is conditioned on the soft
+    assignment to them (conditioning): Algorithm 1 of [1]_. A fitted model assigns, embeds,
+    reconstructs, draws each cluster's typical image, and samples new ones.
+
+    Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
+    `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
+    memory or mapped from a file, as arrays or torch tensors. Flat rows without `image_shape` are
+    vectors: arrays or DataFrames, standardised and trained with multilayer perceptrons.
+
+    Parameters
+    ----------
+    n_clusters : int or "elbow", default="elbow"
+        Number of clusters. With "elbow" the knee of the inertia over 2 to `max_clusters` decides,
+        if it stays where it is when fewer are shown; else, with a warning, the best silhouette.
+        At most 10 000 samples take part in the search, all in the final fit.
+    max_clusters : int, default=20
+        Upper end of the search.
+    embedding_dim : int, default=128
+        Width of the embedding.
+    temperature : float, default=0.5
+        Positive divisor of the cosines in the contrastive loss.
+    assignment_temperature : float, default=0.1
+        Positive divisor of the cosines in the soft assignment.
+    reconstruction_weight : float, default=0.1
+        At least 0. Weight of the reconstruction loss in the warm-up.
+    warm_up_epochs : int, default=50
+        Epochs of phase one, at least 1.
+    conditioning_epochs : int, default=50
+        Epochs of phase two; 0 leaves it out. The learning rate follows one curve over both.
+    batch_size : int, default=256
+        Samples a step, at least 2; each gives two views. Also the batch of all inference.
+    optimizer : {"lars", "adamw"}, default="lars"
+        LARS as in the paper (trust coefficient 0.02), or AdamW.
+    learning_rate : float, default=None
+        Peak of the schedule. None is 0.25 for LARS, 1e-3 for AdamW.
+    augmentation : {"paper", "xray", "digits", "vector"} or callable, default="paper"
+        Random views. "paper": rotations to 30 degrees, crops, flips, blur, noise; "xray": gentler
+        and without flips; "digits": as "paper" without flips; "vector": noise and masked features
+        (what "paper" means for vectors). A callable takes a batch, a tensor (n, C, H, W) in
+        [0, 1] or (n, n_features), and returns its views. One that draws a single set of
+        parameters a call, as torchvision's transforms do, should be applied image by image.
+    encoder : callable, default=None
+        Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim), called with those of
+        the keywords `image_shape` and `embedding_dim` that its signature names.
+    decoder : callable, default=None
+        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called likewise.
+    clusterer : estimator, default=None
+        Clusters the normalised embeddings; None is KMeans. Where it has a parameter `n_clusters`
+        or `n_components`, that is set; where not, `n_clusters` stays "elbow". The mean directions
+        of its clusters become the prototypes; what it calls noise (-1) goes to the closest one.
+    variational : bool, default=False
+        Whether the encoder is reparametrised, with a KL term.
+    kl_weight : float, default=1e-3
+        At least 0. Weight of the KL term, reached linearly over the warm-up.
+    image_shape : tuple of int, default=None
+        Shape of one image in flat rows: (H, W), (C, H, W) or (H, W, C).
+    intensity_range : tuple of float, default=None
+        (low, high) of the images' intensities. None is the range of uint8 and bool, and the
+        training minimum and maximum of all other types.
+    output : {"soft_assignment", "embedding", "projection", "distance"}, default="soft_assignment"
+        What `transform` returns. Not used in `fit`: a fitted model can be asked for another one
+        with ``set_params``.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA, then MPS, then the CPU.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the networks in training; losses and inference are in float32. "auto" is bfloat16 where
+        the device multiplies it in hardware.
+    callbacks : list of skorch callbacks, default=None
+        Cloned for each phase.
+    warm_start : bool, default=False
+        Whether `fit` starts from the fitted weights. Prototypes are found anew.
+    random_state : int, RandomState instance or None, default=None
+        Seeds everything; None is fresh entropy. Global generators are left as they are.
+    verbose : int, default=0
+        Whether bars show the progress of both phases and the search.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters_, embedding_dim)
+        The prototypes, of unit length.
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each training sample, equal to ``predict`` of it.
+    n_clusters_ : int
+        Number of clusters found.
+    elbow_ : dict or None
+        The search for their number: "n_clusters", "inertia" and "silhouette" (arrays over the
+        numbers tried), "knee" (int or None), "found" (whether it stays) and "best".
+    embedding_means_ : ndarray of shape (n_clusters_, embedding_dim)
+        Mean embedding of each cluster: what `decode_prototypes` decodes.
+    embedding_covariances_ : ndarray of shape (n_clusters_, embedding_dim, embedding_dim)
+        Shrunk covariances: with the means, what `sample` draws from.
+    encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
+        The networks; the last one is None unless `variational`.
+    history_ : skorch History
+        A row for each epoch, with its "phase", losses and learning rate;
+        ``pandas.DataFrame(list(history_))`` makes a table of it.
+    n_iter_ : int
+        Number of epochs run.
+    image_shape_ : tuple of int or None
+        (C, H, W); None for vectors.
+    intensity_range_ : tuple of float or None
+        The intensities that became 0 and 1; None for vectors.
+    n_features_in_ : int
+        Number of features of a sample, C x H x W for images.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of a DataFrame's columns.
+
+    See Also
+    --------
+    ClusterLabelMapper : Give clusters the names of the few labels there are.
+    KNNProbe, LinearProbe : Measure what an embedding knows of the labels.
+
+    Notes
+    -----
+    ========================================= =============================================
+    symbol in [1]_                            here
+    ========================================= =============================================
+    e, p, d                                   `encoder_`, `projection_head_`, `decoder_`
+    h = e(x), z = p(h)                        embedding, projection
+    tau, alpha                                `temperature`, `reconstruction_weight`
+    L = L_contrastive + alpha * L_recon       ``train_loss`` of the warm-up in `history_`
+    centroids of KMeans                       `cluster_centers_`
+    ========================================= =============================================
+
+    On one machine, with one number of threads, the same `random_state` gives the same bits. Own
+    callables that draw from torch's global generator are seeded while they run, which keeps other
+    threads that do the same waiting; those that draw from elsewhere are not.
+
+    References
+    ----------
+    .. [1] Ferrante, Boccato, Duggento, Spasov, Toschi, "Contrastive learning for unsupervised
+       medical image clustering and reconstruction", arXiv 2209.12005.
+
+    Examples
+    --------
+    >>> from sklearn_cae import ContrastiveAutoencoderClusterer
+    >>> from sklearn_cae.datasets import make_toy_images
+    >>> X, y = make_toy_images(60, random_state=0, return_X_y=True)
+    >>> clusterer = ContrastiveAutoencoderClusterer(
+    ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=1, random_state=0
+    ... ).fit(X)
+    >>> clusterer.predict(X).shape
+    (60,)
+    >>> clusterer.decode_prototypes().shape
+    (3, 16, 16)
+    """
 
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({"elbow"})],

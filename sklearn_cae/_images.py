@@ -177,6 +177,10 @@ def infer_image_format(X, image_shape, intensity_range):
     format : ImageFormat
     """
     as_image = _sample_shape(X, image_shape)
+    if len(as_image) not in (2, 3):
+        raise ValueError(
+            f"image_shape must have 2 or 3 elements, (H, W), (C, H, W) or (H, W, C), got {as_image}."
+        )
     channels_last = len(as_image) == 3 and _has_channels_last(as_image)
     if len(as_image) == 2:
         as_image = (1, *as_image)
@@ -262,14 +266,28 @@ def _find_intensity_range(X, intensity_range):
             "they were read."
         )
     if intensity_range is not None:
-        return tuple(float(bound) for bound in intensity_range)
+        return _check_intensity_range(intensity_range)
     if X.dtype == np.uint8:
         return (0.0, 255.0)
     if X.dtype == np.bool_:
         return (0.0, 1.0)
-    if not np.isfinite(np.float32(high) - np.float32(low)):
+    if high - low > float(np.finfo(np.float32).max):
         raise ValueError(
             f"X must hold intensities whose range fits into float32, got {low:g} to {high:g}. "
             "Rescale or clip them."
         )
     return (low, high)
+
+
+def _check_intensity_range(intensity_range):
+    try:
+        low, high = (float(bound) for bound in intensity_range)
+        valid = np.isfinite([low, high]).all() and low < high
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            "intensity_range must be two finite numbers, the lower one first, got "
+            f"{intensity_range!r}. Leave it at None to take it from the data."
+        )
+    return low, high

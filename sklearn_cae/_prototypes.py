@@ -100,8 +100,10 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
 def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     """Cluster with every number from 2 on, and look for the knee of the inertia.
 
-    A knee counts only if it is found twice: the same one, give or take one, over all numbers and
-    over two thirds of them. Otherwise the best simplified silhouette decides, with a warning.
+    Any falling curve has a point that is bent most, and it moves with the range shown. So a knee
+    counts only if it is found again, give or take one, over the first two thirds and over the
+    first half of the numbers, both reaching at least two beyond it. Otherwise the best simplified
+    silhouette decides, with a warning.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     -------
     elbow : dict
         "n_clusters", "inertia" and "silhouette": arrays over the numbers tried; "knee": int or
-        None, over all numbers; "found": whether it was found twice; "best": the number chosen.
+        None, over all numbers; "found": whether it was found again; "best": the number chosen.
     """
     if len(unit) > SWEEP_SAMPLES:
         unit = unit[rng.choice(len(unit), SWEEP_SAMPLES, replace=False)]
@@ -124,15 +126,14 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     bar = tqdm(numbers, desc="elbow", unit="k", disable=not verbose)
     inertia, silhouette = np.array([_score(unit, clusterer, k, rng) for k in bar]).T
     knee = _knee(numbers, inertia)
-    short = numbers <= max(2, round(2 * numbers[-1] / 3))
-    knee_again = _knee(numbers[short], inertia[short])
-    found = knee is not None and knee_again is not None and abs(knee - knee_again) <= 1
+    found = knee is not None and _is_found_again(knee, numbers, inertia)
     best = knee if found else int(numbers[silhouette.argmax()])
     if not found:
+        bend = "no knee" if knee is None else f"a knee at {knee} that moves with the range"
         warnings.warn(
-            f"No elbow was found over 2 to {numbers[-1]} clusters (knee: {knee}; over the first "
-            f"two thirds: {knee_again}). The groups may not be separate. n_clusters_={best} is "
-            "the number with the best silhouette; look at elbow_, or pass n_clusters.",
+            f"No elbow was found over 2 to {numbers[-1]} clusters ({bend}): the groups may not be "
+            f"separate. n_clusters_={best} is the number with the best silhouette; look at "
+            "elbow_, or pass n_clusters.",
             UserWarning,
             stacklevel=2,
         )
@@ -228,6 +229,15 @@ def _knee(numbers, inertia):
         warnings.simplefilter("ignore")  # kneed warns where it finds none; so do we, once
         knee = KneeLocator(numbers, inertia, curve="convex", direction="decreasing").knee
     return None if knee is None else int(knee)
+
+
+def _is_found_again(knee, numbers, inertia):
+    for share in (2 / 3, 1 / 2):
+        shown = numbers <= max(share * numbers[-1], knee + 2)
+        again = _knee(numbers[shown], inertia[shown])
+        if again is None or abs(again - knee) > 1:
+            return False
+    return True
 
 
 def _drop_empty(unit, cluster_centers):

@@ -275,6 +275,7 @@ def epoch_history(phase, net_history, first_epoch):
         if "train_loss" not in row:  # the epoch in which training was interrupted
             continue
         kept = {key: value for key, value in row.items() if key not in _SKORCH_COLUMNS}
+        kept["train_loss"] = float(kept["train_loss"])
         rows.append({"phase": phase, "epoch": first_epoch + len(rows) + 1, **kept})
     return rows
 

@@ -85,18 +85,20 @@ class ImageViews:
         # A crop of relative side s, anywhere inside the image: its centre is in [s - 1, 1 - s].
         center = _uniform(2 * n, -1.0, 1.0, generator).view(n, 2) * (1 - side[:, None])
         cos, sin = angle.cos() * side, angle.sin() * side
-        # In the normalised coordinates of affine_grid a rotation has to know the aspect ratio.
+        # The ends of the normalised coordinates are the centres of the outermost pixels, so that a
+        # crop mixes in nothing from outside; a rotation has to know their aspect ratio.
+        aspect = (height - 1) / (width - 1)
         theta = torch.stack(
             [
-                torch.stack([cos, -sin * height / width, center[:, 0]], dim=1),
-                torch.stack([sin * width / height, cos, center[:, 1]], dim=1),
+                torch.stack([cos, -sin * aspect, center[:, 0]], dim=1),
+                torch.stack([sin / aspect, cos, center[:, 1]], dim=1),
             ],
             dim=1,
         )  # (n, 2, 3)
         theta[:, :, 0] *= 1 - 2 * mirrored[:, None].float()
         theta = theta.to(images.device, non_blocking=True)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, align_corners=False)
+        grid = F.affine_grid(theta, list(images.shape), align_corners=True)
+        return F.grid_sample(images, grid, align_corners=True)
 
     def _blur(self, images: Tensor, generator: Generator) -> Tensor:
         n, n_channels, height, width = images.shape

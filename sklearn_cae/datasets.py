@@ -128,7 +128,7 @@ def load_pneumoniamnist(
     4708 training, 524 validation and 624 test images; about three quarters of the training
     images, and five eighths of the test images, show pneumonia. 18 training images occur twice
     and 8 are in both the training and the validation split: a split of your own keeps
-    duplicates on one side. Needs the package `medmnist`.
+    duplicates on one side. Errors are those of :func:`load_medmnist`.
 
     Parameters
     ----------
@@ -144,10 +144,6 @@ def load_pneumoniamnist(
         (n_samples,), 0 normal and 1 pneumonia; ``target_names`` and ``DESCR``.
     (data, target) : tuple of ndarray
         With ``return_X_y=True``.
-
-    See Also
-    --------
-    load_medmnist : The same for any 2-D MedMNIST set, with the errors that both raise.
 
     Examples
     --------
@@ -263,7 +259,7 @@ def make_toy_images(
     random_state=None,
     return_X_y=False,
 ):
-    """Make images of simple shapes, one shape a class: easy to tell apart, quick to train on.
+    """Make images of simple shapes, one a class: easy to tell apart, quick to train on.
 
     The classes are, in this order: disc, cross, horizontal bars, vertical bars, ring, checker.
     Place, size and intensity vary from image to image, and in each channel the intensity does.

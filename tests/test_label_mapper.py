@@ -87,7 +87,7 @@ def test_noise_is_in_no_cluster_but_counts_for_purity():
 
 
 def test_all_noise_predicts_the_overall_mode():
-    mapper = ClusterLabelMapper("labels").fit(column([-1, -1, -1]), [1, 2, 2])
+    mapper = ClusterLabelMapper("labels").fit(column([-2, -2, -3]), [1, 2, 2])
     assert mapper.mapping_.shape == (0,)
     assert_array_equal(mapper.predict([[-1], [0]]), [2, 2])
 
@@ -198,6 +198,13 @@ def test_soft_assignments_do_not_warn(dtype):
         ({}, SOFT_ASSIGNMENT, Y[:2], ValueError, "inconsistent numbers of samples"),
         ({}, SOFT_ASSIGNMENT, [0.5, 1.5, 2.5, 3.25], ValueError, "continuous"),
         ({}, SOFT_ASSIGNMENT, [0, 1, np.nan, 1], ValueError, "y contains NaN"),
+        (
+            {},
+            SOFT_ASSIGNMENT,
+            np.array([*"aba", np.nan], dtype=object),
+            ValueError,
+            "contains NaN",
+        ),
         ({}, SOFT_ASSIGNMENT * np.nan, Y, ValueError, "X contains NaN"),
         ({"input": "embedding"}, SOFT_ASSIGNMENT, Y, ValueError, "'input' parameter"),
         ({"min_samples": 0}, SOFT_ASSIGNMENT, Y, ValueError, "'min_samples' parameter"),

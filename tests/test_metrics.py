@@ -115,6 +115,7 @@ def test_purity_lies_above_its_bounds(data):
 def test_report_turns_into_json():
     report = clustering_report(np.array(Y_TRUE), np.array(LABELS))
     assert json.loads(json.dumps(report.to_dict())) == report.to_dict()
+    assert {type(value) for value in report.to_dict().values()} == {int, float}
     assert set(report.to_dict()) == {
         *("n_samples", "n_classes", "n_clusters", "largest_cluster_share", "majority_baseline"),
         *("purity", "balanced_accuracy", "hungarian_accuracy", "nmi", "ari"),

@@ -174,7 +174,8 @@ def test_linear_probe_is_a_plain_loop_on_its_subset(standardize):
 
 def test_linear_probe_finds_the_optimum():
     X, y = make_embeddings(n_classes=2, n_samples=300)
-    probe = LinearProbe(1.0, epochs=300, learning_rate=0.05, batch_size=300).fit(X, y)
+    probe = LinearProbe(1.0, epochs=300, learning_rate=0.05, batch_size=300, random_state=0)
+    probe.fit(X, y)
     expected = LogisticRegression(C=np.inf, tol=1e-8).fit(X, y)
     assert_allclose(probe.coef_, expected.coef_, atol=1e-2)
     assert_allclose(probe.intercept_, expected.intercept_, atol=1e-2)

@@ -1,0 +1,209 @@
+"""The main job: cluster a data set, evaluate as the paper does, and write pictures.
+
+``python -m sklearn_cae --help`` tells how to call it.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+# Everything heavy is imported where it is used: --help answers at once.
+
+
+def main(arguments=None):
+    """Run the main job; `arguments` stand in for those of the command line."""
+    options = _parse(arguments)
+    splits, image_kind = _load(options)
+    X, y = splits["train"]
+    started = time.perf_counter()
+    clusterer = _make_clusterer(options, image_kind).fit(X)
+    seconds = time.perf_counter() - started
+    mapper, rows = _evaluate(clusterer, splits, options.seed)
+    report = _cluster_report(clusterer, mapper, splits)
+
+    output = Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    _write_scores(output, options, clusterer, seconds, rows, report)
+    _write_model(output, clusterer, mapper)
+    print(_format_table(rows))
+    print(f"\nThe clusters, against the labels of the {_last(splits)} split:\n{report}")
+    print(f"\nk = {clusterer.n_clusters_}, fitted to {len(X)} images in {seconds:.0f} s.")
+    print(f"Drawing pictures into {output}/ ...")
+    _write_pictures(output, clusterer, mapper, splits)
+    print("Done: " + ", ".join(sorted(path.name for path in output.iterdir())))
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m sklearn_cae",
+        description="Cluster a data set without its labels; evaluate the clusters with them as "
+        "the paper does (stat, kNN, linear), beside the same on raw pixels; write the fitted "
+        "model, the scores and pictures into a folder.",
+    )
+    parser.add_argument(
+        "--dataset",
+        default="digits",
+        help="digits (bundled, the default), mnist, or any 2-D MedMNIST such as pneumoniamnist",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=50,
+        help="epochs of the warm-up, and as many of conditioning (default: 50)",
+    )
+    parser.add_argument(
+        "--n-clusters",
+        type=lambda text: text if text == "elbow" else int(text),
+        default="elbow",
+        help="a number, or elbow to find one (the default)",
+    )
+    parser.add_argument(
+        "--max-samples", type=int, help="train on the first so many images only"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument(
+        "--output", default="results", help="folder to write into (default: results)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _load(options):
+    """Give {split: (images, labels)}, training first, and which views suit the images."""
+    from sklearn.model_selection import train_test_split
+
+    from . import datasets
+
+    if options.dataset == "digits":
+        X, y = datasets.load_digit_images(return_X_y=True)
+        X_train, X_test, y_train, y_test = train_test_split(
+            X, y, test_size=0.25, stratify=y, random_state=options.seed
+        )
+        splits = {"train": (X_train, y_train), "test": (X_test, y_test)}
+    elif options.dataset == "mnist":
+        splits = {
+            split: datasets.load_mnist(split, return_X_y=True) for split in ("train", "test")
+        }
+    else:
+        splits = {
+            split: datasets.load_medmnist(options.dataset, split, return_X_y=True)
+            for split in ("train", "val", "test")
+        }
+    X, y = splits["train"]
+    splits["train"] = X[: options.max_samples], y[: options.max_samples]
+    return splits, "digits" if options.dataset in ("digits", "mnist") else "paper"
+
+
+def _make_clusterer(options, augmentation):
+    from . import ContrastiveAutoencoderClusterer
+
+    return ContrastiveAutoencoderClusterer(
+        n_clusters=options.n_clusters,
+        warm_up_epochs=options.epochs,
+        conditioning_epochs=options.epochs,
+        augmentation=augmentation,
+        random_state=options.seed,
+        verbose=1,
+    )
+
+
+def _evaluate(clusterer, splits, seed):
+    """Fit the paper's three evaluations to training labels; score them on the other splits.
+
+    The same is done with raw pixels in place of the embedding, and with the majority class.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.dummy import DummyClassifier
+    from sklearn.pipeline import make_pipeline
+
+    from . import ClusterLabelMapper, KNNProbe, LinearProbe
+
+    views = {
+        "pixels": {split: X.reshape(len(X), -1) / 255.0 for split, (X, _) in splits.items()},
+    }
+    for output in ("embedding", "projection", "soft_assignment"):
+        clusterer.set_params(output=output)
+        views[output] = {split: clusterer.transform(X) for split, (X, _) in splits.items()}
+    mapper = ClusterLabelMapper()
+    kmeans = KMeans(clusterer.n_clusters_, n_init=5, random_state=seed)
+    models = [
+        ("majority class", "pixels", DummyClassifier()),
+        ("stat", "soft_assignment", mapper),
+        ("kNN", "embedding", KNNProbe()),
+        ("linear, embedding", "embedding", LinearProbe(random_state=seed)),
+        ("linear, projection", "projection", LinearProbe(random_state=seed)),
+        ("pixels, KMeans", "pixels", make_pipeline(kmeans, ClusterLabelMapper(input="distance"))),
+        ("pixels, kNN", "pixels", KNNProbe(metric="euclidean")),
+        ("pixels, linear", "pixels", LinearProbe(random_state=seed)),
+    ]
+    rows = []
+    for name, view, model in models:
+        model.fit(views[view]["train"], splits["train"][1])
+        rows += [
+            {"model": name, "split": split, **_scores(y, model.predict(views[view][split]))}
+            for split, (_, y) in splits.items()
+            if split != "train"
+        ]
+    return mapper, rows
+
+
+def _scores(y_true, y_pred):
+    from sklearn.metrics import accuracy_score, precision_score, recall_score
+
+    scores = {"accuracy": accuracy_score(y_true, y_pred)}
+    for average in ("weighted", "macro"):
+        scores[f"precision_{average}"] = precision_score(
+            y_true, y_pred, average=average, zero_division=0
+        )
+        scores[f"recall_{average}"] = recall_score(
+            y_true, y_pred, average=average, zero_division=0
+        )
+    return scores
+
+
+def _last(splits):
+    return list(splits)[-1]
+
+
+def _cluster_report(clusterer, mapper, splits):
+    from .metrics import clustering_report
+
+    X, y = splits[_last(splits)]
+    return clustering_report(y, clusterer.predict(X))
+
+
+def _format_table(rows):
+    columns = [column for column in rows[0] if column not in ("model", "split")]
+    lines = ["  ".join(["model".ljust(18), "split", *columns])]
+    for row in rows:
+        numbers = [f"{row[column]:.3f}".rjust(len(column)) for column in columns]
+        lines.append("  ".join([row["model"].ljust(18), row["split"].ljust(5), *numbers]))
+    return "\n".join(lines)
+
+
+def _write_scores(output, options, clusterer, seconds, rows, report):
+    from importlib.metadata import version
+
+    scores = {
+        "options": vars(options),
+        "n_clusters": clusterer.n_clusters_,
+        "elbow_found": clusterer.elbow_["found"] if clusterer.elbow_ else None,
+        "fit_seconds": round(seconds, 1),
+        "versions": {name: version(name) for name in ("sklearn_cae", "torch", "scikit-learn")},
+        "scores": rows,
+        "clusters": report.to_dict(),
+    }
+    (output / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+
+
+def _write_model(output, clusterer, mapper):
+    """Write the fitted pipeline; ``joblib.load`` gives back what predicts labels of images."""
+    import joblib
+    from sklearn.pipeline import make_pipeline
+
+    clusterer.set_params(output="soft_assignment")
+    joblib.dump(make_pipeline(clusterer, mapper), output / "model.joblib")
+
+
+if __name__ == "__main__":
+    main()

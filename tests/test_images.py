@@ -1,0 +1,162 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from sklearn_cae import _images
+
+
+def shaped(layout, n, channels, height, width):
+    """(shape of X, image_shape parameter) of a layout."""
+    return {
+        "HW": ((n, height, width), None),
+        "CHW": ((n, channels, height, width), None),
+        "HWC": ((n, height, width, channels), None),
+        "flat HW": ((n, height * width), (height, width)),
+        "flat CHW": ((n, channels * height * width), (channels, height, width)),
+        "flat HWC": ((n, channels * height * width), (height, width, channels)),
+    }[layout]
+
+
+@st.composite
+def image_arrays(draw):
+    layout = draw(st.sampled_from(["HW", "CHW", "HWC", "flat HW", "flat CHW", "flat HWC"]))
+    sizes = [draw(st.integers(8, 12)), draw(st.integers(8, 12))]
+    shape, image_shape = shaped(layout, draw(st.integers(2, 4)), draw(st.integers(1, 4)), *sizes)
+    dtype = draw(st.sampled_from([np.uint8, np.int16, np.uint16, np.bool_, np.float32, np.float64]))
+    bounds = {"min_value": -1e3, "max_value": 1e3, "allow_subnormal": False}
+    X = draw(hnp.arrays(dtype, shape, elements=bounds if np.dtype(dtype).kind == "f" else {}))
+    X.flat[0], X.flat[-1] = 0, 1  # never constant
+    if draw(st.booleans()):
+        X = np.asfortranarray(X)
+    return X, image_shape
+
+
+@settings(max_examples=150, deadline=None)
+@given(image_arrays())
+def test_there_and_back(case):
+    X, image_shape = case
+    format = _images.infer_image_format(X, image_shape, None)
+    low, high = format.intensity_range
+    tensor = format.to_tensor(X)
+    assert tensor.shape == (len(X), *format.image_shape)
+    assert tensor.dtype == torch.float32
+    assert 0 <= tensor.min() <= tensor.max() <= 1
+    back = format.to_array(tensor)
+    assert back.shape == X.shape
+    assert back.dtype == np.float32
+    assert low <= back.min() <= back.max() <= high
+    np.testing.assert_allclose(back, X.astype(np.float64), atol=2e-7 * (high - low), rtol=1e-6)
+
+
+def test_channels_and_pixels_come_to_their_place():
+    X = np.arange(2 * 3 * 8 * 9, dtype=np.float64).reshape(2, 3, 8, 9)
+    first = _images.infer_image_format(X, None, None)
+    last = _images.infer_image_format(X.transpose(0, 2, 3, 1), None, None)
+    flat = _images.infer_image_format(X.reshape(2, -1), (3, 8, 9), None)
+    expected = torch.from_numpy((X / X.max()).astype(np.float32))
+    torch.testing.assert_close(first.to_tensor(X), expected)
+    torch.testing.assert_close(last.to_tensor(X.transpose(0, 2, 3, 1)), expected)
+    torch.testing.assert_close(flat.to_tensor(X.reshape(2, -1)), expected)
+
+
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        (np.array([3, 200], dtype=np.uint8), (0, 255)),
+        (np.array([False, True]), (0, 1)),
+        (np.array([-1000, 3000], dtype=np.int16), (-1000, 3000)),
+        (np.array([7, 40000], dtype=np.uint16), (7, 40000)),
+        (np.array([0.25, 0.5]), (0.25, 0.5)),
+    ],
+)
+def test_intensity_range_follows_the_dtype(X, expected):
+    X = np.broadcast_to(X[:, None, None], (2, 8, 8))
+    assert _images.infer_image_format(X, None, None).intensity_range == expected
+    assert _images.infer_image_format(X, None, (-5, 5)).intensity_range == (-5, 5)
+
+
+def test_sixteen_bits_around_an_offset_survive():
+    X = np.arange(1_000_000, 1_000_064, dtype=np.float64).reshape(1, 8, 8).repeat(2, axis=0)
+    tensor = _images.infer_image_format(X, None, None).to_tensor(X)
+    np.testing.assert_allclose(tensor[0].flatten(), np.arange(64) / 63, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("shape", "image_shape", "message"),
+    [
+        ((2, 3, 28, 3), None, r"Both the first and the last axis of an image of shape \(3, 28, 3\)"),
+        ((2, 9, 28, 28), None, "Neither the first nor the last"),
+        ((2, 7, 28), None, "sides of 8 to 256 pixels, got 7 x 28"),
+        ((2, 28, 257), None, "sides of 8 to 256 pixels, got 28 x 257"),
+        ((2, 100), (8, 8), "image_shape must have as many elements as X has features"),
+        ((2, 9, 9), (9, 8), r"image_shape must be the shape of one image in X, \(9, 9\)"),
+        ((2, 9), (9,), "2 or 3"),
+    ],
+)
+def test_shapes_that_are_no_images(shape, image_shape, message):
+    X = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    with pytest.raises(ValueError, match=message):
+        _images.infer_image_format(X, image_shape, None)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_constant_images_are_refused(dtype):
+    with pytest.raises(ValueError, match="all their intensities are 7"):
+        _images.infer_image_format(np.full((4, 8, 8), 7, dtype=dtype), None, None)
+
+
+@pytest.mark.parametrize("intensity_range", [(1, 1), (2, 1), (0, np.inf), (0, 1, 2), ("a", "b")])
+def test_bad_intensity_ranges(intensity_range):
+    X = np.arange(128.0).reshape(2, 8, 8)
+    with pytest.raises(ValueError, match="intensity_range must be two finite numbers"):
+        _images.infer_image_format(X, None, intensity_range)
+
+
+def test_ranges_beyond_float32_are_refused():
+    X = np.zeros((2, 8, 8))
+    X[0] = 1e300
+    with pytest.raises(ValueError, match="fits into float32"):
+        _images.infer_image_format(X, None, None)
+
+
+@pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "inf")])
+def test_scan_finds_one_bad_value_in_the_last_chunk(value, name, monkeypatch):
+    monkeypatch.setattr(_images, "_SCAN_BYTES", 1024)
+    X = np.zeros((50, 8, 8), dtype=np.float32)
+    X[0, 0, 0], X[-2, 1, 1] = -3, 5
+    assert _images.scan_values(X) == (-3, 5)
+    X[-1, -1, -1] = value
+    with pytest.raises(ValueError, match=name):
+        _images.scan_values(X)
+
+
+def test_checking_images_copies_no_more_than_a_chunk():
+    X = np.zeros((20_000, 28, 28), dtype=np.float32)  # 60 MiB
+    X[0] = 1
+    tracemalloc.start()
+    _images.infer_image_format(_images.check_image_array(X, None, minimum=2), None, None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X.nbytes / 10
+
+
+def test_vectors_are_standardised_and_given_back():
+    X = np.random.RandomState(0).normal([5, -100, 0], [2, 1000, 1e-3], (50, 3))
+    X = np.column_stack([X, np.full(50, 7.0)])  # a constant feature
+    format = _images.infer_vector_format(X)
+    tensor = format.to_tensor(X)
+    np.testing.assert_allclose(tensor.mean(dim=0), np.zeros(4), atol=1e-5)
+    np.testing.assert_allclose(tensor.std(dim=0, correction=0), [1, 1, 1, 0], atol=1e-5)
+    np.testing.assert_allclose(format.to_array(tensor), X, rtol=1e-4, atol=1e-5)
+
+
+def test_tensors_share_their_memory():
+    tensor = torch.zeros(3, 8, 8)
+    array = _images.to_numpy(tensor.requires_grad_())
+    assert np.shares_memory(array, tensor.detach().numpy())
+    assert _images.to_numpy(torch.ones(2, dtype=torch.bfloat16)).dtype == np.float32

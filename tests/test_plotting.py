@@ -1,0 +1,472 @@
+"""Displays: what they draw, from arrays and from a small stand-in for the clusterer."""
+
+import os
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state
+
+from sklearn_cae import plotting
+from sklearn_cae.datasets import load_pneumoniamnist, make_toy_images
+from sklearn_cae.plotting import (
+    ElbowDisplay,
+    EmbeddingDisplay,
+    HistoryDisplay,
+    PrototypeDisplay,
+    ReconstructionDisplay,
+)
+
+
+class ToyClusterer(BaseEstimator):
+    """What the displays use of the clusterer, on PCA and KMeans."""
+
+    def __init__(self, n_clusters=3, output="soft_assignment", image_shape=None):
+        self.n_clusters = n_clusters
+        self.output = output
+        self.image_shape = image_shape
+
+    def fit(self, X):
+        X = np.asarray(X)
+        self.shape_ = X.shape[1:]
+        self.image_shape_ = self.image_shape if X.ndim == 2 else np.atleast_3d(X[0]).shape
+        self.intensity_range_ = None if self.image_shape_ is None else (0.0, 255.0)
+        self.pca_ = PCA(8, random_state=0).fit(self._flat(X))
+        embedding = self._embed(X)
+        self.kmeans_ = KMeans(self.n_clusters, n_init=1, random_state=0).fit(embedding)
+        self.labels_ = self.kmeans_.labels_
+        self.embedding_means_ = self.kmeans_.cluster_centers_
+        numbers = np.arange(2, 9)
+        self.elbow_ = {
+            "n_clusters": numbers,
+            "inertia": 90.0 / numbers**1.5,
+            "silhouette": np.array([0.3, 0.5, 0.4, 0.35, 0.3, 0.3, 0.2]),
+            "knee": 4,
+            "found": True,
+            "best": 4,
+        }
+        self.history_ = make_history(50, 50)
+        return self
+
+    def _flat(self, X):
+        return np.asarray(X, dtype=np.float32).reshape(len(X), -1)
+
+    def _embed(self, X):
+        return self.pca_.transform(self._flat(X))
+
+    def predict(self, X):
+        return self.kmeans_.predict(self._embed(X))
+
+    def transform(self, X):
+        embedding = self._embed(X)
+        return embedding if self.output == "embedding" else self.kmeans_.transform(embedding)
+
+    def decode(self, embedding):
+        X = self.pca_.inverse_transform(embedding).clip(0, 255)
+        return X.astype(np.float32).reshape(len(X), *self.shape_)
+
+    def reconstruct(self, X):
+        return self.decode(self._embed(X))
+
+    def decode_prototypes(self):
+        return self.decode(self.embedding_means_)
+
+    def representatives(self, X, n):
+        embedding, labels = self._embed(X), self.predict(X)
+        distance = np.linalg.norm(embedding - self.embedding_means_[labels], axis=1)
+        order = np.argsort(distance)
+        return [order[labels[order] == label][:n] for label in range(self.n_clusters)]
+
+    def sample(self, n_samples=1, cluster=None, random_state=None):
+        rng = check_random_state(random_state)
+        noise = rng.normal(scale=200, size=(n_samples, self.embedding_means_.shape[1]))
+        return self.decode(self.embedding_means_[cluster] + noise), np.full(n_samples, cluster)
+
+
+def make_history(n_warm_up, n_conditioning):
+    rows = []
+    for epoch in range(1, n_warm_up + n_conditioning + 1):
+        row = {
+            "phase": "warm_up" if epoch <= n_warm_up else "conditioning",
+            "epoch": epoch,
+            "reconstruction_loss": 0.02 + 0.1 / epoch,
+            "learning_rate": min(epoch / 10, 1.0) * 0.25,
+            "dur": 1.0,
+        }
+        if epoch <= n_warm_up:
+            row["contrastive_loss"] = 4 + 1 / epoch
+        row["train_loss"] = row.get("contrastive_loss", 0) + 0.1 * row["reconstruction_loss"]
+        rows.append(row)
+    return rows
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def data_root():
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    root = os.environ.get("SKLEARN_CAE_DATA", beside)
+    if not Path(root, "pneumoniamnist.npz").is_file():
+        pytest.skip("pneumoniamnist.npz is not at hand: set SKLEARN_CAE_DATA to its folder")
+    return root
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return make_toy_images(60, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def clusterer(toy):
+    return ToyClusterer().fit(toy.data)
+
+
+def legend_of(panel):
+    return [text.get_text() for text in panel.get_legend().get_texts()]
+
+
+def thumbnails_of(panel):
+    return [artist for artist in panel.artists if hasattr(artist, "offsetbox")]
+
+
+def color_of(panel, name):
+    (points,) = [each for each in panel.collections if each.get_label() == name]
+    return points.get_facecolor()[0, :3].tolist()
+
+
+# ---- EmbeddingDisplay ----
+
+
+def test_panels_are_those_with_labels_in_the_order_of_the_paper(clusterer, toy):
+    names = toy.target_names[toy.target]
+    display = EmbeddingDisplay.from_estimator(clusterer, toy.data, names, mapped_labels=names)
+    titles = [panel.get_title(loc="left") for panel in display.axes_]
+    assert titles == ["(A) true label", "(B) cluster", "(C) mapped label"]
+    assert legend_of(display.axes_[0]) == sorted(toy.target_names)
+    assert legend_of(display.axes_[1]) == ["0", "1", "2"]
+
+
+def test_one_panel_has_no_letter_and_each_cluster_its_thumbnail(clusterer, toy):
+    display = EmbeddingDisplay.from_estimator(clusterer, toy.data)
+    (panel,) = display.axes_
+    assert panel.get_title(loc="left") == "cluster"
+    assert len(thumbnails_of(panel)) == clusterer.n_clusters
+    places = [thumbnail.xy for thumbnail in thumbnails_of(panel)]
+    np.testing.assert_array_equal(places, display.prototype_coordinates)
+
+
+def test_a_prototype_lies_closest_to_its_own_cluster(clusterer, toy):
+    display = EmbeddingDisplay.from_estimator(clusterer, toy.data)
+    clusters = display.panels["cluster"]
+    centres = np.array([display.coordinates[clusters == c].mean(axis=0) for c in range(3)])
+    distance = np.linalg.norm(display.prototype_coordinates[:, None] - centres, axis=2)
+    np.testing.assert_array_equal(distance.argmin(axis=1), [0, 1, 2])
+
+
+def test_the_legend_lies_outside_the_points(clusterer, toy):
+    display = EmbeddingDisplay.from_estimator(clusterer, toy.data, toy.target)
+    display.figure_.canvas.draw()
+    for panel in display.axes_:
+        assert panel.get_legend().get_window_extent().y1 < panel.get_window_extent().y0
+
+
+def test_true_and_mapped_labels_share_their_colors():
+    # Alone, "b" would be the first of the mapped labels and get the first colour.
+    panels = {"true label": ["a", "b", "c"], "mapped label": ["b", "b", "c"]}
+    true, mapped = EmbeddingDisplay(np.eye(3)[:, :2], panels).plot().axes_
+    assert color_of(true, "b") == color_of(mapped, "b") != color_of(true, "a")
+
+
+def test_more_labels_than_colors_stay_apart():
+    styles = plotting._styles([np.arange(30)])
+    assert len(set(styles.values())) == 30
+
+
+def test_max_samples_bounds_what_is_embedded(clusterer, toy):
+    display = EmbeddingDisplay.from_estimator(clusterer, toy.data, toy.target, max_samples=25)
+    assert display.coordinates.shape == (25, 2)
+    again = EmbeddingDisplay.from_estimator(clusterer, toy.data, toy.target, max_samples=25)
+    np.testing.assert_array_equal(display.coordinates, again.coordinates)
+
+
+def test_subsampled_labels_stay_with_their_points():
+    embedding = np.repeat(np.eye(3), 40, axis=0)
+    embedding = embedding + np.random.RandomState(0).normal(scale=0.01, size=embedding.shape)
+    labels = np.repeat([0, 1, 2], 40)
+    display = EmbeddingDisplay.from_predictions(
+        embedding, {"cluster": labels}, max_samples=60, perplexity=10
+    )
+    drawn = display.panels["cluster"]
+    centres = np.array([display.coordinates[drawn == c].mean(axis=0) for c in range(3)])
+    distance = np.linalg.norm(display.coordinates[:, None] - centres, axis=2)
+    np.testing.assert_array_equal(distance.argmin(axis=1), drawn)
+
+
+def test_neighbors_are_those_by_cosine():
+    rng = np.random.RandomState(0)
+    directions = np.repeat(np.eye(2), 20, axis=0) + rng.normal(scale=0.01, size=(40, 2))
+    panels = {"cluster": np.repeat([0, 1], 20)}
+    near = EmbeddingDisplay.from_predictions(directions, panels)
+    far = EmbeddingDisplay.from_predictions(4 * directions, panels)
+    np.testing.assert_allclose(near.coordinates, far.coordinates)
+
+
+def test_no_seed_leaves_the_global_generator_alone(clusterer, toy):
+    before = np.random.get_state()[1].tolist()
+    EmbeddingDisplay.from_estimator(clusterer, toy.data, max_samples=30, random_state=None)
+    assert np.random.get_state()[1].tolist() == before
+
+
+def test_the_estimator_keeps_its_output_and_may_return_frames(toy):
+    clusterer = ToyClusterer().fit(toy.data)
+    plain = EmbeddingDisplay.from_estimator(clusterer, toy.data)
+    embed = clusterer.transform
+    clusterer.transform = lambda X: pytest.fail("the estimator's own transform was used")
+    assert clusterer.output == "soft_assignment"
+    del clusterer.transform
+    framed = EmbeddingDisplay.from_predictions(
+        pd.DataFrame(clusterer._embed(toy.data)), {"cluster": clusterer.labels_}
+    )
+    assert framed.coordinates.shape == plain.coordinates.shape
+    assert embed(toy.data).shape == (60, 3)
+
+
+def test_vectors_have_no_thumbnails(toy):
+    X = pd.DataFrame(toy.data.reshape(60, -1))
+    display = EmbeddingDisplay.from_estimator(ToyClusterer().fit(X), X)
+    assert thumbnails_of(display.axes_[0]) == []
+
+
+@pytest.mark.parametrize("n_samples", [2, 5])
+def test_few_samples_and_one_dimension_are_laid_out(n_samples):
+    embedding = np.linspace(-1, 1, n_samples)[:, None]
+    display = EmbeddingDisplay.from_predictions(embedding, {"cluster": range(n_samples)})
+    assert np.isfinite(display.coordinates).all()
+
+
+def test_wrong_lengths_and_no_panel_are_errors(clusterer, toy):
+    with pytest.raises(ValueError, match="'true label' must have 60 entries.* got 59"):
+        EmbeddingDisplay.from_estimator(clusterer, toy.data, toy.target[:-1])
+    with pytest.raises(ValueError, match="at least one panel"):
+        EmbeddingDisplay([[0, 0]], {"cluster": None})
+    with pytest.raises(ValueError, match="prototype_coordinates must have 1 entries.* got None"):
+        EmbeddingDisplay([[0, 0]], {"cluster": [0]}, prototypes=toy.data[:1])
+
+
+# ---- PrototypeDisplay ----
+
+
+def test_rows_tell_size_mapped_label_and_mix(clusterer, toy):
+    names = toy.target_names[toy.target]
+    display = PrototypeDisplay.from_estimator(clusterer, toy.data, names, mapped_labels=names)
+    for cluster, text in enumerate(display.ax_.get_yticklabels()):
+        name, n = names[clusterer.labels_ == cluster][0], (clusterer.labels_ == cluster).sum()
+        assert text.get_text() == f"cluster {cluster}, n = {n}\nmapped to {name}\n{name} 100%"
+
+
+def test_the_mix_names_the_two_most_frequent_labels():
+    (text,) = plotting._describe(np.zeros(6, int), 1, ["a", "b", "b", "c", "c", "c"], None)
+    assert text == "cluster 0, n = 6\nc 50%, b 33%"
+
+
+def test_a_cluster_without_members_is_described_by_its_size():
+    texts = plotting._describe(np.zeros(2, int), 2, ["a", "a"], ["a", "a"])
+    assert texts[1] == "cluster 1, n = 0"
+
+
+def test_missing_members_stay_white_and_empty_blocks_are_left_out():
+    black, none = np.zeros((2, 8, 8)), np.zeros((0, 8, 8))
+    display = PrototypeDisplay(
+        black, members=[black, none], samples=[none, none], intensity_range=(0, 1)
+    ).plot()
+    canvas = display.ax_.images[0].get_array()
+    titles = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert titles == ["prototype", "most typical members"]
+    upper, lower = np.split(canvas[:, 14:], 2)  # a prototype is 10 wide with its pad, the gap 4
+    assert upper.min() == 0
+    assert lower.min() == 1
+
+
+def test_images_in_a_row_are_the_prototype_then_the_members_then_the_samples():
+    gray = np.ones((1, 8, 8))
+    display = PrototypeDisplay(0.1 * gray, [0.2 * gray], [0.3 * gray], intensity_range=(0, 1))
+    middle = display.plot().ax_.images[0].get_array()[5, :, 0]
+    np.testing.assert_allclose(middle[[5, 19, 33]], [0.1, 0.2, 0.3])
+
+
+def test_flat_rows_are_drawn_where_the_image_shape_is_known(toy):
+    X = toy.data.reshape(60, -1)
+    clusterer = ToyClusterer(image_shape=(1, 16, 16)).fit(X)
+    display = PrototypeDisplay.from_estimator(clusterer, X)
+    assert display.prototypes.shape == (3, 1, 16, 16)
+    assert len(thumbnails_of(EmbeddingDisplay.from_estimator(clusterer, X).axes_[0])) == 3
+
+
+def test_vectors_are_no_images(toy):
+    X = toy.data.reshape(60, -1)
+    clusterer = ToyClusterer().fit(X)
+    with pytest.raises(ValueError, match="fit with image_shape="):
+        PrototypeDisplay.from_estimator(clusterer, X)
+    with pytest.raises(ValueError, match="fit with image_shape="):
+        ReconstructionDisplay.from_estimator(clusterer, X)
+
+
+def test_as_many_members_as_prototypes(toy):
+    with pytest.raises(ValueError, match="members must have 2 entries"):
+        PrototypeDisplay(toy.data[:2], [toy.data], [toy.data] * 2)
+
+
+# ---- ReconstructionDisplay ----
+
+
+def test_originals_stand_above_reconstructions_above_differences():
+    originals = np.zeros((2, 8, 8), dtype=np.uint8)
+    originals[1] = 100
+    display = ReconstructionDisplay(originals, originals + [[[100]], [[-50]]]).plot()
+    canvas = display.ax_.images[0].get_array()
+    assert canvas[5, 5, 0] == 0
+    assert canvas[15, 5, 0] == 1
+    red, blue = canvas[25, 5], canvas[25, 15]
+    assert red[0] > red[2]
+    assert blue[0] < blue[2]
+
+
+def test_no_difference_is_drawn_white(toy):
+    display = ReconstructionDisplay(toy.data[:2], toy.data[:2]).plot()
+    canvas = display.ax_.images[0].get_array()
+    assert canvas[-5:, :].min() > 0.95
+
+
+def test_some_images_are_chosen_by_the_seed(clusterer, toy):
+    display = ReconstructionDisplay.from_estimator(clusterer, toy.data, n_images=4)
+    assert display.originals.shape == display.reconstructions.shape == (4, 16, 16)
+    other = ReconstructionDisplay.from_estimator(clusterer, toy.data, n_images=4, random_state=1)
+    assert (other.originals != display.originals).any()
+
+
+def test_shapes_of_originals_and_reconstructions_must_agree(toy):
+    with pytest.raises(ValueError, match=r"shape of originals, \(60, 16, 16\), got \(59"):
+        ReconstructionDisplay(toy.data, toy.data[1:])
+
+
+# ---- ElbowDisplay and HistoryDisplay ----
+
+
+def test_the_knee_is_marked_in_both_panels(clusterer):
+    display = ElbowDisplay.from_estimator(clusterer)
+    assert legend_of(display.axes_[0]) == ["knee at 4"]
+    assert [list(panel.lines[1].get_xdata()) for panel in display.axes_] == [[4, 4]] * 2
+
+
+@pytest.mark.parametrize(("knee", "found"), [(None, False), (4, False), (None, True)])
+def test_without_a_knee_the_best_silhouette_is_marked(knee, found):
+    display = ElbowDisplay([2, 3, 4], [9, 4, 3], [0.1, 0.2, 0.3], knee=knee, found=found).plot()
+    assert legend_of(display.axes_[0]) == ["no knee found;\nbest silhouette at 4"]
+
+
+def test_a_given_number_of_clusters_has_no_elbow(toy):
+    clusterer = ToyClusterer().fit(toy.data)
+    clusterer.elbow_ = None
+    with pytest.raises(ValueError, match="n_clusters=3 there was no search"):
+        ElbowDisplay.from_estimator(clusterer)
+    with pytest.raises(ValueError, match="silhouette must have 2 entries"):
+        ElbowDisplay([2, 3], [1, 2], [0.1])
+
+
+@pytest.mark.parametrize("display", [ElbowDisplay, HistoryDisplay])
+def test_an_unfitted_clusterer_is_an_error(display):
+    with pytest.raises(NotFittedError):
+        display.from_estimator(ToyClusterer())
+
+
+def test_losses_are_drawn_over_their_phases(clusterer):
+    warm_up, reconstruction, learning_rate = HistoryDisplay.from_estimator(clusterer).axes_
+    assert [len(line.get_xdata()) for line in warm_up.lines] == [50, 50]
+    assert legend_of(warm_up) == ["total", "contrastive"]
+    for panel, key in ((reconstruction, "reconstruction_loss"), (learning_rate, "learning_rate")):
+        curve, boundary = panel.lines
+        np.testing.assert_array_equal(curve.get_ydata(), [r[key] for r in clusterer.history_])
+        assert list(boundary.get_xdata()) == [50.5, 50.5]
+
+
+def test_one_phase_has_no_boundary():
+    display = HistoryDisplay(make_history(3, 0)).plot()
+    assert [len(panel.lines) for panel in display.axes_] == [2, 1, 1]
+
+
+# ---- Images, axes, matplotlib ----
+
+
+@pytest.mark.parametrize("shape", [(8, 10), (1, 8, 10), (2, 8, 10), (3, 8, 10), (4, 8, 10)])
+def test_any_channels_become_pictures(shape):
+    images = np.random.RandomState(0).randint(0, 256, size=(5, *shape)).astype(np.uint16)
+    pictures = plotting._to_pictures(images, (0, 255))
+    assert pictures.shape == (5, 8, 10, 3)
+    if len(shape) == 3:
+        last = plotting._to_pictures(np.moveaxis(images, 1, -1), (0, 255))
+        np.testing.assert_array_equal(last, pictures)
+        expected = images / 255 if shape[0] == 3 else images.mean(axis=1, keepdims=True) / 255
+        np.testing.assert_allclose(np.moveaxis(pictures, -1, 1)[:, :1], expected[:, :1])
+
+
+def test_values_outside_the_range_are_clipped_and_constants_drawn():
+    np.testing.assert_array_equal(plotting._to_pictures([[[-5, 15]]], (0, 10))[0, 0, :, 0], [0, 1])
+    assert np.isfinite(plotting._to_pictures([[[7, 7]]], (7, 7))).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 64), (5, 8, 8, 8), (5, 1, 8, 8, 8)])
+def test_what_is_no_image_is_an_error(shape):
+    with pytest.raises(ValueError, match="Images must have shape"):
+        ReconstructionDisplay(np.ones(shape), np.ones(shape)).plot()
+
+
+def test_given_axes_are_drawn_into(clusterer, toy):
+    figure, axes = plt.subplots(2, 2)
+    assert ElbowDisplay.from_estimator(clusterer, ax=axes[0]).figure_ is figure
+    display = PrototypeDisplay.from_estimator(clusterer, toy.data, ax=axes[1, 0])
+    assert display.ax_ is axes[1, 0]
+    assert display.figure_ is figure
+    with pytest.raises(ValueError, match="ax must hold 3 matplotlib Axes, got 2"):
+        HistoryDisplay.from_estimator(clusterer, ax=axes[0])
+
+
+def test_matplotlibs_settings_stay_as_they_were(clusterer, toy):
+    before = dict(plt.rcParams)
+    PrototypeDisplay.from_estimator(clusterer, toy.data)
+    HistoryDisplay.from_estimator(clusterer)
+    assert dict(plt.rcParams) == before
+
+
+def test_without_matplotlib_the_extra_is_named(clusterer, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklearn_cae\[plot\]'"):
+        ElbowDisplay.from_estimator(clusterer)
+
+
+def test_chest_x_rays_are_drawn(data_root, tmp_path):
+    X, y = load_pneumoniamnist("val", root=data_root, return_X_y=True)
+    clusterer = ToyClusterer(4).fit(X)
+    EmbeddingDisplay.from_estimator(clusterer, X, y, max_samples=100).figure_.savefig(
+        tmp_path / "embedding.png"
+    )
+    display = PrototypeDisplay.from_estimator(clusterer, X, y)
+    display.figure_.savefig(tmp_path / "prototypes.png")
+    # Black and white are those of the type, not of the images drawn.
+    canvas = display.ax_.images[0].get_array()
+    assert canvas.shape == (4 * 32, 13 * 32 + 2 * 14, 3)
+    np.testing.assert_allclose(canvas[2:30, 48:76, 0], display.members[0][0] / 255)

@@ -1,0 +1,197 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import normalize
+
+from sklearn_cae import _prototypes
+
+
+def rng(seed=0):
+    return np.random.RandomState(seed)
+
+
+def separated(n_clusters, n_features=16, n_samples=400):
+    """Directions that are far apart, with a little scatter."""
+    centers = 10 * np.linalg.qr(rng().normal(size=(n_features, n_features)))[0][:n_clusters]
+    return make_blobs(n_samples, centers=centers, cluster_std=1.0, random_state=0)
+
+
+@pytest.mark.parametrize("n_clusters", [3, 5, 8, 12])
+def test_separate_groups_have_an_elbow(n_clusters):
+    embedding, y = separated(n_clusters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        centers, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
+    assert elbow["found"]
+    assert elbow["knee"] == elbow["best"] == len(centers) == n_clusters
+    labels = (normalize(embedding) @ centers.T).argmax(axis=1)
+    assert adjusted_rand_score(y, labels) == 1.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n_features", [8, 32])
+@pytest.mark.parametrize("on_sphere", [False, True], ids=["one Gaussian", "uniform sphere"])
+def test_one_group_has_no_elbow(on_sphere, n_features, seed):
+    embedding = rng(seed).normal(size=(1000, n_features))
+    if on_sphere:
+        embedding = normalize(embedding)
+    else:
+        embedding += 3  # away from the origin, as embeddings are
+    with pytest.warns(UserWarning, match="No elbow was found over 2 to 20 clusters"):
+        centers, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
+    assert not elbow["found"]
+    assert len(centers) == elbow["best"] == elbow["n_clusters"][elbow["silhouette"].argmax()]
+
+
+def test_the_sweep_reports_what_kmeans_says():
+    embedding, _ = separated(4)
+    unit = normalize(embedding)
+    elbow = _prototypes.find_elbow(unit, KMeans(n_init=5), 7, rng())
+    assert elbow["n_clusters"].tolist() == [2, 3, 4, 5, 6, 7]
+    expected = [KMeans(k, n_init=20, random_state=0).fit(unit).inertia_ for k in (2, 3, 4)]
+    np.testing.assert_allclose(elbow["inertia"][:3], expected, rtol=1e-2)
+    assert elbow["inertia"][2] == pytest.approx(expected[2], rel=1e-6)
+    assert elbow["silhouette"].argmax() == 2
+
+
+def test_the_sweep_takes_a_part_of_many_samples(monkeypatch):
+    sizes = []
+
+    class Recorder(KMeans):
+        def fit_predict(self, X, y=None):
+            sizes.append(len(X))
+            return super().fit_predict(X)
+
+    monkeypatch.setattr(_prototypes, "SWEEP_SAMPLES", 100)
+    embedding, _ = separated(3)
+    _prototypes.find_prototypes(embedding, Recorder(n_init=1), "elbow", 6, rng())
+    assert sizes == [100] * 5 + [400]
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 4])
+def test_few_samples_are_searched_as_far_as_they_go(n_samples):
+    with pytest.warns(UserWarning, match="No elbow"):
+        centers, _ = _prototypes.find_prototypes(np.eye(4)[:n_samples], None, "elbow", 20, rng())
+    assert 2 <= len(centers) <= max(2, n_samples - 1)
+
+
+@pytest.mark.parametrize(
+    ("clusterer", "n_clusters"),
+    [
+        (GaussianMixture(covariance_type="diag"), 3),
+        (AgglomerativeClustering(), 3),
+        (HDBSCAN(min_cluster_size=20, copy=True), "elbow"),
+    ],
+)
+def test_any_clusterer_gives_prototypes(clusterer, n_clusters):
+    embedding, y = separated(3)
+    before = clusterer.get_params()
+    centers, elbow = _prototypes.find_prototypes(embedding, clusterer, n_clusters, 20, rng())
+    assert elbow is None
+    assert centers.shape == (3, 16)
+    assert clusterer.get_params() == before
+    np.testing.assert_allclose(np.linalg.norm(centers, axis=1), 1, rtol=1e-6)
+    assert adjusted_rand_score(y, (normalize(embedding) @ centers.T).argmax(axis=1)) == 1.0
+
+
+class Fixed(ClusterMixin, BaseEstimator):
+    """A clusterer that finds what it is told."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def fit(self, X, y=None):
+        self.labels_ = np.array(self.labels)
+        return self
+
+
+def test_noise_shapes_no_prototype():
+    embedding = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [-5.0, -5.0]])
+    centers, _ = _prototypes.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", 20, rng())
+    np.testing.assert_allclose(centers, np.eye(2))
+
+
+def test_all_noise_becomes_one_prototype():
+    with pytest.warns(ConvergenceWarning, match="called every sample noise"):
+        centers, _ = _prototypes.find_prototypes(
+            np.array([[1.0, 0.0], [0.0, 1.0]]), Fixed([-1, -1]), "elbow", 20, rng()
+        )
+    np.testing.assert_allclose(centers, [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
+
+
+def test_empty_clusters_are_dropped():
+    embedding = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    with pytest.warns(ConvergenceWarning, match="1 of 3 clusters were empty"):
+        centers, _ = _prototypes.find_prototypes(embedding, Fixed([0, 1, 2]), "elbow", 20, rng())
+    assert len(centers) == 2
+
+
+def test_unseeded_clusterers_follow_the_given_generator():
+    embedding = rng().normal(size=(200, 8))
+    for clusterer in (None, KMeans(n_init=1), GaussianMixture()):
+        first, again = (
+            _prototypes.find_prototypes(embedding, clusterer, 6, 20, rng(3))[0] for _ in range(2)
+        )
+        assert np.array_equal(first, again)
+
+
+def test_collapse_is_named():
+    with pytest.warns(ConvergenceWarning, match=r"One cluster holds 96.0% of the samples"):
+        _prototypes.check_spread(np.repeat([0, 1], [96, 4]), 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _prototypes.check_spread(np.repeat([0, 1], [95, 5]), 2)
+        _prototypes.check_spread(np.zeros(10, dtype=int), 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    similarity=st.lists(
+        st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=5
+    ),
+    temperature=st.floats(1e-30, 1e6),
+)
+def test_soft_assignments_are_distributions(similarity, temperature):
+    similarity = torch.tensor(similarity)
+    assignment = _prototypes.soft_assignment(similarity, temperature)
+    torch.testing.assert_close(assignment.sum(dim=1), torch.ones(len(similarity)))
+    top = assignment.gather(1, similarity.argmax(dim=1, keepdim=True))
+    assert (assignment <= top).all()
+
+
+def test_soft_assignment_is_the_softmax():
+    similarity = torch.tensor([[0.9, 0.1, -0.5]])
+    expected = torch.softmax(similarity / 0.1, dim=1)
+    torch.testing.assert_close(_prototypes.soft_assignment(similarity, 0.1), expected)
+
+
+def test_simplified_silhouette_by_hand():
+    similarity = np.array([[0.9, 0.5, -1.0], [0.2, 0.2, 0.1], [1.0, 1.0, 0.0]])
+    np.testing.assert_allclose(_prototypes.simplified_silhouette(similarity), [0.8, 0, 0])
+    assert _prototypes.simplified_silhouette(np.ones((4, 1))).tolist() == [0] * 4
+
+
+def test_gaussians_of_clusters():
+    generator = rng()
+    covariance = np.array([[2.0, 0.5], [0.5, 1.0]])
+    embedding = np.concatenate(
+        [generator.multivariate_normal([1, 2], covariance, 20_000), [[7.0, 7.0]]]
+    )
+    labels = np.repeat([0, 1], [20_000, 1])
+    means, covariances = _prototypes.cluster_gaussians(embedding, labels)
+    np.testing.assert_allclose(means, [[1, 2], [7, 7]], atol=0.05)
+    np.testing.assert_allclose(covariances[0], covariance, atol=0.05)
+    assert not covariances[1].any()
+    variance = np.full_like(embedding, 3.0)
+    _, aggregated = _prototypes.cluster_gaussians(embedding, labels, variance)
+    np.testing.assert_allclose(aggregated - covariances, [3 * np.eye(2)] * 2, atol=1e-6)
