@@ -53,7 +53,7 @@ def load(dataset, max_samples):
 
 
 def run(splits, dataset, epochs, seed):
-    X, y = splits["train"]
+    X, _ = splits["train"]
     started = time.perf_counter()
     clusterer = ContrastiveAutoencoderClusterer(
         warm_up_epochs=epochs,

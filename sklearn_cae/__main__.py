@@ -14,10 +14,13 @@ from pathlib import Path
 def main(arguments=None):
     """Run the main job; `arguments` stand in for those of the command line."""
     options = _parse(arguments)
-    splits, image_kind = _load(options)
-    X, y = splits["train"]
+    try:
+        splits, views = _load(options)
+    except (ImportError, OSError, ValueError) as error:
+        raise SystemExit(f"sklearn_cae: {error}") from error
+    X, _ = splits["train"]
     started = time.perf_counter()
-    clusterer = _make_clusterer(options, image_kind).fit(X)
+    clusterer = _make_clusterer(options, views).fit(X)
     seconds = time.perf_counter() - started
     mapper, rows = _evaluate(clusterer, splits, options.seed)
     report = _cluster_report(clusterer, mapper, splits)
@@ -58,9 +61,7 @@ def _parse(arguments):
         default="elbow",
         help="a number, or elbow to find one (the default)",
     )
-    parser.add_argument(
-        "--max-samples", type=int, help="train on the first so many images only"
-    )
+    parser.add_argument("--max-samples", type=int, help="train on the first so many images only")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument(
         "--output", default="results", help="folder to write into (default: results)"
@@ -81,15 +82,15 @@ def _load(options):
         )
         splits = {"train": (X_train, y_train), "test": (X_test, y_test)}
     elif options.dataset == "mnist":
-        splits = {
-            split: datasets.load_mnist(split, return_X_y=True) for split in ("train", "test")
-        }
+        splits = {split: datasets.load_mnist(split, return_X_y=True) for split in ("train", "test")}
     else:
         splits = {
             split: datasets.load_medmnist(options.dataset, split, return_X_y=True)
             for split in ("train", "val", "test")
         }
     X, y = splits["train"]
+    if y.ndim > 1:
+        raise ValueError(f"{options.dataset} has several labels an image; choose one that has one.")
     splits["train"] = X[: options.max_samples], y[: options.max_samples]
     return splits, "digits" if options.dataset in ("digits", "mnist") else "paper"
 
@@ -155,9 +156,7 @@ def _scores(y_true, y_pred):
         scores[f"precision_{average}"] = precision_score(
             y_true, y_pred, average=average, zero_division=0
         )
-        scores[f"recall_{average}"] = recall_score(
-            y_true, y_pred, average=average, zero_division=0
-        )
+        scores[f"recall_{average}"] = recall_score(y_true, y_pred, average=average, zero_division=0)
     return scores
 
 
@@ -203,6 +202,33 @@ def _write_model(output, clusterer, mapper):
 
     clusterer.set_params(output="soft_assignment")
     joblib.dump(make_pipeline(clusterer, mapper), output / "model.joblib")
+
+
+def _write_pictures(output, clusterer, mapper, splits):
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    from . import plotting
+
+    X, y = splits[_last(splits)]
+    mapped = mapper.predict(clusterer.predict_proba(X))
+    displays = {
+        "embedding": plotting.EmbeddingDisplay.from_estimator(
+            clusterer, X, y, mapped_labels=mapped
+        ),
+        "prototypes": plotting.PrototypeDisplay.from_estimator(
+            clusterer, X, y, mapped_labels=mapped
+        ),
+        "reconstructions": plotting.ReconstructionDisplay.from_estimator(clusterer, X),
+        "history": plotting.HistoryDisplay.from_estimator(clusterer),
+    }
+    if clusterer.elbow_ is not None:
+        displays["elbow"] = plotting.ElbowDisplay.from_estimator(clusterer)
+    for name, display in displays.items():
+        display.figure_.savefig(output / f"{name}.png", dpi=150)
+        plt.close(display.figure_)
 
 
 if __name__ == "__main__":

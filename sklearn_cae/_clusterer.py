@@ -5,14 +5,7 @@ from functools import partial
 from numbers import Integral, Real
 
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    ClusterMixin,
-    TransformerMixin,
-    _fit_context,
-    clone,
-)
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -26,9 +19,7 @@ from .augmentations import PRESETS
 _FEW_SAMPLES = 16
 
 
-class ContrastiveAutoencoderClusterer(
-    FittedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
-):
+class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     """Cluster images without labels, and decode what was found.
 
     An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
@@ -333,6 +324,7 @@ class ContrastiveAutoencoderClusterer(
     def _build_networks(self, X, rng):
         """Build new networks, or with `warm_start` go on with the fitted ones."""
         if self.warm_start and hasattr(self, "encoder_"):
+            self._check_warm_start(X)
             self.decoder_.condition = None  # of prototypes that are found anew
             return
         with forked_rng(draw_seed(rng)):
@@ -345,6 +337,24 @@ class ContrastiveAutoencoderClusterer(
             )
         for name, network in networks.items():
             setattr(self, f"{name}_", network)
+        self._built_for = self._network_params(X)
+
+    def _network_params(self, X):
+        """Collect what the networks' shapes depend on."""
+        return {
+            "shape of a sample": X.format.image_shape,
+            "embedding_dim": self.embedding_dim,
+            "variational": self.variational,
+        }
+
+    def _check_warm_start(self, X):
+        asked = self._network_params(X)
+        for name, built in self._built_for.items():
+            if asked[name] != built:
+                raise ValueError(
+                    f"warm_start needs the {name} of the fit before, {built}, got {asked[name]}. "
+                    "Pass warm_start=False to train new networks."
+                )
 
     def _warm_up(self, X, rng):
         """Update encoder, projection head and decoder; say whether the phase came to its end."""

@@ -6,6 +6,7 @@ from numbers import Integral
 
 import numpy as np
 import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_array, check_scalar, gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -27,10 +28,12 @@ def _returns_embedding(estimator):
     return True
 
 
-class FittedMixin:
+class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin):
     """Methods of a fitted `ContrastiveAutoencoderClusterer`.
 
     They use its networks, `cluster_centers_`, and the format of the samples that it was fitted to.
+    (scikit-learn wraps `transform` for ``set_output`` in the class that defines it: hence the
+    mixins here.)
     """
 
     # ---- Assigning ----

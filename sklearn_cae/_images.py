@@ -126,7 +126,7 @@ class Samples(Dataset):
         return len(self.X)
 
     def __getitems__(self, index):
-        """Samples at `index` (a slice or an array of int) as one float32 tensor."""
+        """Read the samples at `index`, a slice or an array of int, as one float32 tensor."""
         return self.format.to_tensor(self.X[index])
 
 
@@ -179,12 +179,15 @@ def infer_image_format(X, image_shape, intensity_range):
     as_image = _sample_shape(X, image_shape)
     if len(as_image) not in (2, 3):
         raise ValueError(
-            f"image_shape must have 2 or 3 elements, (H, W), (C, H, W) or (H, W, C), got {as_image}."
+            "image_shape must have 2 or 3 elements, (H, W), (C, H, W) or (H, W, C), got "
+            f"{as_image}."
         )
     channels_last = len(as_image) == 3 and _has_channels_last(as_image)
     if len(as_image) == 2:
         as_image = (1, *as_image)
     channels_first = (as_image[2], *as_image[:2]) if channels_last else as_image
+    # One channel lies in memory alike, first or last; its strides are not to differ either.
+    channels_last = channels_last and channels_first[0] > 1
     if not all(side in SIDES for side in channels_first[1:]):
         raise ValueError(
             f"Images must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got "

@@ -4,7 +4,6 @@ import threading
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 
 _GLOBAL_RNG = threading.RLock()
@@ -26,6 +25,8 @@ def forked_rng(seed):
 
     Modules draw their initial weights from it, and users' own callables may. One thread at a time.
     """
+    import torch  # here, since data sets and plots draw random numbers without torch
+
     with _GLOBAL_RNG, torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
         yield

@@ -22,6 +22,7 @@ OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
 PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
 _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
+
 class ContrastiveAutoencoder(nn.Module):
     """Encoder, projection head and decoder: what the warm-up updates.
 
@@ -312,7 +313,13 @@ def _preset(name, is_image):
 def choose_device(device):
     """Resolve "auto": CUDA, then MPS, then the CPU."""
     if device != "auto":
-        return torch.device(device)
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device must be 'auto' or a device of torch such as 'cpu' or 'cuda:0', got "
+                f"{device!r}."
+            ) from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import get_data_home, load_digits
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
+
+from ._random import local_random_state
 
 __all__ = [
     "load_digit_images",
@@ -38,11 +40,10 @@ _MNIST_DESCR = """MNIST, {split} split: {n} handwritten digits, 28x28, gray.
 
 Source: LeCun, Cortes, Burges, http://yann.lecun.com/exdb/mnist/. Licence: CC BY-SA 3.0.
 """
-_DIGITS_DESCR = """Handwritten digits bundled with scikit-learn: 1797 images, 8x8, gray.
+_DIGITS_DESCR = """Handwritten digits bundled with scikit-learn: 1797 images, 8x8, gray, 0 to 255.
 
-The values 0..16 of `sklearn.datasets.load_digits` are scaled to 0..255.
 Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", test set, UCI Machine
-Learning Repository, https://doi.org/10.24432/C50P49. Licence: CC BY 4.0.
+Learning Repository, https://archive.ics.uci.edu/dataset/80. Licence: CC BY 4.0.
 """
 _TOY_DESCR = "Synthetic shapes made by sklearn_cae.datasets.make_toy_images; no licence needed.\n"
 
@@ -220,7 +221,7 @@ def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y
 def load_digit_images(*, return_X_y=False):
     """Load the small handwritten digits that scikit-learn brings along, as images.
 
-    Nothing is downloaded. The values 0..16 of :func:`sklearn.datasets.load_digits` become
+    The values 0..16 of :func:`sklearn.datasets.load_digits` become
     ``round(255 / 16 * value)``, so that the images fill the range of their type.
 
     Parameters
@@ -319,7 +320,7 @@ def make_toy_images(
         _check_integer("image_size", side, 8, 256)
     if not 0 <= noise <= 1:
         raise ValueError(f"noise must be between 0 and 1, a fraction of the range, got {noise!r}.")
-    rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    rng = local_random_state(random_state)
     target = rng.permutation(np.arange(n_samples, dtype=np.intp) % n_classes)
     names = list(_SHAPES)[:n_classes]
     data = np.empty((n_samples, n_channels, *sides), dtype=np.uint8)

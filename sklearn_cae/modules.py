@@ -158,9 +158,7 @@ class ConditionalDecoder(nn.Module):
             Number of prototypes.
         """
         # skip_init: a layer that starts at zero has no reason to draw random numbers.
-        self.condition = nn.utils.skip_init(
-            nn.Linear, n_clusters, self.n_map_features, bias=False
-        )
+        self.condition = nn.utils.skip_init(nn.Linear, n_clusters, self.n_map_features, bias=False)
         nn.init.zeros_(self.condition.weight)
 
     def forward(self, embedding: Tensor, soft_assignment: Tensor | None = None) -> Tensor:
@@ -224,9 +222,7 @@ def image_decoder(
     """
     channels, height, width = image_shape
     map_shape = (WIDTHS[-1], math.ceil(height / 8), math.ceil(width / 8))
-    stem = nn.Sequential(
-        nn.Linear(embedding_dim, math.prod(map_shape)), nn.Unflatten(1, map_shape)
-    )
+    stem = nn.Sequential(nn.Linear(embedding_dim, math.prod(map_shape)), nn.Unflatten(1, map_shape))
     layers: list[nn.Module] = []
     outward = WIDTHS[::-1]
     for n_in, n_out in zip(outward, (*outward[1:], channels), strict=True):

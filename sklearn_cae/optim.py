@@ -102,9 +102,9 @@ class LARS(Optimizer):
         if not params:
             return
         updates = [p.grad.clone() for p in params]
-        scaled = [(p, u) for p, u in zip(params, updates, strict=True) if p.ndim > 1]
-        if scaled:
-            _scale_by_trust(*zip(*scaled, strict=True), group)
+        _scale_by_trust(
+            [p for p in params if p.ndim > 1], [u for u in updates if u.ndim > 1], group
+        )
         momenta = [self._momentum(p) for p in params]
         torch._foreach_mul_(momenta, group["momentum"])
         torch._foreach_add_(momenta, updates)
@@ -117,14 +117,12 @@ class LARS(Optimizer):
         return state["momentum"]
 
 
-def _scale_by_trust(
-    weights: tuple[Tensor, ...], updates: tuple[Tensor, ...], group: dict[str, Any]
-) -> None:
+def _scale_by_trust(weights: list[Tensor], updates: list[Tensor], group: dict[str, Any]) -> None:
     """Turn gradients into layer-wise scaled updates, in place and without waiting for a device."""
+    if not weights:
+        return
     weight_norm = torch.stack(torch._foreach_norm(weights))
-    decayed_norm = (
-        torch.stack(torch._foreach_norm(updates)) + group["weight_decay"] * weight_norm
-    )
+    decayed_norm = torch.stack(torch._foreach_norm(updates)) + group["weight_decay"] * weight_norm
     ratio = group["trust_coefficient"] * weight_norm / decayed_norm
     usable = (weight_norm > 0) & (decayed_norm > 0)
     ratio = torch.where(usable, ratio, torch.ones_like(ratio))

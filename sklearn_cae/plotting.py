@@ -13,8 +13,22 @@ import copy
 import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+
+from ._pictures import (
+    COLORS,
+    as_images,
+    draw_mosaic,
+    find_range,
+    label,
+    make_axes,
+    scatter,
+    styles,
+    to_block,
+    to_channels_last,
+    to_pictures,
+)
+from ._random import local_random_state
 
 __all__ = [
     "ElbowDisplay",
@@ -24,9 +38,6 @@ __all__ = [
     "ReconstructionDisplay",
 ]
 
-# Okabe and Ito's colour-blind-safe palette without its yellow, too faint on white.
-_COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]
-_MARKERS = ["o", "^", "s", "D", "v", "P", "X"]
 _FAINT = "0.5"
 
 
@@ -132,7 +143,7 @@ class EmbeddingDisplay(_Display):
         # A shallow copy shares the fitted modules; only its parameter `output` differs.
         embedding = copy.copy(estimator).set_params(output="embedding").transform(X)
         if estimator.image_shape_ is not None:
-            kwargs["prototypes"] = _as_images(estimator.decode_prototypes(), estimator)
+            kwargs["prototypes"] = as_images(estimator.decode_prototypes(), estimator)
             kwargs["prototype_embedding"] = estimator.embedding_means_
         return cls.from_predictions(
             embedding, panels, max_samples=None, random_state=random_state, **kwargs
@@ -176,6 +187,11 @@ class EmbeddingDisplay(_Display):
         Returns
         -------
         display : EmbeddingDisplay
+
+        Raises
+        ------
+        ValueError
+            If no panel has labels, or the lengths differ.
         """
         rows = _choose_rows(len(embedding), max_samples, random_state)
         panels = _pick(panels, len(embedding), rows)
@@ -192,20 +208,20 @@ class EmbeddingDisplay(_Display):
 
     def _draw(self, ax):
         n_panels = len(self.panels)
-        self.figure_, self.axes_ = _make_axes(ax, n_panels, width=4.2, height=4.7)
+        self.figure_, self.axes_ = make_axes(ax, n_panels, width=4.2, height=4.7)
         shared = [self.panels[t] for t in ("true label", "mapped label") if t in self.panels]
         for index, (panel, title) in enumerate(zip(self.axes_, self.panels, strict=True)):
             labels = self.panels[title]
-            styles = _styles(shared if title.endswith("label") else [labels])
-            _scatter(panel, self.coordinates, labels.astype(str), styles)
+            looks = styles(shared if title.endswith("label") else [labels])
+            scatter(panel, self.coordinates, labels.astype(str), looks)
             if self.prototypes is not None:
-                self._draw_prototypes(panel, styles if title == "cluster" else {})
+                self._draw_prototypes(panel, looks if title == "cluster" else {})
             panel.set_title(f"({chr(65 + index)}) {title}" if n_panels > 1 else title, loc="left")
 
     def _draw_prototypes(self, panel, styles):
         from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-        pictures = _to_pictures(self.prototypes, _find_range(self.prototypes))
+        pictures = to_pictures(self.prototypes, find_range(self.prototypes))
         points = 24 if len(pictures) <= 10 else 16
         for cluster, picture in enumerate(pictures):
             color, _ = styles.get(str(cluster), ("black", None))
@@ -297,30 +313,30 @@ class PrototypeDisplay(_Display):
         ValueError
             If the estimator was fitted on vectors, or the lengths differ.
         """
-        prototypes = _as_images(estimator.decode_prototypes(), estimator)
+        prototypes = as_images(estimator.decode_prototypes(), estimator)
         typical = estimator.representatives(X, n_members)
         numbers = range(len(prototypes))
-        rng = _local_random_state(random_state)
+        rng = local_random_state(random_state)
         samples = [estimator.sample(n_samples, number, rng)[0] for number in numbers]
         return cls(
             prototypes,
-            [_as_images(_take(X, rows), estimator) for rows in typical],
-            [_as_images(images, estimator) for images in samples],
+            [as_images(_take(X, rows), estimator) for rows in typical],
+            [as_images(images, estimator) for images in samples],
             row_labels=_describe(estimator.predict(X), len(prototypes), y, mapped_labels),
             intensity_range=estimator.intensity_range_,
         ).plot(ax=ax)
 
     def _draw(self, ax):
-        limits = self.intensity_range or _find_range(self.prototypes)
+        limits = self.intensity_range or find_range(self.prototypes)
         blocks = {
             "prototype": [[image] for image in self.prototypes],
             "most typical members": self.members,
             "samples": self.samples,
         }
         blocks = {
-            title: _to_block(rows, limits) for title, rows in blocks.items() if any(map(len, rows))
+            title: to_block(rows, limits) for title, rows in blocks.items() if any(map(len, rows))
         }
-        self.figure_, self.ax_ = _draw_mosaic(ax, blocks, self.row_labels)
+        self.figure_, self.ax_ = draw_mosaic(ax, blocks, self.row_labels)
 
 
 class ReconstructionDisplay(_Display):
@@ -387,7 +403,7 @@ class ReconstructionDisplay(_Display):
         """
         X = _take(X, _choose_rows(len(X), n_images, random_state))
         originals, reconstructions = (
-            _as_images(images, estimator) for images in (X, estimator.reconstruct(X))
+            as_images(images, estimator) for images in (X, estimator.reconstruct(X))
         )
         return cls(originals, reconstructions, intensity_range=estimator.intensity_range_).plot(
             ax=ax
@@ -396,14 +412,14 @@ class ReconstructionDisplay(_Display):
     def _draw(self, ax):
         from matplotlib import cm, colors
 
-        limits = self.intensity_range or _find_range(self.originals)
-        images = [_to_pictures(each, limits) for each in (self.originals, self.reconstructions)]
-        difference = _to_channels_last(self.reconstructions.astype(float) - self.originals)
+        limits = self.intensity_range or find_range(self.originals)
+        images = [to_pictures(each, limits) for each in (self.originals, self.reconstructions)]
+        difference = to_channels_last(self.reconstructions.astype(float) - self.originals)
         difference = difference.mean(axis=-1)
         scale = cm.ScalarMappable(colors.CenteredNorm(0, abs(difference).max() or 1), "RdBu_r")
         block = np.stack([*images, scale.cmap(scale.norm(difference))[..., :3]])
         names = ["original", "reconstruction", "difference"]
-        self.figure_, self.ax_ = _draw_mosaic(ax, {"": block}, names)
+        self.figure_, self.ax_ = draw_mosaic(ax, {"": block}, names)
         self.figure_.colorbar(scale, ax=self.ax_, label="reconstruction - original", pad=0.01)
 
 
@@ -469,14 +485,14 @@ class ElbowDisplay(_Display):
         return cls(**{name: estimator.elbow_[name] for name in names}).plot(ax=ax)
 
     def _draw(self, ax):
-        self.figure_, self.axes_ = _make_axes(ax, 2, width=4, height=3)
+        self.figure_, self.axes_ = make_axes(ax, 2, width=4, height=3)
         found = self.found and self.knee is not None
         best = self.knee if found else self.n_clusters[np.argmax(self.silhouette)]
         note = f"knee at {best}" if found else f"no knee found;\nbest silhouette at {best}"
         for panel, name in zip(self.axes_, ("inertia", "silhouette"), strict=True):
-            panel.plot(self.n_clusters, getattr(self, name), "o-", color=_COLORS[0], markersize=4)
-            panel.axvline(best, color=_COLORS[3], linestyle="-" if found else "--", label=note)
-            _label(panel, "number of clusters", name)
+            panel.plot(self.n_clusters, getattr(self, name), "o-", color=COLORS[0], markersize=4)
+            panel.axvline(best, color=COLORS[3], linestyle="-" if found else "--", label=note)
+            label(panel, "number of clusters", name)
         self.axes_[0].legend(loc="upper right", frameon=False)
 
 
@@ -528,7 +544,7 @@ class HistoryDisplay(_Display):
         return cls(estimator.history_).plot(ax=ax)
 
     def _draw(self, ax):
-        self.figure_, self.axes_ = _make_axes(ax, 3, width=3.5, height=2.8)
+        self.figure_, self.axes_ = make_axes(ax, 3, width=3.5, height=2.8)
         warm_up, reconstruction, learning_rate = self.axes_
         in_warm_up = [row for row in self.history if row["phase"] == "warm_up"]
         # The weighted reconstruction loss adds little: a broad line shows below the other.
@@ -539,13 +555,13 @@ class HistoryDisplay(_Display):
         warm_up.legend(frameon=False)
         names = ("warm-up loss", "reconstruction loss", "learning rate")
         for panel, name in zip(self.axes_, names, strict=True):
-            _label(panel, "epoch", name)
+            label(panel, "epoch", name)
         if 0 < len(in_warm_up) < len(self.history):
             self._mark_boundary(in_warm_up[-1]["epoch"] + 0.5)
 
     def _draw_line(self, panel, rows, key, label=None, **look):
         values = [row.get(key, np.nan) for row in rows]
-        look = {"color": _COLORS[0], "marker": "." if len(rows) < 30 else None} | look
+        look = {"color": COLORS[0], "marker": "." if len(rows) < 30 else None} | look
         panel.plot([row["epoch"] for row in rows], values, label=label, **look)
 
     def _mark_boundary(self, epoch):
@@ -578,7 +594,7 @@ def _pick(panels, n_samples, rows=slice(None)):
 def _choose_rows(n_samples, max_samples, random_state):
     if max_samples is None or n_samples <= max_samples:
         return np.arange(n_samples)
-    rng = _local_random_state(random_state)
+    rng = local_random_state(random_state)
     return np.sort(rng.choice(n_samples, max_samples, replace=False))
 
 
@@ -586,15 +602,11 @@ def _take(X, rows):
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
-def _local_random_state(random_state):
-    return np.random.RandomState() if random_state is None else check_random_state(random_state)
-
-
 def _lay_out(points, perplexity, random_state):
     tsne = TSNE(
         perplexity=min(perplexity, max(1, len(points) / 3)),
         init="pca" if min(points.shape) > 1 else "random",
-        random_state=_local_random_state(random_state),
+        random_state=local_random_state(random_state),
     )
     return tsne.fit_transform(normalize(points))
 
@@ -611,135 +623,6 @@ def _describe(clusters, n_clusters, y, mapped_labels):
         if "y" in given and members.any():
             labels, counts = np.unique(given["y"][members], return_counts=True)
             most = np.argsort(-counts, kind="stable")[:2]
-            lines.append(", ".join(f"{labels[i]} {counts[i] / counts.sum():.0%}" for i in most))
+            lines.append(", ".join(f"{labels[i]}: {counts[i] / counts.sum():.0%}" for i in most))
         texts.append("\n".join(lines))
     return texts
-
-
-# ---- Images ----
-
-
-def _as_images(X, estimator):
-    """Give flat rows the shape of the images that they are."""
-    X = np.asarray(X)
-    if X.ndim > 2:
-        return X
-    if estimator.image_shape_ is None:
-        raise ValueError(
-            "Only images can be drawn, but the estimator was fitted on vectors. If their rows are "
-            "images, fit with image_shape=(channels, height, width)."
-        )
-    return X.reshape(len(X), *estimator.image_shape_)
-
-
-def _find_range(images):
-    return np.min(images), np.max(images)
-
-
-def _to_channels_last(images):
-    images = np.asarray(images, dtype=float)
-    if images.ndim == 3:
-        return images[..., None]
-    if images.ndim == 4 and images.shape[1] <= 4:
-        return np.moveaxis(images, 1, -1)
-    if images.ndim == 4 and images.shape[-1] <= 4:
-        return images
-    raise ValueError(
-        "Images must have shape (n, H, W), (n, C, H, W) or (n, H, W, C) with 1 to 4 channels, got "
-        f"{images.shape}. Reshape flat rows first."
-    )
-
-
-def _to_pictures(images, limits):
-    """Scale images to 0..1, of shape (n, H, W, 3)."""
-    low, high = limits
-    images = ((_to_channels_last(images) - low) / ((high - low) or 1)).clip(0, 1)
-    return images if images.shape[-1] == 3 else images.mean(axis=-1, keepdims=True).repeat(3, -1)
-
-
-def _to_block(rows, limits):
-    """Fill rows of images up with white, to shape (n_rows, n_columns, H, W, 3)."""
-    rows = [_to_pictures(row, limits) if len(row) else [] for row in rows]
-    longest = max(rows, key=len)
-    block = np.ones((len(rows), *longest.shape))
-    for filled, row in zip(block, rows, strict=True):
-        filled[: len(row)] = row
-    return block
-
-
-# ---- Axes ----
-
-
-def _make_axes(ax, n_panels, *, width, height):
-    """Return a new figure with panels side by side, or the figure of the axes given."""
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        size = (width * n_panels, height)
-        figure, axes = plt.subplots(1, n_panels, figsize=size, squeeze=False, layout="compressed")
-        return figure, axes.ravel()
-    axes = np.ravel(np.asarray(ax, dtype=object))
-    if len(axes) != n_panels:
-        raise ValueError(f"ax must hold {n_panels} matplotlib Axes, got {len(axes)}.")
-    return axes[0].figure, axes
-
-
-def _label(panel, xlabel, ylabel):
-    panel.set(xlabel=xlabel, ylabel=ylabel)
-    panel.xaxis.get_major_locator().set_params(integer=True)
-    panel.spines[["top", "right"]].set_visible(False)
-
-
-def _styles(label_arrays):
-    """Give every label its colour and marker, in sorted order."""
-    names = dict.fromkeys(str(label) for labels in label_arrays for label in np.unique(labels))
-    n_colors = len(_COLORS)
-    return {
-        name: (_COLORS[i % n_colors], _MARKERS[i // n_colors % len(_MARKERS)])
-        for i, name in enumerate(names)
-    }
-
-
-def _scatter(panel, coordinates, labels, styles):
-    for name, (color, marker) in styles.items():
-        members = labels == name
-        # Rare labels lie on top of frequent ones.
-        order = 1 + 1 / (1 + members.sum())
-        look = {"s": 9, "alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": order}
-        panel.scatter(*coordinates[members].T, c=color, marker=marker, label=name, **look)
-    panel.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
-    n_lines = np.ceil(len(styles) * (max(map(len, styles)) + 5) / 42)
-    panel.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.06),
-        ncols=int(np.ceil(len(styles) / n_lines)),
-        frameon=False,
-        markerscale=2,
-        handletextpad=0.1,
-        columnspacing=0.8,
-    )
-
-
-def _draw_mosaic(ax, blocks, row_labels):
-    """Draw blocks of pictures beside each other, as one image, with a title above each."""
-    n_rows, _, height, width, _ = next(iter(blocks.values())).shape
-    pad, gap = max(1, width // 14), width // 2
-    strips, centres, right = [], [], 0
-    for block in blocks.values():
-        block = np.pad(block, [(0, 0), (0, 0), (pad, pad), (pad, pad), (0, 0)], constant_values=1)
-        strip = block.swapaxes(1, 2).reshape(n_rows * (height + 2 * pad), -1, 3)
-        centres.append(right + strip.shape[1] / 2)
-        strips += [strip, np.ones((len(strip), gap, 3))]
-        right += strip.shape[1] + gap
-    canvas = np.hstack(strips[:-1])
-    inches = 0.62 / (width + 2 * pad)
-    figure, axes = _make_axes(
-        ax, 1, width=canvas.shape[1] * inches + 2, height=canvas.shape[0] * inches + 0.5
-    )
-    axes[0].imshow(canvas, interpolation="nearest")
-    axes[0].set_xticks(centres, list(blocks))
-    axes[0].set_yticks((np.arange(n_rows) + 0.5) * (height + 2 * pad), row_labels, fontsize=9)
-    axes[0].xaxis.tick_top()
-    axes[0].tick_params(length=0)
-    axes[0].spines[:].set_visible(False)
-    return figure, axes[0]

@@ -8,12 +8,13 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from torch import nn
+
+from ._random import draw_seed, local_random_state
 
 
 class KNNProbe(ClassifierMixin, BaseEstimator):
@@ -101,7 +102,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, class_index = np.unique(y, return_inverse=True)
         memory = _stratified_subset(
-            class_index, self.memory_fraction, _local_rng(self.random_state)
+            class_index, self.memory_fraction, local_random_state(self.random_state)
         )
         if self.n_neighbors > len(memory):
             raise ValueError(
@@ -261,7 +262,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
                 f"y must hold at least 2 classes, got 1 class: {self.classes_[0]!r}. Pass labels "
                 "of several classes, or use KNNProbe."
             )
-        rng = _local_rng(self.random_state)
+        rng = local_random_state(self.random_state)
         drawn = self.training_indices_ = _stratified_subset(class_index, self.label_fraction, rng)
         X, class_index = X[drawn].astype(np.float64), class_index[drawn]
         mean, scale = _mean_and_scale(X) if self.standardize else (0.0, 1.0)
@@ -325,7 +326,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
 
     def _train_layer(self, X, class_index, rng):
         """Train on `X` (n_drawn, n_features); return weight (n_classes, n_features) and bias."""
-        seed = int(rng.randint(np.iinfo(np.int32).max))
+        seed = draw_seed(rng)
         with torch.device("cpu"):  # whatever the caller's default device is
             net = NeuralNet(
                 _ZeroLinear(X.shape[1], len(self.classes_), dtype=torch.float32),
@@ -377,11 +378,6 @@ def _mean_and_scale(X):
     """Return the mean and the standard deviation (1 where it is 0), each (n_features,)."""
     scaler = StandardScaler().fit(X)
     return scaler.mean_, scaler.scale_
-
-
-def _local_rng(random_state):
-    # check_random_state(None) would be NumPy's global generator, which is the caller's.
-    return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
 def _stratified_subset(class_index, fraction, rng):

@@ -29,7 +29,7 @@ def one_dot(row, column, height=48, width=24, n=32):
 
 def centre_of_mass(views):
     """(n, 2): row and column, relative to the image's centre."""
-    n, _, height, width = views.shape
+    height, width = views.shape[2:]
     mass = views[:, 0] / views.sum(dim=(1, 2, 3))[:, None, None]
     row = (mass.sum(dim=2) * (torch.arange(height) - (height - 1) / 2)).sum(dim=1)
     column = (mass.sum(dim=1) * (torch.arange(width) - (width - 1) / 2)).sum(dim=1)
@@ -105,9 +105,7 @@ def test_blur_smooths_each_channel_and_keeps_its_mean():
     batch = images(8, channels=2)
     blurred = only(blur=1.5)(batch, seeded())
     assert (blurred.std(dim=(2, 3)) < batch.std(dim=(2, 3))).all()
-    torch.testing.assert_close(
-        blurred.mean(dim=(2, 3)), batch.mean(dim=(2, 3)), atol=0.02, rtol=0
-    )
+    torch.testing.assert_close(blurred.mean(dim=(2, 3)), batch.mean(dim=(2, 3)), atol=0.02, rtol=0)
     constant = torch.full((4, 1, 28, 28), 0.3)
     torch.testing.assert_close(only(blur=1.5)(constant, seeded()), constant)
 

@@ -89,7 +89,11 @@ def test_sixteen_bits_around_an_offset_survive():
 @pytest.mark.parametrize(
     ("shape", "image_shape", "message"),
     [
-        ((2, 3, 28, 3), None, r"Both the first and the last axis of an image of shape \(3, 28, 3\)"),
+        (
+            (2, 3, 28, 3),
+            None,
+            r"Both the first and the last axis of an image of shape \(3, 28, 3\)",
+        ),
         ((2, 9, 28, 28), None, "Neither the first nor the last"),
         ((2, 7, 28), None, "sides of 8 to 256 pixels, got 7 x 28"),
         ((2, 28, 257), None, "sides of 8 to 256 pixels, got 28 x 257"),

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -20,9 +22,7 @@ def parameters(seed=0):
 def test_one_step_by_hand():
     weight = torch.nn.Parameter(torch.tensor([[3.0, 4.0]]))  # norm 5
     bias = torch.nn.Parameter(torch.tensor([1.0]))
-    optimizer = LARS(
-        [weight, bias], lr=0.5, momentum=0.9, weight_decay=0.1, trust_coefficient=0.01
-    )
+    optimizer = LARS([weight, bias], lr=0.5, momentum=0.9, weight_decay=0.1, trust_coefficient=0.01)
     weight.grad = torch.tensor([[0.0, 2.0]])  # norm 2
     bias.grad = torch.tensor([4.0])
     optimizer.step()
@@ -113,7 +113,7 @@ def test_schedule_of_the_paper():
     assert learning_rate_at(10, 100) == pytest.approx(0.25)
     assert learning_rate_at(100, 100) == pytest.approx(0.05)
     ramp = [learning_rate_at(epoch, 100) for epoch in range(11)]
-    steps = [after - before for before, after in zip(ramp, ramp[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(ramp)]
     assert steps == pytest.approx([0.024] * 10)
 
 

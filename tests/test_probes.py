@@ -33,7 +33,7 @@ def make_embeddings(n_classes=3, n_samples=120, seed=0):
 
 
 def global_states():
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    name, keys, *rest = np.random.get_state()
     return [name, keys.tolist(), *rest, torch.get_rng_state().tolist()]
 
 
@@ -90,9 +90,9 @@ def test_global_generators_are_left_alone(probe, random_state):
 def test_without_random_state_every_fit_draws_anew():
     X, y = make_embeddings()
     probe = KNNProbe(memory_fraction=0.5)
-    np.random.seed(0)  # noqa: NPY002 - the global generator is what must not matter
+    np.random.seed(0)
     first = probe.fit(X, y).memory_indices_
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     assert not np.array_equal(first, probe.fit(X, y).memory_indices_)
 
 

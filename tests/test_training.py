@@ -139,7 +139,9 @@ def test_conditioning_updates_the_decoder_and_reads_the_condition():
     )
     net.fit(numbered_images(16))
     assert all(torch.equal(encoder.state_dict()[key], value) for key, value in before.items())
-    changed = {key for key, value in warm.items() if not torch.equal(net.module_.state_dict()[key], value)}
+    changed = {
+        key for key, value in warm.items() if not torch.equal(net.module_.state_dict()[key], value)
+    }
     assert changed == set(warm)
     assert decoder.condition.weight.any()
 

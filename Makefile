@@ -1,0 +1,25 @@
+# Two commands for a fresh clone: `make demo` and `make test`. Both make their virtual environment.
+PYTHON ?= python3
+DATASET ?= pneumoniamnist
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --output results/$(DATASET)
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/%.stamp: pyproject.toml | $(VENV)
+	$(BIN)/pip install --quiet --editable '.[$*]'
+	touch $@
+
+$(VENV):
+	$(PYTHON) -m venv $(VENV)

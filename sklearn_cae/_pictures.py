@@ -1,0 +1,136 @@
+"""From arrays of images to pixels on axes: what the displays share."""
+
+import numpy as np
+
+# Okabe and Ito's colour-blind-safe palette without its yellow, too faint on white.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]
+MARKERS = ["o", "^", "s", "D", "v", "P", "X"]
+
+
+# ---- Images ----
+
+
+def as_images(X, estimator):
+    """Give flat rows the shape of the images that they are."""
+    X = np.asarray(X)
+    if X.ndim > 2:
+        return X
+    if estimator.image_shape_ is None:
+        raise ValueError(
+            "Only images can be drawn, but the estimator was fitted on vectors. If their rows are "
+            "images, fit with image_shape=(channels, height, width)."
+        )
+    return X.reshape(len(X), *estimator.image_shape_)
+
+
+def find_range(images):
+    return np.min(images), np.max(images)
+
+
+def to_channels_last(images):
+    images = np.asarray(images, dtype=float)
+    if images.ndim == 3:
+        return images[..., None]
+    if images.ndim == 4 and images.shape[1] <= 4:
+        return np.moveaxis(images, 1, -1)
+    if images.ndim == 4 and images.shape[-1] <= 4:
+        return images
+    raise ValueError(
+        "Images must have shape (n, H, W), (n, C, H, W) or (n, H, W, C) with 1 to 4 channels, got "
+        f"{images.shape}. Reshape flat rows first."
+    )
+
+
+def to_pictures(images, limits):
+    """Scale images to 0..1, of shape (n, H, W, 3)."""
+    low, high = limits
+    images = ((to_channels_last(images) - low) / ((high - low) or 1)).clip(0, 1)
+    return images if images.shape[-1] == 3 else images.mean(axis=-1, keepdims=True).repeat(3, -1)
+
+
+def to_block(rows, limits):
+    """Fill rows of images up with white, to shape (n_rows, n_columns, H, W, 3)."""
+    filled = {i: to_pictures(row, limits) for i, row in enumerate(rows) if len(row)}
+    longest = max(filled.values(), key=len)
+    block = np.ones((len(rows), *longest.shape))
+    for i, pictures in filled.items():
+        block[i, : len(pictures)] = pictures
+    return block
+
+
+# ---- Axes ----
+
+
+def make_axes(ax, n_panels, *, width, height):
+    """Return a new figure with panels side by side, or the figure of the axes given."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        size = (width * n_panels, height)
+        figure, axes = plt.subplots(1, n_panels, figsize=size, squeeze=False, layout="compressed")
+        return figure, axes.ravel()
+    axes = np.ravel(np.asarray(ax, dtype=object))
+    if len(axes) != n_panels:
+        raise ValueError(f"ax must hold {n_panels} matplotlib Axes, got {len(axes)}.")
+    return axes[0].figure, axes
+
+
+def label(panel, xlabel, ylabel):
+    panel.set(xlabel=xlabel, ylabel=ylabel)
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def styles(label_arrays):
+    """Give every label its colour and marker, in sorted order."""
+    names = dict.fromkeys(str(label) for labels in label_arrays for label in np.unique(labels))
+    n_colors = len(COLORS)
+    return {
+        name: (COLORS[i % n_colors], MARKERS[i // n_colors % len(MARKERS)])
+        for i, name in enumerate(names)
+    }
+
+
+def scatter(panel, coordinates, labels, styles):
+    for name, (color, marker) in styles.items():
+        members = labels == name
+        # Rare labels lie on top of frequent ones.
+        order = 1 + 1 / (1 + members.sum())
+        look = {"s": 9, "alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": order}
+        panel.scatter(*coordinates[members].T, c=color, marker=marker, label=name, **look)
+    panel.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+    n_lines = np.ceil(len(styles) * (max(map(len, styles)) + 5) / 42)
+    panel.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.06),
+        ncols=int(np.ceil(len(styles) / n_lines)),
+        frameon=False,
+        markerscale=2,
+        handletextpad=0.1,
+        columnspacing=0.8,
+    )
+
+
+def draw_mosaic(ax, blocks, row_labels):
+    """Draw blocks of pictures beside each other, as one image, with a title above each."""
+    n_rows, _, height, width, _ = next(iter(blocks.values())).shape
+    pad, gap = max(1, width // 14), width // 2
+    strips, centres, right = [], [], 0
+    for block in blocks.values():
+        block = np.pad(block, [(0, 0), (0, 0), (pad, pad), (pad, pad), (0, 0)], constant_values=1)
+        strip = block.swapaxes(1, 2).reshape(n_rows * (height + 2 * pad), -1, 3)
+        centres.append(right + strip.shape[1] / 2)
+        strips += [strip, np.ones((len(strip), gap, 3))]
+        right += strip.shape[1] + gap
+    canvas = np.hstack(strips[:-1])
+    inches = 0.62 / (width + 2 * pad)
+    figure, axes = make_axes(
+        ax, 1, width=canvas.shape[1] * inches + 2, height=canvas.shape[0] * inches + 0.5
+    )
+    axes[0].imshow(canvas, interpolation="nearest")
+    axes[0].set_xticks(centres, list(blocks))
+    axes[0].set_yticks((np.arange(n_rows) + 0.5) * (height + 2 * pad), row_labels, fontsize=9)
+    axes[0].xaxis.tick_top()
+    axes[0].tick_params(length=0)
+    axes[0].spines[:].set_visible(False)
+    return figure, axes[0]

@@ -1,0 +1,526 @@
+"""Fitting: Algorithm 1, its inputs, its warnings, and that it repeats."""
+
+import copy
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+from skorch.callbacks import Callback, EarlyStopping
+
+from sklearn_cae import ContrastiveAutoencoderClusterer
+from sklearn_cae import _training as training
+from sklearn_cae.augmentations import ImageViews
+from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.modules import Encoder
+
+NETWORKS = ("encoder_", "projection_head_", "decoder_")
+
+
+def states(estimator):
+    """All weights and buffers, as arrays."""
+    return {
+        f"{name}.{key}": value.numpy().copy()
+        for name in NETWORKS
+        for key, value in getattr(estimator, name).state_dict().items()
+    }
+
+
+def assert_equal_bits(one, other):
+    first, second = states(one), states(other)
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+    assert np.array_equal(one.cluster_centers_, other.cluster_centers_)
+    assert np.array_equal(one.labels_, other.labels_)
+
+
+# ---- What fit leaves behind ----
+
+
+def test_fitted_attributes(fitted, toy_images):
+    X, _ = toy_images
+    assert fitted.cluster_centers_.shape == (3, 16)
+    np.testing.assert_allclose(np.linalg.norm(fitted.cluster_centers_, axis=1), 1, rtol=1e-5)
+    assert fitted.labels_.shape == (96,)
+    assert set(fitted.labels_) == set(range(fitted.n_clusters_)) == {0, 1, 2}
+    assert np.array_equal(fitted.labels_, fitted.predict(X))
+    assert fitted.elbow_ is None
+    assert fitted.embedding_means_.shape == (3, 16)
+    assert fitted.embedding_covariances_.shape == (3, 16, 16)
+    assert fitted.image_shape_ == (1, 16, 16)
+    assert fitted.intensity_range_ == (0, 255)
+    assert fitted.n_features_in_ == 256
+    assert fitted.n_iter_ == 5
+
+
+def test_history_is_one_table_over_both_phases(fitted):
+    table = pd.DataFrame(list(fitted.history_))
+    assert table["phase"].tolist() == ["warm_up"] * 3 + ["conditioning"] * 2
+    assert table["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert {"train_loss", "contrastive_loss", "reconstruction_loss", "learning_rate", "dur"} <= set(
+        table
+    )
+    warm_up = table[table["phase"] == "warm_up"]
+    expected = warm_up["contrastive_loss"] + 0.1 * warm_up["reconstruction_loss"]
+    np.testing.assert_allclose(warm_up["train_loss"], expected, rtol=1e-5)
+    assert table["learning_rate"].max() <= 1e-3
+    # One curve over five epochs: the second phase goes on below where the first one ended.
+    assert table["learning_rate"].diff().iloc[2:].lt(0).all()
+    assert not any(
+        isinstance(value, (list, torch.Tensor)) for row in fitted.history_ for value in row.values()
+    )
+
+
+def test_means_are_those_of_raw_embeddings(fitted, toy_images):
+    embedding = copy.copy(fitted).set_params(output="embedding").transform(toy_images[0])
+    for label in range(3):
+        np.testing.assert_allclose(
+            fitted.embedding_means_[label],
+            embedding[fitted.labels_ == label].mean(axis=0),
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def test_finds_the_groups_of_easy_images():
+    X, y = make_toy_images(300, n_classes=3, image_size=16, random_state=1, return_X_y=True)
+    clusterer = ContrastiveAutoencoderClusterer(
+        n_clusters=3,
+        warm_up_epochs=15,
+        conditioning_epochs=5,
+        batch_size=64,
+        augmentation="xray",
+        device="cpu",
+        precision="float32",
+        random_state=0,
+    ).fit(X)
+    assert adjusted_rand_score(y, clusterer.labels_) > 0.9
+
+
+def test_the_encoder_is_bit_equal_before_and_after_phase_two(toy_images, make_quick):
+    class NormalisedEncoder(Encoder):
+        def __init__(self, image_shape, embedding_dim):
+            super().__init__(image_shape, embedding_dim)
+            self.insert(1, torch.nn.BatchNorm2d(32))
+
+    X, _ = toy_images
+    without = make_quick(encoder=NormalisedEncoder, conditioning_epochs=0, learning_rate=1e-3)
+    with_phase_two = make_quick(encoder=NormalisedEncoder, conditioning_epochs=2)
+    # The schedule counts both phases: hold its curve, and so the warm-up, by hand.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "learning_rate_at", lambda epoch, n_epochs, peak: peak)
+        without.fit(X)
+        with_phase_two.fit(X)
+    before, after = states(without), states(with_phase_two)
+    frozen = [key for key in before if not key.startswith("decoder_")]
+    assert any("running_mean" in key for key in frozen)
+    assert all(np.array_equal(before[key], after[key]) for key in frozen)
+    assert not np.array_equal(before["decoder_.stem.0.weight"], after["decoder_.stem.0.weight"])
+
+
+def test_without_phase_two_the_decoder_has_no_condition(toy_images, make_quick):
+    clusterer = make_quick(conditioning_epochs=0).fit(toy_images[0])
+    assert clusterer.decoder_.condition is None
+    assert clusterer.n_iter_ == 3
+    assert clusterer.decode_prototypes().shape == (3, 16, 16)
+
+
+def test_elbow(toy_images, make_quick):
+    X, _ = toy_images
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # whether there is one is not the claim
+        clusterer = make_quick(n_clusters="elbow", max_clusters=6).fit(X)
+    assert clusterer.elbow_["n_clusters"].tolist() == [2, 3, 4, 5, 6]
+    assert clusterer.elbow_["inertia"].shape == clusterer.elbow_["silhouette"].shape == (5,)
+    assert clusterer.n_clusters_ == clusterer.elbow_["best"] == len(clusterer.cluster_centers_)
+
+
+@pytest.mark.parametrize("optimizer", ["lars", "adamw"])
+def test_training_lowers_its_losses(toy_images, make_quick, optimizer):
+    clusterer = make_quick(optimizer=optimizer, warm_up_epochs=8, conditioning_epochs=4)
+    history = pd.DataFrame(list(clusterer.fit(toy_images[0]).history_))
+    first, last = history.iloc[0], history[history["phase"] == "warm_up"].iloc[-1]
+    assert last["contrastive_loss"] < first["contrastive_loss"]
+    assert history.iloc[-1]["reconstruction_loss"] < first["reconstruction_loss"]
+
+
+# ---- Randomness ----
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_same_seed_same_bits_and_the_callers_generators_untouched(
+    toy_images, make_quick, variational
+):
+    X, _ = toy_images
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first = make_quick(variational=variational).fit(X)
+    first.sample(3)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()
+    torch.manual_seed(123)  # nothing depends on the caller's generators either
+    np.random.seed(123)
+    again = make_quick(variational=variational).fit(X)
+    assert_equal_bits(first, again)
+    assert not np.array_equal(
+        first.cluster_centers_, make_quick(random_state=1).fit(X).cluster_centers_
+    )
+
+
+def test_random_state_none_differs_and_a_generator_is_drawn_from(toy_images, make_quick):
+    X, _ = toy_images
+    first, second = (make_quick(random_state=None).fit(X) for _ in range(2))
+    assert not np.array_equal(first.cluster_centers_, second.cluster_centers_)
+    rng = np.random.RandomState(0)
+    third, fourth = (make_quick(random_state=rng).fit(X) for _ in range(2))
+    assert not np.array_equal(third.cluster_centers_, fourth.cluster_centers_)
+
+
+def test_set_params_then_fit_equals_constructing_then_fit(toy_images, make_quick):
+    params = {"temperature": 0.2, "embedding_dim": 8, "n_clusters": 2, "warm_up_epochs": 2}
+    X, _ = toy_images
+    assert_equal_bits(make_quick(**params).fit(X), make_quick().set_params(**params).fit(X))
+
+
+def test_own_callables_are_seeded_too(toy_images, make_quick):
+    X, _ = toy_images
+
+    def noisy(batch):
+        return batch + 0.05 * torch.randn_like(batch)
+
+    first, again = (make_quick(augmentation=noisy).fit(X) for _ in range(2))
+    assert_equal_bits(first, again)
+
+
+# ---- What may be passed ----
+
+
+@pytest.mark.parametrize(
+    ("make_input", "image_shape"),
+    [
+        (lambda X: X, None),
+        (lambda X: X[:, None], None),
+        (lambda X: X[..., None], None),
+        (lambda X: X.reshape(len(X), -1), (16, 16)),
+        (lambda X: X.reshape(len(X), -1), (16, 16, 1)),
+        (torch.from_numpy, None),
+        (np.asfortranarray, None),
+        (lambda X: np.repeat(X, 2, axis=0)[::2], None),
+        (lambda X: X.tolist(), None),
+        (lambda X: pd.DataFrame(X.reshape(len(X), -1)), (16, 16)),
+    ],
+    ids=[
+        *["HW", "CHW", "HWC", "flat", "flat HWC", "tensor", "Fortran", "strided", "lists"],
+        "flat DataFrame",
+    ],
+)
+def test_the_same_images_in_any_form_give_the_same_model(
+    toy_images, make_quick, make_input, image_shape
+):
+    X, _ = toy_images
+    given = make_input(X)
+    ranged = {"intensity_range": (0, 255)}  # lists are int64, whose range would be the data's
+    expected = make_quick(**ranged, warm_up_epochs=1).fit(X)
+    model = make_quick(**ranged, warm_up_epochs=1, image_shape=image_shape).fit(given)
+    assert_equal_bits(model, expected)
+    reconstruction = model.reconstruct(given)
+    assert reconstruction.shape == np.shape(given)
+    np.testing.assert_array_equal(reconstruction.ravel(), expected.reconstruct(X).ravel())
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "bool", "float32", "float64", "float16"])
+def test_dtypes_and_their_scales(toy_images, make_quick, dtype):
+    X = (toy_images[0] > 128) if dtype == "bool" else toy_images[0].astype(dtype)
+    model = make_quick(warm_up_epochs=1).fit(X)
+    assert model.intensity_range_ == ((0, 1) if dtype == "bool" else (X.min(), X.max()))
+    reconstruction = model.reconstruct(X)
+    assert reconstruction.dtype == np.float32
+    assert X.min() <= reconstruction.min() <= reconstruction.max() <= X.max()
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (4, 12, 30), (2, 33, 9)])
+def test_channels_and_unequal_sides(make_quick, shape):
+    X = np.random.RandomState(0).randint(0, 256, (40, *shape), dtype=np.uint8)
+    model = make_quick(warm_up_epochs=1, conditioning_epochs=1).fit(X)
+    assert model.image_shape_ == shape
+    assert model.reconstruct(X[:5]).shape == (5, *shape)
+    last = X.transpose(0, 2, 3, 1)
+    assert model.set_params(warm_up_epochs=1).fit(last).reconstruct(last[:5]).shape[1:] == (
+        *shape[1:],
+        shape[0],
+    )
+
+
+def test_memory_maps_stay_on_the_disk(tmp_path, toy_images, make_quick):
+    X, _ = toy_images
+    np.save(tmp_path / "images.npy", X)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch warns about arrays it cannot write to
+        model = make_quick().fit(mapped)
+    assert_equal_bits(model, make_quick().fit(X))
+
+
+def test_vectors_and_their_names(make_quick):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(120, 6)) + 8 * np.eye(6)[rng.randint(3, size=120)]
+    frame = pd.DataFrame(X * [1, 10, 100, 1, 1, 1000], columns=list("abcdef"))
+    model = make_quick(warm_up_epochs=5).fit(frame)
+    assert model.feature_names_in_.tolist() == list("abcdef")
+    assert model.image_shape_ is None
+    assert model.reconstruct(frame).shape == (120, 6)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[list("fedcba")])
+    images = np.random.RandomState(0).rand(40, 8, 8)
+    assert not hasattr(model.fit(images), "feature_names_in_")
+
+
+def test_n_is_batch_size_plus_one(make_quick):
+    X = make_toy_images(33, image_size=16, random_state=0, return_X_y=True)[0]
+    assert make_quick(batch_size=32, warm_up_epochs=1).fit(X).labels_.shape == (33,)
+
+
+def test_one_cluster(toy_images, make_quick):
+    X, _ = toy_images
+    model = make_quick(n_clusters=1).fit(X)
+    assert (model.predict_proba(X) == 1).all()
+    assert model.score(X) == 0
+    assert not model.score_samples(X).any()
+
+
+def test_own_networks(toy_images, make_quick):
+    def build(image_shape):
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(int(np.prod(image_shape)), 16)
+        )
+
+    def build_decoder(embedding_dim, image_shape):
+        return torch.nn.Sequential(
+            torch.nn.Linear(embedding_dim, int(np.prod(image_shape))),
+            torch.nn.Unflatten(1, image_shape),
+        )
+
+    X, _ = toy_images
+    model = make_quick(encoder=build, decoder=build_decoder).fit(X)
+    assert isinstance(model.encoder_[0], torch.nn.Flatten)
+    assert model.decoder_.condition.weight.any()
+    assert model.reconstruct(X).shape == X.shape
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"encoder": torch.nn.Flatten()}, TypeError, "encoder must be a factory"),
+        ({"encoder": lambda: "network"}, TypeError, "returned str"),
+        ({"encoder": torch.nn.Flatten}, ValueError, r"encoder must turn \(n, 1, 16, 16\)"),
+        (
+            {"decoder": lambda: torch.nn.Linear(16, 256)},
+            ValueError,
+            r"two samples became \(2, 256\)",
+        ),
+    ],
+)
+def test_own_networks_that_do_not_fit(toy_images, make_quick, params, error, message):
+    with pytest.raises(error, match=message):
+        make_quick(**params).fit(toy_images[0])
+
+
+@pytest.mark.parametrize(
+    "augmentation", ["xray", "digits", ImageViews(degrees=5.0), lambda batch: batch.flip(3)]
+)
+def test_own_views(toy_images, make_quick, augmentation):
+    X, _ = toy_images
+    model, default = (make_quick(augmentation=a).fit(X) for a in (augmentation, "paper"))
+    assert not np.array_equal(model.cluster_centers_, default.cluster_centers_)
+
+
+@pytest.mark.parametrize("clusterer", [AgglomerativeClustering(), HDBSCAN(copy=True)])
+def test_own_clusterers(toy_images, make_quick, clusterer):
+    n_clusters = 4 if "n_clusters" in clusterer.get_params() else "elbow"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = make_quick(clusterer=clusterer, n_clusters=n_clusters).fit(toy_images[0])
+    assert n_clusters in (model.n_clusters_, "elbow")
+    assert not hasattr(clusterer, "labels_")
+
+
+class CountEpochs(Callback):
+    """Count the epochs it sees, in its clone's class."""
+
+    seen = []
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen.append(0)
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen[-1] += 1
+
+
+def test_callbacks_see_both_phases(toy_images, make_quick):
+    CountEpochs.seen.clear()
+    callback = CountEpochs()
+    model = make_quick(callbacks=[callback, ("again", CountEpochs())]).fit(toy_images[0])
+    # Two callbacks count into one list, whose last entry is the phase's.
+    assert CountEpochs.seen == [0, 3 + 3, 0, 2 + 2]
+    assert model.callbacks[0] is callback
+
+
+def test_early_stopping_ends_a_phase_but_not_the_fit(toy_images, make_quick):
+    stop = EarlyStopping(monitor="train_loss", patience=1, threshold=1e9, threshold_mode="abs")
+    model = make_quick(warm_up_epochs=6, callbacks=[stop]).fit(toy_images[0])
+    assert [row["phase"] for row in model.history_] == ["warm_up"] * 2 + ["conditioning"] * 2
+
+
+def test_verbose_shows_both_phases_and_the_sweep(toy_images, make_quick, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        make_quick(verbose=1, n_clusters="elbow", max_clusters=4).fit(toy_images[0])
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in ("warm_up", "elbow", "conditioning", "train_loss"))
+    make_quick().fit(toy_images[0])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_warm_start_goes_on_from_the_fitted_weights(toy_images, make_quick):
+    X, _ = toy_images
+    model = make_quick(warm_start=True, warm_up_epochs=6).fit(X)
+    before = model.history_[0]["contrastive_loss"]
+    encoder = model.encoder_
+    model.set_params(n_clusters=2).fit(X)
+    assert model.encoder_ is encoder
+    assert model.history_[0]["contrastive_loss"] < before
+    assert model.n_clusters_ == 2
+    assert model.decoder_.condition.in_features == 2
+    with pytest.raises(ValueError, match="warm_start"):
+        model.fit(np.random.RandomState(0).rand(40, 8, 8))
+    model.set_params(warm_start=False).fit(X)
+    assert model.encoder_ is not encoder
+
+
+def test_an_interrupted_warm_up_keeps_what_it_had(toy_images, make_quick):
+    class Interrupt(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt
+
+    X, _ = toy_images
+    with pytest.warns(ConvergenceWarning, match="after 1 of 3 epochs of the phase 'warm_up'"):
+        model = make_quick(callbacks=[Interrupt()]).fit(X)
+    assert model.n_iter_ == 1
+    assert np.array_equal(model.predict(X), model.labels_)
+    assert model.decode_prototypes().shape == (3, 16, 16)
+
+
+def test_bfloat16_trains_about_the_same(toy_images, make_quick):
+    X, _ = toy_images
+    exact, fast = (make_quick(precision=p).fit(X) for p in ("float32", "bfloat16"))
+    assert not np.array_equal(exact.cluster_centers_, fast.cluster_centers_)
+    first, second = exact.history_[-1]["train_loss"], fast.history_[-1]["train_loss"]
+    assert second == pytest.approx(first, rel=0.1)
+    assert fast.set_params(output="embedding").transform(X).dtype == np.float32
+
+
+# ---- What may not be passed ----
+
+
+def images(n=20, size=16):
+    return np.random.RandomState(0).rand(n, size, size)
+
+
+def with_value(value):
+    X = images()
+    X[3, 4, 5] = value
+    return X
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (with_value(np.nan), ValueError, "X contains NaN"),
+        (with_value(np.inf), ValueError, "X contains infinity"),
+        (images()[:0], ValueError, "0 sample"),
+        (images()[:1], ValueError, "1 sample"),
+        (np.full((20, 16, 16), 3.0), ValueError, "X must hold images that differ"),
+        (images().astype(object), TypeError, "X must hold numbers, got dtype object"),
+        (images().astype(str), TypeError, "X must hold numbers"),
+        (images()[0, 0], ValueError, "Expected 2D array"),
+        (np.zeros((4, 1, 1, 16, 16)), ValueError, "2 to 4 dimensions, got 5"),
+        (images(size=7), ValueError, "sides of 8 to 256 pixels, got 7 x 7"),
+        (np.random.rand(4, 3, 28, 3), ValueError, "Both the first and the last"),
+    ],
+)
+def test_bad_images(make_quick, X, error, message):
+    with pytest.raises(error, match=message):
+        make_quick(n_clusters=2).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_clusters": 0}, "n_clusters"),
+        ({"n_clusters": 21}, "n_clusters must be at most n_samples=20, got 21"),
+        ({"n_clusters": "auto"}, "n_clusters"),
+        ({"max_clusters": 1}, "max_clusters"),
+        ({"temperature": 0}, "temperature"),
+        ({"temperature": -1.0}, "temperature"),
+        ({"assignment_temperature": 0.0}, "assignment_temperature"),
+        ({"reconstruction_weight": -0.1}, "reconstruction_weight"),
+        ({"warm_up_epochs": 0}, "warm_up_epochs"),
+        ({"conditioning_epochs": -1}, "conditioning_epochs"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"optimizer": "sgd"}, "optimizer"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"augmentation": "chest"}, "augmentation"),
+        ({"augmentation": "vector"}, "augmentation must fit images, got 'vector'"),
+        ({"encoder": "resnet"}, "encoder"),
+        ({"clusterer": "kmeans"}, "clusterer"),
+        ({"clusterer": HDBSCAN(), "n_clusters": 3}, "n_clusters must stay 'elbow'"),
+        ({"image_shape": (15, 15)}, "image_shape"),
+        ({"intensity_range": (1, 0)}, "intensity_range"),
+        ({"output": "labels"}, "output"),
+        ({"precision": "float16"}, "precision"),
+        ({"device": 3}, "device"),
+        ({"device": "abacus"}, "device must be"),
+        ({"callbacks": "bar"}, "callbacks"),
+    ],
+)
+def test_bad_parameters_are_named_before_training(make_quick, params, message, monkeypatch):
+    def train(*args):
+        raise AssertionError("training started")
+
+    monkeypatch.setattr(ContrastiveAutoencoderClusterer, "_train", train)
+    with pytest.raises(ValueError, match=message):
+        make_quick(**{"n_clusters": 2, **params}).fit(images())
+
+
+def test_presets_of_images_are_no_views_of_vectors(make_quick):
+    with pytest.raises(ValueError, match="augmentation must fit vectors, got 'xray'"):
+        make_quick(augmentation="xray").fit(np.random.RandomState(0).rand(30, 5))
+
+
+def test_few_samples_or_small_batches_warn(make_quick):
+    with pytest.warns(UserWarning, match=r"A batch of 8 samples leaves .* 14 negatives"):
+        make_quick(n_clusters=2, batch_size=8, warm_up_epochs=1).fit(images())
+    with pytest.warns(UserWarning, match="A batch of 12 samples"):
+        make_quick(n_clusters=2, warm_up_epochs=1).fit(images(12))
+
+
+def test_collapse_warns(make_quick):
+    X = np.concatenate([images(1).repeat(99, axis=0), images(2)[1:]])
+    with pytest.warns(ConvergenceWarning, match="One cluster holds 99.0%"):
+        make_quick(n_clusters=2, augmentation=lambda batch: batch).fit(X)
+
+
+def test_nan_stops_the_fit_at_its_step(toy_images, make_quick):
+    with pytest.raises(ValueError, match=r"NaN or infinite in epoch 1.*Lower learning_rate"):
+        make_quick(augmentation=lambda batch: batch * torch.nan).fit(toy_images[0])
+
+
+def test_clone_and_repr(make_quick):
+    model = make_quick(temperature=0.3)
+    assert clone(model).get_params() == model.get_params()
+    assert "temperature=0.3" in repr(model)

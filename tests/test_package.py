@@ -1,0 +1,90 @@
+"""The house: what imports what, what importing costs, and the sizes worth worrying about."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_cae
+
+PACKAGE = Path(sklearn_cae.__file__).parent
+LEAVES = {"losses", "modules", "augmentations", "optim", "_random"}
+STAND_ASIDE = {"label_mapper", "probes", "metrics", "plotting", "datasets"}
+ALLOWED = {
+    **{leaf: set() for leaf in LEAVES},
+    **{module: {"_random"} for module in STAND_ASIDE},
+    "_images": set(),
+    "_pictures": set(),
+    "plotting": {"_pictures", "_random"},
+    "_networks": {"modules"},
+    "_prototypes": {"_random"},
+    "_training": {"_prototypes", "_random", "augmentations", "losses", "optim"},
+    "_fitted": {"_images", "_prototypes", "_random", "_training"},
+    "_clusterer": {
+        *["_fitted", "_networks", "_prototypes", "_random", "_training", "augmentations"],
+    },
+}
+KNOW_SKORCH = {"_training", "_clusterer", "probes"}
+
+
+def imports(module):
+    """Names of the package's own modules, and of other packages, that a module imports."""
+    own, other = set(), set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            own |= {node.module} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            other.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            other |= {alias.name.split(".")[0] for alias in node.names}
+    return own, other
+
+
+@pytest.mark.parametrize("module", sorted(ALLOWED))
+def test_imports_point_down_only(module):
+    own, other = imports(module)
+    assert own <= ALLOWED[module]
+    assert "skorch" not in other or module in KNOW_SKORCH
+    assert "sklearn_cae" not in other  # relative imports alone, which the line above sees
+
+
+def test_every_module_has_its_arrows():
+    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    assert modules == set(ALLOWED)
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, sklearn_cae; dir(sklearn_cae);"
+        "print([m for m in ('torch', 'skorch', 'matplotlib', 'sklearn') if m in sys.modules])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.strip() == "[]"
+
+
+def test_public_names():
+    assert sklearn_cae.__all__ == sorted(sklearn_cae.__all__)
+    assert len(sklearn_cae.__all__) <= 15
+    for name in sklearn_cae.__all__:
+        assert getattr(sklearn_cae, name).__name__ == name
+        assert name in dir(sklearn_cae)
+    assert sklearn_cae.losses.nt_xent_loss
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = sklearn_cae.nonsense
+
+
+def test_an_estimator_names_the_extra_of_a_missing_package():
+    """Checked for each extra where it is used; here, that none is needed to import."""
+    code = (
+        "import sys\n"
+        "for name in ('matplotlib', 'medmnist', 'torchvision', 'pandas'):\n"
+        "    sys.modules[name] = None\n"
+        "import sklearn_cae\n"
+        "for name in sklearn_cae.__all__: getattr(sklearn_cae, name)\n"
+        "import sklearn_cae.datasets, sklearn_cae.plotting\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
