@@ -36,7 +36,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     ----------
     n_clusters : int or "elbow", default="elbow"
         Number of clusters. With "elbow" the knee of the inertia over 2 to `max_clusters` decides,
-        if it stays where it is when fewer are shown; else, with a warning, the best silhouette.
+        if it stays where it is when fewer are shown and its clusters are tighter than those of
+        one Gaussian; else, with a warning, the best silhouette.
         At most 10 000 samples take part in the search, all in the final fit.
     max_clusters : int, default=20
         Upper end of the search.
@@ -109,7 +110,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         Number of clusters found.
     elbow_ : dict or None
         The search for their number: "n_clusters", "inertia" and "silhouette" (arrays over the
-        numbers tried), "knee" (int or None), "found" (whether it stays) and "best".
+        numbers tried), "knee" (int or None), "found" (whether it counts) and "best".
     embedding_means_ : ndarray of shape (n_clusters_, embedding_dim)
         Mean embedding of each cluster: what `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (n_clusters_, embedding_dim, embedding_dim)

@@ -16,6 +16,7 @@ from ._random import local_random_state
 from ._training import choose_device
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
+_REDRAWS = 10
 _NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
 
@@ -232,7 +233,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Embeddings are drawn from a Gaussian for each cluster and decoded: with shrunk covariance,
         fitted to the cluster's embeddings; in the variational setting its aggregated posterior
-        N(mean mu, Cov(mu) + mean diag(sigma^2)).
+        N(mean mu, Cov(mu) + mean diag(sigma^2)). One that another prototype is closer to is drawn
+        again, a few times.
 
         Parameters
         ----------
@@ -259,16 +261,21 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         else:
             check_scalar(cluster, "cluster", Integral, min_val=0, max_val=self.n_clusters_ - 1)
             counts = np.bincount([cluster] * n_samples, minlength=self.n_clusters_)
-        embedding = [
-            rng.multivariate_normal(mean, covariance, size=count)
-            for mean, covariance, count in zip(
-                self.embedding_means_.astype(np.float64),
-                self.embedding_covariances_.astype(np.float64),
-                counts,
-                strict=True,
-            )
-        ]
+        embedding = [self._draw(label, count, rng) for label, count in enumerate(counts)]
         return self.decode(np.concatenate(embedding)), np.repeat(np.arange(len(counts)), counts)
+
+    def _draw(self, label, count, rng):
+        """Draw embeddings (count, embedding_dim) of a cluster from its Gaussian."""
+        mean = self.embedding_means_[label].astype(np.float64)
+        covariance = self.embedding_covariances_[label].astype(np.float64)
+        drawn = rng.multivariate_normal(mean, covariance, size=count)
+        for _ in range(_REDRAWS):
+            assigned = self._assign(self._similarity(drawn.astype(np.float32))).argmax(axis=1)
+            strays = np.flatnonzero(assigned != label)
+            if len(strays) == 0:
+                break
+            drawn[strays] = rng.multivariate_normal(mean, covariance, size=len(strays))
+        return drawn
 
     # ---- Steps that fit takes too ----
 

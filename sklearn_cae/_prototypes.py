@@ -21,6 +21,7 @@ from ._random import draw_seed
 #: The elbow is looked for on at most this many samples; the final fit is on all.
 SWEEP_SAMPLES = 10_000
 _COLLAPSE_SHARE = 0.95
+_STRUCTURE_MARGIN = 1.1
 
 
 def cosine_similarity(embedding, cluster_centers):
@@ -100,10 +101,10 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
 def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     """Cluster with every number from 2 on, and look for the knee of the inertia.
 
-    Any falling curve has a point that is bent most, and it moves with the range shown. So a knee
-    counts only if it is found again, give or take one, over the first two thirds and over the
-    first half of the numbers, both reaching at least two beyond it. Otherwise the best simplified
-    silhouette decides, with a warning.
+    Any falling curve has a point that is bent most. So a knee counts only if it is found again,
+    give or take one, over the first two thirds of the numbers, or as far as two beyond it; and if
+    the silhouette there is a tenth above that of one Gaussian with the samples' mean and
+    covariance, clustered alike. Otherwise the best silhouette decides, with a warning.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     -------
     elbow : dict
         "n_clusters", "inertia" and "silhouette": arrays over the numbers tried; "knee": int or
-        None, over all numbers; "found": whether it was found again; "best": the number chosen.
+        None, over all numbers; "found": whether it counts; "best": the number chosen.
     """
     if len(unit) > SWEEP_SAMPLES:
         unit = unit[rng.choice(len(unit), SWEEP_SAMPLES, replace=False)]
@@ -126,12 +127,11 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     bar = tqdm(numbers, desc="elbow", unit="k", disable=not verbose)
     inertia, silhouette = np.array([_score(unit, clusterer, k, rng) for k in bar]).T
     knee = _knee(numbers, inertia)
-    found = knee is not None and _is_found_again(knee, numbers, inertia)
-    best = knee if found else int(numbers[silhouette.argmax()])
-    if not found:
-        bend = "no knee" if knee is None else f"a knee at {knee} that moves with the range"
+    doubt = _doubt(knee, numbers, inertia, silhouette, unit, clusterer, rng)
+    best = knee if doubt is None else int(numbers[silhouette.argmax()])
+    if doubt is not None:
         warnings.warn(
-            f"No elbow was found over 2 to {numbers[-1]} clusters ({bend}): the groups may not be "
+            f"No elbow was found over 2 to {numbers[-1]} clusters: {doubt}. The groups may not be "
             f"separate. n_clusters_={best} is the number with the best silhouette; look at "
             "elbow_, or pass n_clusters.",
             UserWarning,
@@ -142,7 +142,7 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
         "inertia": inertia,
         "silhouette": silhouette,
         "knee": knee,
-        "found": found,
+        "found": doubt is None,
         "best": best,
     }
 
@@ -231,13 +231,23 @@ def _knee(numbers, inertia):
     return None if knee is None else int(knee)
 
 
-def _is_found_again(knee, numbers, inertia):
-    for share in (2 / 3, 1 / 2):
-        shown = numbers <= max(share * numbers[-1], knee + 2)
-        again = _knee(numbers[shown], inertia[shown])
-        if again is None or abs(again - knee) > 1:
-            return False
-    return True
+def _doubt(knee, numbers, inertia, silhouette, unit, clusterer, rng):
+    """Say why a knee does not count; None if it does."""
+    if knee is None:
+        return "the inertia has no knee"
+    shown = numbers <= max(2 * numbers[-1] / 3, knee + 2)
+    again = _knee(numbers[shown], inertia[shown])
+    if again is None or abs(again - knee) > 1:
+        return f"the knee, at {knee}, moves to {again} when {shown.sum()} of them are shown"
+    gaussian = rng.multivariate_normal(unit.mean(axis=0), np.cov(unit.T), size=len(unit))
+    _, reference = _score(normalize(gaussian), clusterer, knee, rng)
+    found = silhouette[knee - numbers[0]]
+    if found < _STRUCTURE_MARGIN * reference:
+        return (
+            f"{knee} clusters are hardly tighter (silhouette {found:.3f}) than those of a single "
+            f"Gaussian ({reference:.3f})"
+        )
+    return None
 
 
 def _drop_empty(unit, cluster_centers):

@@ -39,7 +39,7 @@ def test_separate_groups_have_an_elbow(n_clusters):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("n_features", [8, 32])
+@pytest.mark.parametrize("n_features", [3, 8, 32])
 @pytest.mark.parametrize("on_sphere", [False, True], ids=["one Gaussian", "uniform sphere"])
 def test_one_group_has_no_elbow(on_sphere, n_features, seed):
     embedding = rng(seed).normal(size=(1000, n_features))
@@ -75,7 +75,8 @@ def test_the_sweep_takes_a_part_of_many_samples(monkeypatch):
     monkeypatch.setattr(_prototypes, "SWEEP_SAMPLES", 100)
     embedding, _ = separated(3)
     _prototypes.find_prototypes(embedding, Recorder(n_init=1), "elbow", 6, rng())
-    assert sizes == [100] * 5 + [400]
+    assert sizes[:-1] == [100] * len(sizes[:-1])
+    assert sizes[-1] == 400
 
 
 @pytest.mark.parametrize("n_samples", [2, 3, 4])

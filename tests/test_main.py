@@ -1,0 +1,128 @@
+"""The main job, as a user calls it."""
+
+import json
+import subprocess
+import sys
+
+import joblib
+import matplotlib.image
+import pytest
+from sklearn.model_selection import train_test_split
+
+from sklearn_cae.__main__ import main
+from sklearn_cae.datasets import load_digit_images
+
+PICTURES = {"embedding", "prototypes", "reconstructions", "history"}
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory):
+    """Folder and printed text of a short run on the bundled digits."""
+    folder = tmp_path_factory.mktemp("digits")
+    printed = subprocess.run(
+        [
+            *[sys.executable, "-m", "sklearn_cae", "--epochs", "1", "--max-samples", "300"],
+            *["--n-clusters", "elbow", "--seed", "3", "--output", folder],
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return folder, printed
+
+
+def test_every_picture_is_written(digits_run):
+    folder, printed = digits_run
+    names = {path.stem for path in folder.glob("*.png")}
+    assert names == PICTURES | {"elbow"}
+    for name in names:
+        picture = matplotlib.image.imread(folder / f"{name}.png")
+        assert picture.shape[0] > 200
+        assert picture.std() > 0.01  # something is drawn
+        assert f"{name}.png" in printed
+
+
+def test_scores_stand_beside_their_baselines(digits_run):
+    folder, printed = digits_run
+    results = json.loads((folder / "scores.json").read_text())
+    rows = {row["model"]: row for row in results["scores"]}
+    assert list(rows) == [
+        *["majority class", "stat", "kNN", "linear, embedding", "linear, projection"],
+        *["pixels, KMeans", "pixels, kNN", "pixels, linear"],
+    ]
+    assert all(name in printed for name in rows)
+    assert rows["majority class"]["accuracy"] == pytest.approx(0.1, abs=0.01)
+    assert rows["pixels, kNN"]["accuracy"] > 0.8
+    assert results["options"]["seed"] == 3
+    assert results["clusters"]["n_clusters"] <= results["n_clusters"]
+
+
+def test_the_model_can_be_loaded_and_scores_as_reported(digits_run):
+    folder, _ = digits_run
+    pipeline = joblib.load(folder / "model.joblib")
+    X, y = load_digit_images(return_X_y=True)
+    _, X_test, _, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=3)
+    results = json.loads((folder / "scores.json").read_text())
+    (stat,) = [row for row in results["scores"] if row["model"] == "stat"]
+    assert pipeline.score(X_test, y_test) == pytest.approx(stat["accuracy"])
+
+
+def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SKLEARN_CAE_DATA", str(data_root))
+    main(
+        [
+            *["--dataset", "pneumoniamnist", "--epochs", "1", "--max-samples", "200"],
+            *["--n-clusters", "3", "--output", str(tmp_path / "xrays")],
+        ]
+    )
+    results = json.loads((tmp_path / "xrays" / "scores.json").read_text())
+    assert {row["split"] for row in results["scores"]} == {"val", "test"}
+    assert results["n_clusters"] == 3
+    assert results["elbow_found"] is None
+    assert {path.stem for path in (tmp_path / "xrays").glob("*.png")} == PICTURES
+    assert "majority class" in capsys.readouterr().out
+
+
+def test_mnist_is_known(data_root, tmp_path, monkeypatch):
+    from sklearn_cae import __main__ as job
+
+    if not (data_root / "MNIST").exists():
+        pytest.skip(f"MNIST is not in {data_root}; set SKLEARN_CAE_DATA to its folder")
+    monkeypatch.setenv("SKLEARN_CAE_DATA", str(data_root))
+    splits, views = job._load(job._parse(["--dataset", "mnist", "--max-samples", "50"]))
+    assert views == "digits"
+    assert {split: len(X) for split, (X, _) in splits.items()} == {"train": 50, "test": 10_000}
+
+
+def test_unknown_data_sets_are_named(capsys):
+    with pytest.raises(SystemExit, match=r"sklearn_cae: .*brainmnist"):
+        main(["--dataset", "brainmnist"])
+    with pytest.raises(SystemExit):
+        main(["--n-clusters", "many"])
+    assert "invalid" in capsys.readouterr().err
+
+
+def test_several_labels_an_image_are_refused(monkeypatch):
+    import numpy as np
+
+    from sklearn_cae import datasets
+
+    monkeypatch.setattr(
+        datasets, "load_medmnist", lambda *_, **__: (np.zeros((4, 28, 28)), np.zeros((4, 14)))
+    )
+    with pytest.raises(SystemExit, match="several labels an image"):
+        main(["--dataset", "chestmnist"])
+
+
+def test_help_answers_without_loading_torch():
+    code = (
+        "import sys, runpy\n"
+        "sys.argv = ['sklearn_cae', '--help']\n"
+        "try: runpy.run_module('sklearn_cae', run_name='__main__')\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert "--dataset" in printed
+    assert printed.strip().endswith("0 False")
