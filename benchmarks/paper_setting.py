@@ -4,8 +4,9 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
 
     python benchmarks/paper_setting.py pneumoniamnist --seeds 0 1 2
     python benchmarks/paper_setting.py mnist --max-samples 20000 --seeds 0
+    python benchmarks/paper_setting.py pneumoniamnist --seeds 0 --variational
 
-Prints a table and writes ``benchmarks/results/paper_setting_<dataset>.json`` after each seed.
+Prints a table and writes ``benchmarks/results/paper_setting_<dataset>.json`` after each seed (``..._variational.json``).
 Settings were fixed before: labels of the validation and test splits choose nothing.
 """
 
@@ -52,13 +53,14 @@ def load(dataset, max_samples):
     return {**splits, "train": (X[:max_samples], y[:max_samples])}
 
 
-def run(splits, dataset, epochs, seed):
+def run(splits, options, seed):
     X, _ = splits["train"]
     started = time.perf_counter()
     clusterer = ContrastiveAutoencoderClusterer(
-        warm_up_epochs=epochs,
-        conditioning_epochs=epochs,
-        augmentation=VIEWS[dataset],
+        warm_up_epochs=options.epochs,
+        conditioning_epochs=options.epochs,
+        augmentation=VIEWS[options.dataset],
+        variational=options.variational,
         random_state=seed,
     ).fit(X)
     seconds = time.perf_counter() - started
@@ -71,6 +73,7 @@ def run(splits, dataset, epochs, seed):
         "n_clusters": clusterer.n_clusters_,
         "elbow_found": clusterer.elbow_["found"],
         "inertia": clusterer.elbow_["inertia"].tolist(),
+        "silhouette": clusterer.elbow_["silhouette"].tolist(),
         "scores": scores,
         "clusters": {
             split: clustering_report(y, clusterer.predict(X)).to_dict()
@@ -208,13 +211,15 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=50, help="of each phase")
     parser.add_argument("--max-samples", type=int)
+    parser.add_argument("--variational", action="store_true")
     options = parser.parse_args()
     splits = load(options.dataset, options.max_samples)
     results = {**header(splits), "epochs": options.epochs, "runs": []}
     for seed in options.seeds:
-        results["runs"].append(run(splits, options.dataset, options.epochs, seed))
+        results["runs"].append(run(splits, options, seed))
         results["mean_and_std"] = summarise(results["runs"])
-        path = RESULTS / f"paper_setting_{options.dataset}.json"
+        suffix = "_variational" if options.variational else ""
+        path = RESULTS / f"paper_setting_{options.dataset}{suffix}.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
         show(results)
 
