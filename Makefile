@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint
 
-demo: $(VENV)/demo.stamp
+demo: $(VENV)/all.stamp
 	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --output results/$(DATASET)
 
 test: $(VENV)/test.stamp

@@ -6,7 +6,8 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
     python benchmarks/paper_setting.py mnist --max-samples 20000 --seeds 0
     python benchmarks/paper_setting.py pneumoniamnist --seeds 0 --variational
 
-Prints a table and writes ``benchmarks/results/paper_setting_<dataset>.json`` after each seed (``..._variational.json``).
+Prints a table and writes ``benchmarks/results/paper_setting_<dataset>.json`` after each seed, with
+``_variational`` in its name for that setting.
 Settings were fixed before: labels of the validation and test splits choose nothing.
 """
 

@@ -1,6 +1,7 @@
 """The estimator: its parameters, and Algorithm 1 of the paper as ``fit``."""
 
 import warnings
+from contextlib import nullcontext
 from functools import partial
 from numbers import Integral, Real
 
@@ -149,9 +150,10 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     centroids of KMeans                       `cluster_centers_`
     ========================================= =============================================
 
-    On one machine, with one number of threads, the same `random_state` gives the same bits. Own
-    callables that draw from torch's global generator are seeded while they run, which keeps other
-    threads that do the same waiting; those that draw from elsewhere are not.
+    On one machine, with one number of threads, the same `random_state` gives the same bits. A fit
+    with callables of your own seeds torch's global CPU generator while it trains, and gives it back
+    as it was: other threads that fit wait for it, and those that draw from that generator disturb
+    it. What your callables draw from elsewhere is not seeded.
 
     References
     ----------
@@ -442,7 +444,10 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
 
     def _train(self, net, X, phase, rng):
         """Run a phase and log it; say whether it came to its end."""
-        net.fit(X)
+        # What the user's own callables draw from torch's global generator is seeded, too.
+        own = self.encoder or self.decoder or callable(self.augmentation)
+        with forked_rng(draw_seed(rng)) if own else nullcontext():
+            net.fit(X)
         net.module_.zero_grad(set_to_none=True)
         net.module_.eval()
         rows = training.epoch_history(phase, net.history, first_epoch=len(self.history_))

@@ -378,7 +378,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def __getstate__(self):
         """State with the networks on the CPU, so that it loads on any machine."""
-        state = super().__getstate__()
+        state = dict(super().__getstate__())  # which may be this object's own __dict__
         for name in _NETWORKS:
             if state.get(name) is not None:
                 state[name] = copy.deepcopy(state[name]).cpu()

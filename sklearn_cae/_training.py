@@ -13,7 +13,6 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from ._prototypes import cosine_similarity, soft_assignment
-from ._random import forked_rng
 from .augmentations import PRESETS, ImageViews, VectorViews
 from .losses import nt_xent_loss
 from .optim import LARS, learning_rate_at
@@ -287,8 +286,7 @@ def epoch_history(phase, net_history, first_epoch):
 def choose_views(augmentation, *, is_image):
     """Resolve the name of a preset, or give any callable on a batch the signature of a preset.
 
-    A user's own callable is called once for the first views and once for the second ones. What it
-    draws from torch's global generator is seeded by the generator of the views.
+    A user's own callable is called once for the first views and once for the second ones.
     """
     if isinstance(augmentation, str):
         return _preset(augmentation, is_image)
@@ -296,9 +294,7 @@ def choose_views(augmentation, *, is_image):
         return augmentation
 
     def augment(samples, generator):
-        seed = int(torch.randint(2**31, (), generator=generator))
-        with forked_rng(seed):
-            return torch.cat([augmentation(view) for view in samples.chunk(2)])
+        return torch.cat([augmentation(view) for view in samples.chunk(2)])
 
     return augment
 

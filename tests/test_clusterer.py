@@ -192,8 +192,17 @@ def test_own_callables_are_seeded_too(toy_images, make_quick):
     def noisy(batch):
         return batch + 0.05 * torch.randn_like(batch)
 
-    first, again = (make_quick(augmentation=noisy).fit(X) for _ in range(2))
-    assert_equal_bits(first, again)
+    def dropping(embedding_dim):
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(256, embedding_dim)
+        )
+
+    for own in ({"augmentation": noisy}, {"encoder": dropping}):
+        state = torch.get_rng_state()
+        first = make_quick(**own).fit(X)
+        assert torch.equal(torch.get_rng_state(), state)
+        torch.rand(3)
+        assert_equal_bits(first, make_quick(**own).fit(X))
 
 
 # ---- What may be passed ----

@@ -1,0 +1,28 @@
+"""What only a GPU can show."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+def test_a_model_trained_on_a_gpu_loads_on_the_cpu(toy_images, make_quick):
+    X, _ = toy_images
+    model = make_quick(device="cuda", precision="auto").fit(X)
+    assert next(model.encoder_.parameters()).device.type == "cuda"
+    loaded = pickle.loads(pickle.dumps(model)).set_params(device="cpu")
+    assert next(loaded.encoder_.parameters()).device.type == "cpu"
+    np.testing.assert_allclose(loaded.predict_proba(X), model.predict_proba(X), atol=1e-3)
+    assert model.sample(3, random_state=0)[0].shape == (3, 16, 16)
+
+
+def test_views_are_those_of_the_cpu(toy_images):
+    from sklearn_cae.augmentations import PRESETS
+
+    images = torch.from_numpy(toy_images[0] / 255.0).float()[:, None]
+    on_cpu = PRESETS["paper"](images, torch.Generator().manual_seed(0))
+    on_gpu = PRESETS["paper"](images.cuda(), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(on_gpu.cpu(), on_cpu, atol=1e-4, rtol=0)
