@@ -18,23 +18,23 @@ def main(arguments=None):
         splits, views = _load(options)
     except (ImportError, OSError, ValueError) as error:
         raise SystemExit(f"sklearn_cae: {error}") from error
+    output = Path(options.output)
+    _check_output(output)
     X, _ = splits["train"]
     started = time.perf_counter()
     clusterer = _make_clusterer(options, views).fit(X)
     seconds = time.perf_counter() - started
     mapper, rows = _evaluate(clusterer, splits, options.seed)
-    report = _cluster_report(clusterer, mapper, splits)
-
-    output = Path(options.output)
-    output.mkdir(parents=True, exist_ok=True)
-    _write_scores(output, options, clusterer, seconds, rows, report)
+    reports = _cluster_reports(clusterer, splits)
+    _write_scores(output, options, clusterer, seconds, rows, reports)
     _write_model(output, clusterer, mapper)
+    print(f"\nk = {clusterer.n_clusters_}, fitted to {len(X)} images in {seconds:.0f} s.\n")
     print(_format_table(rows))
-    print(f"\nThe clusters, against the labels of the {_last(splits)} split:\n{report}")
-    print(f"\nk = {clusterer.n_clusters_}, fitted to {len(X)} images in {seconds:.0f} s.")
-    print(f"Drawing pictures into {output}/ ...")
-    _write_pictures(output, clusterer, mapper, splits)
-    print("Done: " + ", ".join(sorted(path.name for path in output.iterdir())))
+    for split, report in reports.items():
+        print(f"\nThe clusters, against the labels of the {split} split:\n{report}")
+    print(f"\nDrawing pictures into {output}/ ...")
+    written = _write_pictures(output, clusterer, mapper, splits)
+    print("Done: " + ", ".join(["model.joblib", "scores.json", *written]))
 
 
 def _parse(arguments):
@@ -95,6 +95,22 @@ def _load(options):
     return splits, "digits" if options.dataset in ("digits", "mnist") else "paper"
 
 
+def _check_output(output):
+    """Fail before training where nothing could be drawn or written after it."""
+    try:
+        import matplotlib  # noqa: F401
+
+        output.mkdir(parents=True, exist_ok=True)
+    except ImportError as error:
+        raise SystemExit(
+            "sklearn_cae: the pictures need matplotlib: pip install 'sklearn_cae[plot]'"
+        ) from error
+    except OSError as error:
+        raise SystemExit(
+            f"sklearn_cae: --output must be a folder to write into: {error}"
+        ) from error
+
+
 def _make_clusterer(options, augmentation):
     from . import ContrastiveAutoencoderClusterer
 
@@ -126,7 +142,8 @@ def _evaluate(clusterer, splits, seed):
         clusterer.set_params(output=output)
         views[output] = {split: clusterer.transform(X) for split, (X, _) in splits.items()}
     mapper = ClusterLabelMapper()
-    kmeans = KMeans(clusterer.n_clusters_, n_init=5, random_state=seed)
+    k = clusterer.n_clusters_
+    kmeans = KMeans(k, n_init=5, random_state=seed)
     models = [
         ("majority class", "pixels", DummyClassifier()),
         ("stat", "soft_assignment", mapper),
@@ -140,18 +157,29 @@ def _evaluate(clusterer, splits, seed):
     rows = []
     for name, view, model in models:
         model.fit(views[view]["train"], splits["train"][1])
-        rows += [
-            {"model": name, "split": split, **_scores(y, model.predict(views[view][split]))}
-            for split, (_, y) in splits.items()
-            if split != "train"
-        ]
+        n_clusters = k if name in ("stat", "pixels, KMeans") else None
+        for split, (_, y) in _held_back(splits).items():
+            scores = _scores(y, model.predict(views[view][split]))
+            rows.append({"model": name, "split": split, "n_clusters": n_clusters, **scores})
     return mapper, rows
 
 
-def _scores(y_true, y_pred):
-    from sklearn.metrics import accuracy_score, precision_score, recall_score
+def _held_back(splits):
+    return {split: given for split, given in splits.items() if split != "train"}
 
-    scores = {"accuracy": accuracy_score(y_true, y_pred)}
+
+def _scores(y_true, y_pred):
+    from sklearn.metrics import (
+        accuracy_score,
+        balanced_accuracy_score,
+        precision_score,
+        recall_score,
+    )
+
+    scores = {
+        "accuracy": accuracy_score(y_true, y_pred),
+        "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
+    }
     for average in ("weighted", "macro"):
         scores[f"precision_{average}"] = precision_score(
             y_true, y_pred, average=average, zero_division=0
@@ -160,27 +188,26 @@ def _scores(y_true, y_pred):
     return scores
 
 
-def _last(splits):
-    return list(splits)[-1]
-
-
-def _cluster_report(clusterer, mapper, splits):
+def _cluster_reports(clusterer, splits):
     from .metrics import clustering_report
 
-    X, y = splits[_last(splits)]
-    return clustering_report(y, clusterer.predict(X))
+    return {
+        split: clustering_report(y, clusterer.predict(X))
+        for split, (X, y) in _held_back(splits).items()
+    }
 
 
 def _format_table(rows):
-    columns = [column for column in rows[0] if column not in ("model", "split")]
-    lines = ["  ".join(["model".ljust(18), "split", *columns])]
+    columns = [column for column in rows[0] if column not in ("model", "split", "n_clusters")]
+    lines = ["  ".join(["model".ljust(18), "split", " k", *columns])]
     for row in rows:
         numbers = [f"{row[column]:.3f}".rjust(len(column)) for column in columns]
-        lines.append("  ".join([row["model"].ljust(18), row["split"].ljust(5), *numbers]))
+        k = str(row["n_clusters"] or "").rjust(2)
+        lines.append("  ".join([row["model"].ljust(18), row["split"].ljust(5), k, *numbers]))
     return "\n".join(lines)
 
 
-def _write_scores(output, options, clusterer, seconds, rows, report):
+def _write_scores(output, options, clusterer, seconds, rows, reports):
     from importlib.metadata import version
 
     scores = {
@@ -190,7 +217,7 @@ def _write_scores(output, options, clusterer, seconds, rows, report):
         "fit_seconds": round(seconds, 1),
         "versions": {name: version(name) for name in ("sklearn_cae", "torch", "scikit-learn")},
         "scores": rows,
-        "clusters": report.to_dict(),
+        "clusters": {split: report.to_dict() for split, report in reports.items()},
     }
     (output / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
 
@@ -212,7 +239,7 @@ def _write_pictures(output, clusterer, mapper, splits):
 
     from . import plotting
 
-    X, y = splits[_last(splits)]
+    X, y = splits["test"]
     mapped = mapper.predict(clusterer.predict_proba(X))
     displays = {
         "embedding": plotting.EmbeddingDisplay.from_estimator(
@@ -229,6 +256,7 @@ def _write_pictures(output, clusterer, mapper, splits):
     for name, display in displays.items():
         display.figure_.savefig(output / f"{name}.png", dpi=150)
         plt.close(display.figure_)
+    return [f"{name}.png" for name in displays]
 
 
 if __name__ == "__main__":

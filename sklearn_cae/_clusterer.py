@@ -94,7 +94,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         Of the networks in training; losses and inference are in float32. "auto" is bfloat16 where
         the device multiplies it in hardware.
     callbacks : list of skorch callbacks, default=None
-        Cloned for each phase.
+        Or of tuples of a name and one. Cloned for each phase: state belongs into attributes with a
+        trailing underscore, as in skorch's own.
     warm_start : bool, default=False
         Whether `fit` starts from the fitted weights. Prototypes are found anew.
     random_state : int, RandomState instance or None, default=None
@@ -150,8 +151,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     centroids of KMeans                       `cluster_centers_`
     ========================================= =============================================
 
-    On one machine, with one number of threads, the same `random_state` gives the same bits. A fit
-    with callables of your own seeds torch's global CPU generator while it trains, and gives it back
+    On one CPU, with one number of threads, the same `random_state` gives the same bits. A fit with
+    callables of your own seeds torch's global generator while it trains, and gives it back
     as it was: other threads that fit wait for it, and those that draw from that generator disturb
     it. What your callables draw from elsewhere is not seeded.
 
@@ -304,6 +305,17 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         return self
 
     def _check_params_vs_input(self, X):
+        if self.clusterer is not None:
+            clusterer = clone(self.clusterer)
+            if hasattr(clusterer, "_validate_params"):
+                clusterer._validate_params()
+        for callback in self.callbacks or []:
+            own = callback[1] if isinstance(callback, tuple) else callback
+            if not hasattr(own, "on_train_begin"):
+                raise TypeError(
+                    "callbacks must be skorch callbacks, or tuples of a name and one, got "
+                    f"{callback!r}. See skorch.callbacks."
+                )
         if self.n_clusters != "elbow":
             if self.n_clusters > len(X):
                 raise ValueError(
@@ -349,6 +361,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             "shape of a sample": X.format.image_shape,
             "embedding_dim": self.embedding_dim,
             "variational": self.variational,
+            "encoder": self.encoder,
+            "decoder": self.decoder,
         }
 
     def _check_warm_start(self, X):
@@ -390,8 +404,10 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             rng,
             verbose=self.verbose,
         )
+        self.cluster_centers_, self.labels_ = _prototypes.drop_empty(
+            self.cluster_centers_, self._assign(self._similarity(embedding)).argmax(axis=1)
+        )
         self.n_clusters_ = len(self.cluster_centers_)
-        self.labels_ = self._assign(self._similarity(embedding)).argmax(axis=1)
         _prototypes.check_spread(self.labels_, self.n_clusters_)
 
     def _condition_decoder(self, X, rng):
@@ -445,8 +461,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     def _train(self, net, X, phase, rng):
         """Run a phase and log it; say whether it came to its end."""
         # What the user's own callables draw from torch's global generator is seeded, too.
-        own = self.encoder or self.decoder or callable(self.augmentation)
-        with forked_rng(draw_seed(rng)) if own else nullcontext():
+        own = self.encoder or self.decoder or training.is_own(self.augmentation)
+        with forked_rng(draw_seed(rng), net.device) if own else nullcontext():
             net.fit(X)
         net.module_.zero_grad(set_to_none=True)
         net.module_.eval()

@@ -29,6 +29,10 @@ def _returns_embedding(estimator):
     return True
 
 
+def _is_on_cpu(network):
+    return all(tensor.device.type == "cpu" for tensor in network.state_dict().values())
+
+
 class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin):
     """Methods of a fitted `ContrastiveAutoencoderClusterer`.
 
@@ -174,7 +178,10 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             `intensity_range_`.
         """
         check_is_fitted(self)
-        embedding = check_array(embedding, dtype=np.float32, input_name="embedding")
+        # A copy, since torch takes neither negative strides nor read-only arrays.
+        embedding = check_array(
+            embedding, dtype=np.float32, order="C", copy=True, input_name="embedding"
+        )
         embedding_dim = self.cluster_centers_.shape[1]
         if embedding.shape[1] != embedding_dim:
             raise ValueError(
@@ -284,6 +291,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         X = _images.to_numpy(X)
         if not reset:
             check_is_fitted(self)
+            self._validate_params()  # `output` may have been set since fit
         is_image = (
             _images.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
@@ -356,7 +364,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _similarity(self, embedding):
         """Cosines of embeddings to the prototypes, (n_samples, n_clusters_)."""
         return _prototypes.cosine_similarity(
-            torch.from_numpy(embedding), torch.from_numpy(self.cluster_centers_)
+            torch.from_numpy(embedding), torch.tensor(self.cluster_centers_)
         ).numpy()
 
     def _assign(self, similarity):
@@ -376,12 +384,17 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return self.projection_head_[-1].out_features
         return self.n_clusters_
 
+    def __sklearn_is_fitted__(self):
+        """Whether a fit came to its end."""
+        return hasattr(self, "embedding_means_")
+
     def __getstate__(self):
         """State with the networks on the CPU, so that it loads on any machine."""
         state = dict(super().__getstate__())  # which may be this object's own __dict__
         for name in _NETWORKS:
-            if state.get(name) is not None:
-                state[name] = copy.deepcopy(state[name]).cpu()
+            network = state.get(name)
+            if network is not None and not _is_on_cpu(network):
+                state[name] = copy.deepcopy(network).cpu()
         return state
 
     def __sklearn_tags__(self):

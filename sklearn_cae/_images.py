@@ -4,10 +4,13 @@ X stays in memory as it is; a batch at a time is cast and scaled. All conversion
 NumPy and torch happens here.
 """
 
+import warnings
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 from torch.utils.data import Dataset
 
@@ -77,8 +80,7 @@ class ImageFormat:
                 "their intensities cannot be compared. Convert X to the scale and dtype of the "
                 "training images, as X.round().astype(numpy.uint8) does for 8-bit images."
             )
-        low, high = scan_values(X)
-        return low < self.intensity_range[0] or high > self.intensity_range[1]
+        return _is_clipped(scan_values(X), self.intensity_range)
 
 
 @dataclass(frozen=True)
@@ -204,9 +206,8 @@ def infer_image_format(X, image_shape, intensity_range):
 
 def infer_vector_format(X):
     """Find the format of training vectors, (n, n_features): their mean and scale."""
-    X = X.astype(np.float64, copy=False)
-    scale = X.std(axis=0)
-    return VectorFormat(X.mean(axis=0), np.where(scale > 0, scale, 1.0))
+    scaler = StandardScaler().fit(X)
+    return VectorFormat(scaler.mean_, scaler.scale_)
 
 
 def scan_values(X):
@@ -231,6 +232,10 @@ def _sample_shape(X, image_shape):
     given = X.shape[1:]
     if image_shape is None:
         return given
+    if not all(isinstance(side, Integral) for side in image_shape):
+        raise TypeError(
+            f"image_shape must be integers, got {image_shape}. Pass the sides in pixels."
+        )
     image_shape = tuple(image_shape)
     if X.ndim == 2 and np.prod(image_shape) != given[0]:
         raise ValueError(
@@ -269,7 +274,15 @@ def _find_intensity_range(X, intensity_range):
             "they were read."
         )
     if intensity_range is not None:
-        return _check_intensity_range(intensity_range)
+        intensity_range = _check_intensity_range(intensity_range)
+        if _is_clipped((low, high), intensity_range):
+            warnings.warn(
+                f"X has intensities from {low:g} to {high:g}, outside intensity_range="
+                f"{intensity_range}; they are clipped. Leave it at None to take it from the data.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return intensity_range
     if X.dtype == np.uint8:
         return (0.0, 255.0)
     if X.dtype == np.bool_:
@@ -282,15 +295,21 @@ def _find_intensity_range(X, intensity_range):
     return (low, high)
 
 
+def _is_clipped(extremes, intensity_range):
+    # As float32, in which images come back: a reconstruction is never out of range.
+    (low, high), (range_low, range_high) = np.float32(extremes), np.float32(intensity_range)
+    return low < range_low or high > range_high
+
+
 def _check_intensity_range(intensity_range):
     try:
         low, high = (float(bound) for bound in intensity_range)
-        valid = np.isfinite([low, high]).all() and low < high
+        valid = 0 < high - low <= float(np.finfo(np.float32).max)
     except (TypeError, ValueError):
         valid = False
     if not valid:
         raise ValueError(
-            "intensity_range must be two finite numbers, the lower one first, got "
+            "intensity_range must be two finite numbers, the lower one first, of float32, got "
             f"{intensity_range!r}. Leave it at None to take it from the data."
         )
     return low, high

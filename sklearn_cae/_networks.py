@@ -80,8 +80,14 @@ def _call_factory(factory, name, image_shape, embedding_dim):
 
 
 def _check_shape(module, name, *, given, wanted):
-    with torch.no_grad():
-        got = tuple(module.eval()(torch.zeros(2, *given)).shape)
+    try:
+        with torch.no_grad():
+            got = tuple(module.eval()(torch.zeros(2, *given)).shape)
+    except Exception as error:
+        raise ValueError(
+            f"{name} must take samples of shape (n, {', '.join(map(str, given))}), but failed on "
+            f"two of them: {error}. Change the module."
+        ) from error
     if got != (2, *wanted):
         raise ValueError(
             f"{name} must turn (n, {', '.join(map(str, given))}) into "

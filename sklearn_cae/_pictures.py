@@ -20,7 +20,7 @@ def as_images(X, estimator):
             "Only images can be drawn, but the estimator was fitted on vectors. If their rows are "
             "images, fit with image_shape=(channels, height, width)."
         )
-    return X.reshape(len(X), *estimator.image_shape_)
+    return X.reshape(len(X), *estimator.image_shape)
 
 
 def find_range(images):

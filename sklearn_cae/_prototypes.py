@@ -60,9 +60,13 @@ def simplified_silhouette(similarity):
 
 
 def number_parameter(clusterer):
-    """Name of the parameter that sets a clusterer's number of clusters, or None."""
+    """Name of the parameter that sets a clusterer's number of clusters, or None.
+
+    One that is None (a distance threshold decides in its place) sets nothing.
+    """
     params = clusterer.get_params(deep=False)
-    return next((name for name in ("n_clusters", "n_components") if name in params), None)
+    names = ("n_clusters", "n_components")
+    return next((name for name in names if params.get(name) is not None), None)
 
 
 def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verbose=0):
@@ -84,7 +88,7 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     Returns
     -------
     cluster_centers : ndarray of shape (n_clusters, embedding_dim)
-        Unit vectors, each the closest one to at least one sample.
+        Unit vectors.
     elbow : dict or None
         None where there was no search.
     """
@@ -95,7 +99,7 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
         elbow = find_elbow(unit, clusterer, max_clusters, rng, verbose=verbose)
         n_clusters = elbow["best"]
     means, _ = _cluster(unit, clusterer, n_clusters, rng)
-    return _drop_empty(unit, normalize(means).astype(np.float32)), elbow
+    return normalize(means).astype(np.float32), elbow
 
 
 def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
@@ -145,6 +149,33 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
         "found": doubt is None,
         "best": best,
     }
+
+
+def drop_empty(cluster_centers, labels):
+    """Leave out prototypes that are no sample's closest, as those of equal clusters are.
+
+    Parameters
+    ----------
+    cluster_centers : ndarray of shape (n_clusters, embedding_dim)
+    labels : ndarray of shape (n_samples,)
+        Closest prototype of each sample.
+
+    Returns
+    -------
+    cluster_centers : ndarray of shape (n_used, embedding_dim)
+    labels : ndarray of shape (n_samples,)
+        Contiguous from 0.
+    """
+    used, labels = np.unique(labels, return_inverse=True)
+    n_empty = len(cluster_centers) - len(used)
+    if n_empty:
+        warnings.warn(
+            f"{n_empty} of {len(cluster_centers)} clusters were empty and were dropped: "
+            f"n_clusters_={len(used)}. Pass a smaller n_clusters.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return cluster_centers[used], labels
 
 
 def check_spread(labels, n_clusters):
@@ -235,7 +266,7 @@ def _doubt(knee, numbers, inertia, silhouette, unit, clusterer, rng):
     """Say why a knee does not count; None if it does."""
     if knee is None:
         return "the inertia has no knee"
-    shown = numbers <= max(2 * numbers[-1] / 3, knee + 2)
+    shown = numbers <= min(max(2 * numbers[-1] / 3, knee + 2), numbers[-1] - 1)
     again = _knee(numbers[shown], inertia[shown])
     if again is None or abs(again - knee) > 1:
         return f"the knee, at {knee}, moves to {again} when {shown.sum()} of them are shown"
@@ -248,16 +279,3 @@ def _doubt(knee, numbers, inertia, silhouette, unit, clusterer, rng):
             f"Gaussian ({reference:.3f})"
         )
     return None
-
-
-def _drop_empty(unit, cluster_centers):
-    """Leave out prototypes that are no sample's closest, as those of equal clusters are."""
-    used = np.unique((unit @ cluster_centers.T).argmax(axis=1))
-    if len(used) < len(cluster_centers):
-        warnings.warn(
-            f"{len(cluster_centers) - len(used)} of {len(cluster_centers)} clusters were empty "
-            f"and were dropped: n_clusters_={len(used)}. Pass a smaller n_clusters.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-    return cluster_centers[used]

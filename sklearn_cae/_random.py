@@ -20,13 +20,18 @@ def draw_seed(rng):
 
 
 @contextmanager
-def forked_rng(seed):
-    """Seed torch's global CPU generator for a while, and give it back as it was.
+def forked_rng(seed, device=None):
+    """Seed torch's global generators for a while, and give them back as they were.
 
-    Modules draw their initial weights from it, and users' own callables may. One thread at a time.
+    Modules draw their initial weights from them, and users' own callables may. One thread at a
+    time. The generators are that of the CPU and, where `device` is on CUDA, that of the device.
     """
     import torch  # here, since data sets and plots draw random numbers without torch
 
-    with _GLOBAL_RNG, torch.random.fork_rng(devices=[]):
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with _GLOBAL_RNG, torch.random.fork_rng(devices=devices):
         torch.random.default_generator.manual_seed(seed)
+        for cuda_device in devices:
+            with torch.cuda.device(cuda_device):
+                torch.cuda.manual_seed(seed)
         yield

@@ -4,6 +4,8 @@ Both override only hooks that skorch declares safe; the training loop is skorch'
 """
 
 import math
+from contextlib import nullcontext
+from functools import partial
 
 import torch
 from skorch import NeuralNet
@@ -114,9 +116,9 @@ class _Net(NeuralNet):
 
     def autocast(self):
         """Context in which the networks, not the losses, may run in bfloat16."""
-        device_type = torch.device(self.device).type
-        enabled = self.precision == "bfloat16"
-        return torch.autocast(device_type, torch.bfloat16, enabled=enabled)
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
     def reconstruction_loss(self, reconstruction, views):
         """MSE(view_a, y_a) + MSE(view_b, y_b), each a mean over pixels."""
@@ -288,36 +290,46 @@ def choose_views(augmentation, *, is_image):
 
     A user's own callable is called once for the first views and once for the second ones.
     """
-    if isinstance(augmentation, str):
-        return _preset(augmentation, is_image)
-    if isinstance(augmentation, (ImageViews, VectorViews)):
-        return augmentation
-
-    def augment(samples, generator):
-        return torch.cat([augmentation(view) for view in samples.chunk(2)])
-
-    return augment
-
-
-def _preset(name, is_image):
-    if not is_image and name == "paper":
+    name = augmentation
+    if name == "paper" and not is_image:
         name = "vector"  # the default, for rows that are no images
-    if is_image == (name == "vector"):
+    views = PRESETS[name] if isinstance(name, str) else name
+    if isinstance(views, VectorViews if is_image else ImageViews):
         kind = "images" if is_image else "vectors"
         way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or give image_shape"
         raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
-    return PRESETS[name]
+    if not is_own(views):
+        return views
+    return partial(_apply_own, augmentation)
+
+
+def is_own(augmentation):
+    """Whether views are a user's own callable, which may draw from global generators."""
+    return not isinstance(augmentation, (str, ImageViews, VectorViews))
+
+
+def _apply_own(augmentation, samples, generator):
+    views = [augmentation(half) for half in samples.chunk(2)]
+    wanted = (len(samples) // 2, *samples.shape[1:])
+    for view in views:
+        got = tuple(view.shape) if isinstance(view, torch.Tensor) else type(view).__name__
+        if got != wanted:
+            raise ValueError(
+                f"augmentation must return a tensor of the shape of its batch, {wanted}, got "
+                f"{got}. Change the callable."
+            )
+    return torch.cat(views)
 
 
 def choose_device(device):
     """Resolve "auto": CUDA, then MPS, then the CPU."""
     if device != "auto":
         try:
-            return torch.device(device)
-        except RuntimeError as error:
+            return torch.empty(0, device=device).device
+        except (AssertionError, RuntimeError) as error:
             raise ValueError(
-                f"device must be 'auto' or a device of torch such as 'cpu' or 'cuda:0', got "
-                f"{device!r}."
+                "device must be 'auto' or a device of torch that is there, such as 'cpu' or "
+                f"'cuda:0', got {device!r}: {error}"
             ) from error
     if torch.cuda.is_available():
         return torch.device("cuda")

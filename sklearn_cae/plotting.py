@@ -140,7 +140,7 @@ class EmbeddingDisplay(_Display):
         panels = _pick(labels, len(X), rows)
         X = _take(X, rows)
         panels["cluster"] = estimator.predict(X)
-        # A shallow copy shares the fitted modules; only its parameter `output` differs.
+        # A shallow copy shares what was fitted; only its parameter `output` differs.
         embedding = copy.copy(estimator).set_params(output="embedding").transform(X)
         if estimator.image_shape_ is not None:
             kwargs["prototypes"] = as_images(estimator.decode_prototypes(), estimator)
@@ -599,7 +599,9 @@ def _choose_rows(n_samples, max_samples, random_state):
 
 
 def _take(X, rows):
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return (X if hasattr(X, "shape") else np.asarray(X))[rows]
 
 
 def _lay_out(points, perplexity, random_state):

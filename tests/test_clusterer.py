@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from skorch.callbacks import Callback, EarlyStopping
+from torchvision.transforms.v2 import RandomRotation
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae import _training as training
@@ -264,6 +265,13 @@ def test_channels_and_unequal_sides(make_quick, shape):
     )
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (256, 256), (8, 256)])
+def test_the_smallest_and_the_largest_images(make_quick, shape):
+    X = np.random.RandomState(0).randint(0, 256, (20, *shape), dtype=np.uint8)
+    model = make_quick(n_clusters=2, warm_up_epochs=1, conditioning_epochs=1).fit(X)
+    assert model.reconstruct(X).shape == X.shape
+
+
 def test_memory_maps_stay_on_the_disk(tmp_path, toy_images, make_quick):
     X, _ = toy_images
     np.save(tmp_path / "images.npy", X)
@@ -327,6 +335,11 @@ def test_own_networks(toy_images, make_quick):
         ({"encoder": lambda: "network"}, TypeError, "returned str"),
         ({"encoder": torch.nn.Flatten}, ValueError, r"encoder must turn \(n, 1, 16, 16\)"),
         (
+            {"encoder": lambda: torch.nn.Conv2d(3, 4, 3)},
+            ValueError,
+            r"encoder must take samples of shape \(n, 1, 16, 16\), but failed",
+        ),
+        (
             {"decoder": lambda: torch.nn.Linear(16, 256)},
             ValueError,
             r"two samples became \(2, 256\)",
@@ -339,7 +352,12 @@ def test_own_networks_that_do_not_fit(toy_images, make_quick, params, error, mes
 
 
 @pytest.mark.parametrize(
-    "augmentation", ["xray", "digits", ImageViews(degrees=5.0), lambda batch: batch.flip(3)]
+    "augmentation",
+    [
+        *["xray", "digits", ImageViews(degrees=5.0), lambda batch: batch.flip(3)],
+        RandomRotation(20),
+        lambda batch: torch.stack([RandomRotation(20)(image) for image in batch]),
+    ],
 )
 def test_own_views(toy_images, make_quick, augmentation):
     X, _ = toy_images
@@ -404,8 +422,10 @@ def test_warm_start_goes_on_from_the_fitted_weights(toy_images, make_quick):
     assert model.history_[0]["contrastive_loss"] < before
     assert model.n_clusters_ == 2
     assert model.decoder_.condition.in_features == 2
-    with pytest.raises(ValueError, match="warm_start"):
-        model.fit(np.random.RandomState(0).rand(40, 8, 8))
+    with pytest.raises(ValueError, match="warm_start needs the embedding_dim"):
+        model.set_params(embedding_dim=8).fit(X)
+    with pytest.raises(ValueError, match="warm_start needs the shape of a sample"):
+        model.set_params(embedding_dim=16).fit(np.random.RandomState(0).rand(40, 8, 8))
     model.set_params(warm_start=False).fit(X)
     assert model.encoder_ is not encoder
 
@@ -494,6 +514,8 @@ def test_bad_images(make_quick, X, error, message):
         ({"precision": "float16"}, "precision"),
         ({"device": 3}, "device"),
         ({"device": "abacus"}, "device must be"),
+        ({"device": "cuda:99"}, "device must be"),
+        ({"clusterer": KMeans(n_init=-1)}, "n_init"),
         ({"callbacks": "bar"}, "callbacks"),
     ],
 )
@@ -506,9 +528,30 @@ def test_bad_parameters_are_named_before_training(make_quick, params, message, m
         make_quick(**{"n_clusters": 2, **params}).fit(images())
 
 
-def test_presets_of_images_are_no_views_of_vectors(make_quick):
-    with pytest.raises(ValueError, match="augmentation must fit vectors, got 'xray'"):
-        make_quick(augmentation="xray").fit(np.random.RandomState(0).rand(30, 5))
+@pytest.mark.parametrize("augmentation", ["xray", ImageViews()])
+def test_views_of_images_are_none_of_vectors(make_quick, augmentation):
+    with pytest.raises(ValueError, match="augmentation must fit vectors, got"):
+        make_quick(augmentation=augmentation).fit(np.random.RandomState(0).rand(30, 5))
+
+
+def test_views_by_name_and_by_value_are_the_same(toy_images, make_quick):
+    X, _ = toy_images
+    assert_equal_bits(make_quick().fit(X), make_quick(augmentation=ImageViews()).fit(X))
+
+
+@pytest.mark.parametrize("own", [lambda batch: batch[:, :, :8], lambda batch: None])
+def test_own_views_of_another_shape(toy_images, make_quick, own):
+    with pytest.raises(ValueError, match=r"augmentation must return .* \(32, 1, 16, 16\), got"):
+        make_quick(augmentation=own).fit(toy_images[0])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"clusterer": KMeans}, "class"), ({"callbacks": ["bar"]}, "callbacks must be skorch")],
+)
+def test_things_of_the_wrong_type(make_quick, params, message):
+    with pytest.raises(TypeError, match=message):
+        make_quick(**params).fit(images())
 
 
 def test_few_samples_or_small_batches_warn(make_quick):

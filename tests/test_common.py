@@ -40,6 +40,8 @@ ESTIMATORS = [
 ]
 
 
+# What the checks feed in is no soft assignment, and few samples: both warn, as they should.
+@pytest.mark.filterwarnings("ignore:Rows of a soft assignment", "ignore:A batch of")
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

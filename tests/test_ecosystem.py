@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -61,6 +62,18 @@ def test_grid_search_is_the_same_with_one_and_two_jobs(toy_images, make_quick):
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(*scores)
     assert np.isfinite(scores).all()
+
+
+def test_nested_parameters_of_the_clusterer(toy_images, make_quick):
+    X, y = toy_images
+    search = GridSearchCV(
+        make_pipeline(make_quick(clusterer=KMeans(random_state=0)), ClusterLabelMapper()),
+        {"contrastiveautoencoderclusterer__clusterer__n_init": [1, 2]},
+        cv=2,
+        error_score="raise",
+    ).fit(X, y)
+    best = search.best_estimator_[0].clusterer
+    assert best.n_init == search.best_params_["contrastiveautoencoderclusterer__clusterer__n_init"]
 
 
 def test_cross_validation_without_labels(toy_images, make_quick):

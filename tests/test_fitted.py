@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -312,19 +313,22 @@ def test_the_file_holds_weights_labels_and_statistics_and_little_else(make_quick
     assert len(pickle.dumps(model)) <= 1.05 * needed
 
 
-def test_networks_are_moved_to_the_cpu_before_they_are_pickled(fitted):
-    moved = []
-
+def test_networks_are_moved_to_the_cpu_before_they_are_pickled(fitted, monkeypatch):
     class OnAnotherDevice(torch.nn.Linear):
         def cpu(self):
             moved.append(self)
             return super().cpu()
 
+    moved = []
+    monkeypatch.setattr(
+        _fitted, "_is_on_cpu", lambda network: not isinstance(network, OnAnotherDevice)
+    )
     model = copy.copy(fitted)
     model.projection_head_ = OnAnotherDevice(2, 2)
     state = model.__getstate__()
     assert moved == [state["projection_head_"]]
     assert moved[0] is not model.projection_head_  # which stays where it is
+    assert state["encoder_"] is fitted.encoder_  # a shallow copy shares what can be shared
 
 
 # ---- What may not be asked ----
@@ -341,6 +345,39 @@ METHODS = {
     "decode_prototypes": None,
     "sample": None,
 }
+
+
+def test_a_failed_fit_leaves_no_model(toy_images, make_quick):
+    model = make_quick(n_clusters=500)
+    with pytest.raises(ValueError, match="n_clusters"):
+        model.fit(toy_images[0])
+    with pytest.raises(NotFittedError):
+        model.predict(toy_images[0])
+
+
+def test_parameters_set_after_fit_are_checked(fitted, toy_images):
+    with pytest.raises(ValueError, match="output"):
+        asking(fitted, "embeding").transform(toy_images[0])
+
+
+def test_embeddings_are_decoded_in_any_form(fitted, toy_images):
+    embedding = asking(fitted, "embedding").transform(toy_images[0])
+    expected = fitted.decode(embedding)
+    read_only = embedding.copy()
+    read_only.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(fitted.decode(read_only), expected)
+        np.testing.assert_array_equal(fitted.decode(pd.DataFrame(embedding)), expected)
+        np.testing.assert_array_equal(fitted.decode(embedding[::-1]), expected[::-1])
+
+
+def test_a_model_mapped_from_the_disk_predicts_quietly(fitted, toy_images, tmp_path):
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(loaded.predict(toy_images[0]), fitted.labels_)
 
 
 @pytest.mark.parametrize("method", METHODS)

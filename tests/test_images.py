@@ -77,7 +77,32 @@ def test_channels_and_pixels_come_to_their_place():
 def test_intensity_range_follows_the_dtype(X, expected):
     X = np.broadcast_to(X[:, None, None], (2, 8, 8))
     assert _images.infer_image_format(X, None, None).intensity_range == expected
-    assert _images.infer_image_format(X, None, (-5, 5)).intensity_range == (-5, 5)
+    wide = (-100_000, 100_000)
+    assert _images.infer_image_format(X, None, wide).intensity_range == wide
+
+
+def test_training_images_outside_the_given_range_warn():
+    X = np.arange(128, dtype=np.uint8).reshape(2, 8, 8)
+    with pytest.warns(UserWarning, match=r"from 0 to 127, outside intensity_range=\(0.0, 1.0\)"):
+        _images.infer_image_format(X, None, (0, 1))
+
+
+def test_what_comes_back_is_never_outside_the_range():
+    X = np.random.RandomState(0).uniform(0.7, 1.3, (50, 8, 8))
+    format = _images.infer_image_format(X, None, None)
+    assert not format.check_new(format.to_array(format.to_tensor(X)))
+
+
+def test_nearly_constant_features_are_not_blown_up():
+    X = np.column_stack([np.full(100, 0.1), np.arange(100.0)])
+    format = _images.infer_vector_format(X)
+    assert format.to_tensor(np.array([[0.2, 0.0]])).abs().max() < 10
+
+
+@pytest.mark.parametrize("image_shape", [(8.0, 8.0), ("a", "b")])
+def test_image_shapes_are_integers(image_shape):
+    with pytest.raises(TypeError, match="image_shape must be integers"):
+        _images.infer_image_format(np.arange(128.0).reshape(2, 64), image_shape, None)
 
 
 def test_sixteen_bits_around_an_offset_survive():
@@ -114,7 +139,9 @@ def test_constant_images_are_refused(dtype):
         _images.infer_image_format(np.full((4, 8, 8), 7, dtype=dtype), None, None)
 
 
-@pytest.mark.parametrize("intensity_range", [(1, 1), (2, 1), (0, np.inf), (0, 1, 2), ("a", "b")])
+@pytest.mark.parametrize(
+    "intensity_range", [(1, 1), (2, 1), (0, np.inf), (np.nan, 1), (0, 1e300), (0, 1, 2), ("a", "b")]
+)
 def test_bad_intensity_ranges(intensity_range):
     X = np.arange(128.0).reshape(2, 8, 8)
     with pytest.raises(ValueError, match="intensity_range must be two finite numbers"):

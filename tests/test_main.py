@@ -54,7 +54,8 @@ def test_scores_stand_beside_their_baselines(digits_run):
     assert rows["majority class"]["accuracy"] == pytest.approx(0.1, abs=0.01)
     assert rows["pixels, kNN"]["accuracy"] > 0.8
     assert results["options"]["seed"] == 3
-    assert results["clusters"]["n_clusters"] <= results["n_clusters"]
+    assert results["clusters"]["test"]["n_clusters"] <= results["n_clusters"]
+    assert {name for name, row in rows.items() if row["n_clusters"]} == {"stat", "pixels, KMeans"}
 
 
 def test_the_model_can_be_loaded_and_scores_as_reported(digits_run):
@@ -100,6 +101,21 @@ def test_unknown_data_sets_are_named(capsys):
     with pytest.raises(SystemExit):
         main(["--n-clusters", "many"])
     assert "invalid" in capsys.readouterr().err
+
+
+def test_what_would_fail_after_training_fails_before(tmp_path, monkeypatch):
+    from sklearn_cae import ContrastiveAutoencoderClusterer
+
+    def fit(*_):
+        raise AssertionError("training started")
+
+    monkeypatch.setattr(ContrastiveAutoencoderClusterer, "fit", fit)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="--output must be a folder"):
+        main(["--output", str(tmp_path / "file")])
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit, match=r"sklearn_cae\[plot\]"):
+        main(["--output", str(tmp_path)])
 
 
 def test_several_labels_an_image_are_refused(monkeypatch):

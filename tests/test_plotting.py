@@ -6,6 +6,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import types
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -296,6 +298,12 @@ def test_images_in_a_row_are_the_prototype_then_the_members_then_the_samples():
     middle = display.plot().ax_.images[0].get_array()[5, :, 0]
     np.testing.assert_allclose(middle[[5, 19, 33]], [0.1, 0.2, 0.3])
     np.testing.assert_array_equal(display.ax_.get_xticks(), [5, 19, 33])
+
+
+def test_flat_rows_are_reshaped_in_their_own_order(toy):
+    estimator = types.SimpleNamespace(image_shape=(8, 9, 3), image_shape_=(3, 8, 9))
+    images = np.random.RandomState(0).rand(2, 8, 9, 3)
+    np.testing.assert_array_equal(_pictures.as_images(images.reshape(2, -1), estimator), images)
 
 
 def test_flat_rows_are_drawn_where_the_image_shape_is_known(toy):

@@ -91,6 +91,7 @@ def test_few_samples_are_searched_as_far_as_they_go(n_samples):
     [
         (GaussianMixture(covariance_type="diag"), 3),
         (AgglomerativeClustering(), 3),
+        (AgglomerativeClustering(n_clusters=None, distance_threshold=3.0), "elbow"),
         (HDBSCAN(min_cluster_size=20, copy=True), "elbow"),
     ],
 )
@@ -131,10 +132,12 @@ def test_all_noise_becomes_one_prototype():
 
 
 def test_empty_clusters_are_dropped():
-    embedding = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     with pytest.warns(ConvergenceWarning, match="1 of 3 clusters were empty"):
-        centers, _ = _prototypes.find_prototypes(embedding, Fixed([0, 1, 2]), "elbow", 20, rng())
-    assert len(centers) == 2
+        centers, labels = _prototypes.drop_empty(np.eye(3), np.array([2, 0, 2]))
+    np.testing.assert_array_equal(centers, np.eye(3)[[0, 2]])
+    assert labels.tolist() == [1, 0, 1]
+    centers, labels = _prototypes.drop_empty(np.eye(2), np.array([1, 0, 1]))
+    assert labels.tolist() == [1, 0, 1]
 
 
 def test_unseeded_clusterers_follow_the_given_generator():
