@@ -78,8 +78,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     variational : bool, default=False
         Whether the encoder is reparametrised, with a KL term.
     kl_weight : float, default=1e-3
-        At least 0. Weight of the KL term, a mean over the embedding's dimensions; it is reached
-        linearly over the warm-up.
+        At least 0. Weight of the KL term, a mean over the embedding's dimensions, beside the
+        reconstruction loss, a mean over pixels; reached linearly over the warm-up. Both are
+        weighed by `reconstruction_weight`.
     image_shape : tuple of int, default=None
         Shape of one image in flat rows: (H, W), (C, H, W) or (H, W, C).
     intensity_range : tuple of float, default=None

@@ -36,8 +36,19 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
         "encoder": _build_encoder(sample_shape, embedding_dim, encoder),
         "projection_head": ProjectionHead(embedding_dim),
         "decoder": _build_decoder(sample_shape, embedding_dim, decoder),
-        "log_variance_head": nn.Linear(embedding_dim, embedding_dim) if variational else None,
+        "log_variance_head": _build_log_variance_head(embedding_dim) if variational else None,
     }
+
+
+def _build_log_variance_head(embedding_dim):
+    """Build a linear layer that starts at little variance.
+
+    New embeddings hardly differ: noise of unit variance would drown all but a few dimensions, and
+    they stay drowned.
+    """
+    head = nn.Linear(embedding_dim, embedding_dim)
+    nn.init.constant_(head.bias, -8.0)
+    return head
 
 
 def _build_encoder(sample_shape, embedding_dim, factory):

@@ -131,7 +131,10 @@ class _Net(NeuralNet):
 
 
 class WarmUpNet(_Net):
-    """Phase one: L = L_contrastive + alpha * L_recon (+ KL), for encoder, head and decoder.
+    """Phase one: L = L_contrastive + alpha * L_recon, for encoder, head and decoder.
+
+    In the variational setting L_recon + kl_weight * KL, with a ramp, stands for L_recon: alpha
+    weighs the autoencoder's objective, whatever it is.
 
     Parameters
     ----------
@@ -158,12 +161,13 @@ class WarmUpNet(_Net):
         contrastive = nt_xent_loss(*projection.chunk(2), self.temperature)
         reconstruction = self.reconstruction_loss(reconstruction, X)
         self.record(contrastive_loss=contrastive, reconstruction_loss=reconstruction)
-        loss = contrastive + self.reconstruction_weight * reconstruction
         if log_variance is None:
-            return loss
+            return contrastive + self.reconstruction_weight * reconstruction
         kl = kl_divergence(mean.float(), log_variance.float())
         self.record(kl_loss=kl)
-        return loss + self.kl_weight * len(self.history) / self.max_epochs * kl
+        ramp = len(self.history) / self.max_epochs
+        variational = reconstruction + ramp * self.kl_weight * kl
+        return contrastive + self.reconstruction_weight * variational
 
 
 def kl_divergence(mean, log_variance):

@@ -111,7 +111,7 @@ def test_warm_up_steps_equal_a_plain_transcription(log_variance):
         a, b = decoder(h).chunk(2)
         reconstruction = F.mse_loss(a, views[:16]) + F.mse_loss(b, views[16:])
         ramp = kl_weight * (epoch + 1) / n_epochs
-        loss = contrastive + weight * reconstruction + ramp * kl
+        loss = contrastive + weight * (reconstruction + ramp * kl)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
