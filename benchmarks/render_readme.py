@@ -39,8 +39,8 @@ def render_dataset(dataset):
     ]
     lines = [
         f"**{TITLES[dataset]}**, {results['n_samples']['train']} training images, "
-        f"{results['epochs']} + {results['epochs']} epochs, {len(runs)} seed(s), "
-        f"k = {', '.join(str(run['n_clusters']) for run in runs)} by the elbow",
+        f"{results['epochs']} + {results['epochs']} epochs, {len(runs)} seed(s): "
+        f"{'; '.join(render_k(run) for run in runs)}",
         "",
         "| accuracy (balanced) | " + " | ".join(columns) + " |",
         "|---|" + "---|---|" * len(means),
@@ -49,6 +49,11 @@ def render_dataset(dataset):
         cells = [render_cells(dataset, split, model, means[split][model]) for split in means]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def render_k(run):
+    how = "elbow" if run["elbow_found"] else "no elbow found, best silhouette"
+    return f"k = {run['n_clusters']} ({how})"
 
 
 def render_cells(dataset, split, model, metrics):

@@ -76,23 +76,28 @@ def _load(options):
     from . import datasets
 
     if options.dataset == "digits":
-        X, y = datasets.load_digit_images(return_X_y=True)
+        X, y = _with_names(datasets.load_digit_images())
         X_train, X_test, y_train, y_test = train_test_split(
             X, y, test_size=0.25, stratify=y, random_state=options.seed
         )
         splits = {"train": (X_train, y_train), "test": (X_test, y_test)}
     elif options.dataset == "mnist":
-        splits = {split: datasets.load_mnist(split, return_X_y=True) for split in ("train", "test")}
+        splits = {split: _with_names(datasets.load_mnist(split)) for split in ("train", "test")}
     else:
         splits = {
-            split: datasets.load_medmnist(options.dataset, split, return_X_y=True)
+            split: _with_names(datasets.load_medmnist(options.dataset, split))
             for split in ("train", "val", "test")
         }
     X, y = splits["train"]
-    if y.ndim > 1:
-        raise ValueError(f"{options.dataset} has several labels an image; choose one that has one.")
     splits["train"] = X[: options.max_samples], y[: options.max_samples]
     return splits, "digits" if options.dataset in ("digits", "mnist") else "paper"
+
+
+def _with_names(bunch):
+    """Give images and the names of their classes, which is what tables and pictures show."""
+    if bunch.target.ndim > 1:
+        raise ValueError("The data set has several labels an image; choose one that has one.")
+    return bunch.data, bunch.target_names[bunch.target]
 
 
 def _check_output(output):

@@ -552,6 +552,7 @@ class HistoryDisplay(_Display):
         self._draw_line(warm_up, in_warm_up, "contrastive_loss", "contrastive")
         self._draw_line(reconstruction, self.history, "reconstruction_loss")
         self._draw_line(learning_rate, self.history, "learning_rate")
+        reconstruction.set_yscale("log")  # the first epochs are far above all others
         warm_up.legend(frameon=False)
         names = ("warm-up loss", "reconstruction loss", "learning rate")
         for panel, name in zip(self.axes_, names, strict=True):

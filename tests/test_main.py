@@ -61,8 +61,14 @@ def test_scores_stand_beside_their_baselines(digits_run):
 def test_the_model_can_be_loaded_and_scores_as_reported(digits_run):
     folder, _ = digits_run
     pipeline = joblib.load(folder / "model.joblib")
-    X, y = load_digit_images(return_X_y=True)
-    _, X_test, _, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=3)
+    digits = load_digit_images()
+    _, X_test, _, y_test = train_test_split(
+        digits.data,
+        digits.target_names[digits.target],
+        test_size=0.25,
+        stratify=digits.target,
+        random_state=3,
+    )
     results = json.loads((folder / "scores.json").read_text())
     (stat,) = [row for row in results["scores"] if row["model"] == "stat"]
     assert pipeline.score(X_test, y_test) == pytest.approx(stat["accuracy"])
@@ -82,6 +88,8 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     assert results["elbow_found"] is None
     assert {path.stem for path in (tmp_path / "xrays").glob("*.png")} == PICTURES
     assert "majority class" in capsys.readouterr().out
+    pipeline = joblib.load(tmp_path / "xrays" / "model.joblib")
+    assert set(pipeline.classes_) == {"normal", "pneumonia"}
 
 
 def test_mnist_is_known(data_root, tmp_path, monkeypatch):
@@ -120,12 +128,12 @@ def test_what_would_fail_after_training_fails_before(tmp_path, monkeypatch):
 
 def test_several_labels_an_image_are_refused(monkeypatch):
     import numpy as np
+    from sklearn.utils import Bunch
 
     from sklearn_cae import datasets
 
-    monkeypatch.setattr(
-        datasets, "load_medmnist", lambda *_, **__: (np.zeros((4, 28, 28)), np.zeros((4, 14)))
-    )
+    several = Bunch(data=np.zeros((4, 28, 28)), target=np.zeros((4, 14)))
+    monkeypatch.setattr(datasets, "load_medmnist", lambda *_: several)
     with pytest.raises(SystemExit, match="several labels an image"):
         main(["--dataset", "chestmnist"])
 
