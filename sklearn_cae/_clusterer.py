@@ -17,8 +17,6 @@ from ._networks import build_networks
 from ._random import draw_seed, forked_rng, local_random_state
 from .augmentations import PRESETS
 
-_FEW_SAMPLES = 16
-
 
 class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     """Cluster images without labels, and decode what was found.
@@ -306,37 +304,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         return self
 
     def _check_params_vs_input(self, X):
-        if self.clusterer is not None:
-            clusterer = clone(self.clusterer)
-            if hasattr(clusterer, "_validate_params"):
-                clusterer._validate_params()
-        for callback in self.callbacks or []:
-            own = callback[1] if isinstance(callback, tuple) else callback
-            if not hasattr(own, "on_train_begin"):
-                raise TypeError(
-                    "callbacks must be skorch callbacks, or tuples of a name and one, got "
-                    f"{callback!r}. See skorch.callbacks."
-                )
-        if self.n_clusters != "elbow":
-            if self.n_clusters > len(X):
-                raise ValueError(
-                    f"n_clusters must be at most n_samples={len(X)}, got {self.n_clusters}. Pass "
-                    "fewer clusters or more samples."
-                )
-            if self.clusterer is not None and not _prototypes.number_parameter(self.clusterer):
-                raise ValueError(
-                    "n_clusters must stay 'elbow' with a clusterer that finds the number by "
-                    f"itself, got {self.n_clusters} with {self.clusterer!r}. Leave it out."
-                )
-        batch = min(self.batch_size, len(X))
-        if batch < _FEW_SAMPLES:
-            warnings.warn(
-                f"A batch of {batch} samples leaves the contrastive loss {2 * batch - 2} "
-                "negatives for each view, hardly enough to learn from. Raise batch_size, or "
-                "gather more samples.",
-                UserWarning,
-                stacklevel=3,
-            )
+        _prototypes.check_clusterer(self.clusterer, self.n_clusters, len(X))
+        training.check_callbacks(self.callbacks)
+        training.check_batch_size(self.batch_size, len(X))
 
     def _build_networks(self, X, rng):
         """Build new networks, or with `warm_start` go on with the fitted ones."""

@@ -69,6 +69,26 @@ def number_parameter(clusterer):
     return next((name for name in names if params.get(name) is not None), None)
 
 
+def check_clusterer(clusterer, n_clusters, n_samples):
+    """Raise where a clusterer, or the number asked for, cannot be right for so many samples."""
+    if clusterer is not None:
+        clusterer = clone(clusterer)
+        if hasattr(clusterer, "_validate_params"):
+            clusterer._validate_params()
+    if n_clusters == "elbow":
+        return
+    if n_clusters > n_samples:
+        raise ValueError(
+            f"n_clusters must be at most n_samples={n_samples}, got {n_clusters}. Pass fewer "
+            "clusters or more samples."
+        )
+    if clusterer is not None and number_parameter(clusterer) is None:
+        raise ValueError(
+            "n_clusters must stay 'elbow' with a clusterer that finds the number by itself, got "
+            f"{n_clusters} with {clusterer!r}. Leave it out."
+        )
+
+
 def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verbose=0):
     """Cluster embeddings and take the clusters' mean directions as prototypes.
 

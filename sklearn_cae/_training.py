@@ -4,6 +4,7 @@ Both override only hooks that skorch declares safe; the training loop is skorch'
 """
 
 import math
+import warnings
 from contextlib import nullcontext
 from functools import partial
 
@@ -21,6 +22,7 @@ from .optim import LARS, learning_rate_at
 
 OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
 PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
+_FEW_SAMPLES = 16
 _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 
@@ -287,6 +289,30 @@ def epoch_history(phase, net_history, first_epoch):
         kept["train_loss"] = float(kept["train_loss"])
         rows.append({"phase": phase, "epoch": first_epoch + len(rows) + 1, **kept})
     return rows
+
+
+def check_callbacks(callbacks):
+    """Raise where something is no skorch callback."""
+    for callback in callbacks or []:
+        own = callback[1] if isinstance(callback, tuple) else callback
+        if not hasattr(own, "on_train_begin"):
+            raise TypeError(
+                "callbacks must be skorch callbacks, or tuples of a name and one, got "
+                f"{callback!r}. See skorch.callbacks."
+            )
+
+
+def check_batch_size(batch_size, n_samples):
+    """Warn where a batch leaves the contrastive loss hardly a negative."""
+    batch = min(batch_size, n_samples)
+    if batch < _FEW_SAMPLES:
+        warnings.warn(
+            f"A batch of {batch} samples leaves the contrastive loss {2 * batch - 2} negatives "
+            "for each view, hardly enough to learn from. Raise batch_size, or gather more "
+            "samples.",
+            UserWarning,
+            stacklevel=5,  # where fit is called
+        )
 
 
 def choose_views(augmentation, *, is_image):
