@@ -102,14 +102,13 @@ def _with_names(bunch):
 
 def _check_output(output):
     """Fail before training where nothing could be drawn or written after it."""
-    try:
-        import matplotlib  # noqa: F401
+    from ._pictures import check_matplotlib
 
+    try:
+        check_matplotlib()
         output.mkdir(parents=True, exist_ok=True)
     except ImportError as error:
-        raise SystemExit(
-            "sklearn_cae: the pictures need matplotlib: pip install 'sklearn_cae[plot]'"
-        ) from error
+        raise SystemExit(f"sklearn_cae: {error}") from error
     except OSError as error:
         raise SystemExit(
             f"sklearn_cae: --output must be a folder to write into: {error}"

@@ -376,7 +376,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             verbose=self.verbose,
         )
         self.cluster_centers_, self.labels_ = _prototypes.drop_empty(
-            self.cluster_centers_, self._assign(self._similarity(embedding)).argmax(axis=1)
+            self.cluster_centers_, self._closest(self._similarity(embedding))
         )
         self.n_clusters_ = len(self.cluster_centers_)
         _prototypes.check_spread(self.labels_, self.n_clusters_)
@@ -390,7 +390,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             encode=partial(
                 training.encode, self.encoder_, self.log_variance_head_, generator=generator
             ),
-            cluster_centers=torch.from_numpy(self.cluster_centers_),
+            cluster_centers=torch.from_numpy(self.cluster_centers_).to(
+                training.choose_device(self.device)
+            ),
             assignment_temperature=self.assignment_temperature,
             **self._net_params("conditioning", generator, first_epoch=self.warm_up_epochs),
         )

@@ -56,7 +56,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         labels : ndarray of shape (n_samples,)
             In 0 to n_clusters_ - 1.
         """
-        return self.predict_proba(X).argmax(axis=1)
+        return self._closest(self._similarity_of(X))
 
     def predict_proba(self, X):
         """Assign samples softly: softmax of the cosines to the prototypes over a temperature.
@@ -71,7 +71,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         soft_assignment : ndarray of shape (n_samples, n_clusters_)
             In [0, 1]; rows sum to 1.
         """
-        return self._assign(self._similarity(self._embed(self._check_input(X))))
+        return self._assign(self._similarity_of(X))
 
     def transform(self, X):
         """Transform samples to what `output` names.
@@ -93,7 +93,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if self.output == "embedding":
             return embedding
         if self.output == "projection":
-            return self._project(embedding)
+            return self._run(self.projection_head_, torch.from_numpy(embedding)).numpy()
         similarity = self._similarity(embedding)
         return 1 - similarity if self.output == "distance" else self._assign(similarity)
 
@@ -111,7 +111,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             Cosine to the closest prototype less the cosine to the next one, in [0, 2]: the lower,
             the more doubtful. 0 where there is one prototype only.
         """
-        similarity = self._similarity(self._embed(self._check_input(X)))
+        similarity = self._similarity_of(X)
         if self.n_clusters_ == 1:
             return np.zeros(len(similarity), dtype=np.float32)
         next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
@@ -132,7 +132,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         score : float
             In [0, 1]; 0 where there is one prototype only.
         """
-        similarity = self._similarity(self._embed(self._check_input(X)))
+        similarity = self._similarity_of(X)
         return float(_prototypes.simplified_silhouette(similarity).mean())
 
     def representatives(self, X, n=5):
@@ -152,8 +152,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             an empty array.
         """
         check_scalar(n, "n", Integral, min_val=1)
-        similarity = self._similarity(self._embed(self._check_input(X)))
-        labels = self._assign(similarity).argmax(axis=1)
+        similarity = self._similarity_of(X)
+        labels = self._closest(similarity)
         found = []
         for label in range(self.n_clusters_):
             members = np.flatnonzero(labels == label)
@@ -188,10 +188,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 f"embedding must have embedding_dim={embedding_dim} columns, got "
                 f"{embedding.shape[1]}. Use what transform returns with output='embedding'."
             )
-        assignment = torch.from_numpy(self._assign(self._similarity(embedding)))
-        embedding = torch.from_numpy(embedding)
+        assignment = self._assign(self._similarity(embedding))
         samples = self._run(
-            self.decoder_, lambda batch: (embedding[batch], assignment[batch]), len(embedding)
+            self.decoder_, torch.from_numpy(embedding), torch.from_numpy(assignment)
         )
         return self._format.to_array(samples)
 
@@ -268,7 +267,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         else:
             check_scalar(cluster, "cluster", Integral, min_val=0, max_val=self.n_clusters_ - 1)
             counts = np.bincount([cluster] * n_samples, minlength=self.n_clusters_)
-        embedding = [self._draw(label, count, rng) for label, count in enumerate(counts)]
+        embedding = [self._draw(label, count, rng) for label, count in enumerate(counts) if count]
         return self.decode(np.concatenate(embedding)), np.repeat(np.arange(len(counts)), counts)
 
     def _draw(self, label, count, rng):
@@ -277,7 +276,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         covariance = self.embedding_covariances_[label].astype(np.float64)
         drawn = rng.multivariate_normal(mean, covariance, size=count)
         for _ in range(_REDRAWS):
-            assigned = self._assign(self._similarity(drawn.astype(np.float32))).argmax(axis=1)
+            assigned = self._closest(self._similarity(drawn.astype(np.float32)))
             strays = np.flatnonzero(assigned != label)
             if len(strays) == 0:
                 break
@@ -331,35 +330,28 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _embed(self, X):
         """Embed `Samples`: float32 (n_samples, embedding_dim)."""
-        return self._run(self.encoder_, lambda batch: (X.__getitems__(batch),), len(X)).numpy()
-
-    def _project(self, embedding):
-        embedding = torch.from_numpy(embedding)
-        projection = self._run(
-            self.projection_head_, lambda batch: (embedding[batch],), len(embedding)
-        )
-        return projection.numpy()
+        return self._run(self.encoder_, X).numpy()
 
     def _posterior_variance(self, embedding):
         """Variances of the samples' posteriors, (n_samples, embedding_dim); None without."""
         if self.log_variance_head_ is None:
             return None
-        embedding = torch.from_numpy(embedding)
-        log_variance = self._run(
-            self.log_variance_head_, lambda batch: (embedding[batch],), len(embedding)
-        )
-        return log_variance.exp().numpy()
+        return self._run(self.log_variance_head_, torch.from_numpy(embedding)).exp().numpy()
 
-    def _run(self, network, read, n_samples):
-        """Run a network over ``read(batch)``, a tuple of tensors, in float32 and in batches."""
+    def _run(self, network, *inputs):
+        """Run a network in float32 and in batches over `Samples` or tensors of equal length."""
         device = choose_device(self.device)
         network.to(device)  # a model trained elsewhere comes from the disk on the CPU
         with torch.no_grad():
             batches = [
-                network(*(part.to(device) for part in read(batch))).cpu()
-                for batch in gen_batches(n_samples, self.batch_size)
+                network(*(each[batch].to(device) for each in inputs)).cpu()
+                for batch in gen_batches(len(inputs[0]), self.batch_size)
             ]
         return torch.cat(batches)
+
+    def _similarity_of(self, X):
+        """Check and embed X; cosines to the prototypes, (n_samples, n_clusters_)."""
+        return self._similarity(self._embed(self._check_input(X)))
 
     def _similarity(self, embedding):
         """Cosines of embeddings to the prototypes, (n_samples, n_clusters_)."""
@@ -372,6 +364,10 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return _prototypes.soft_assignment(
             torch.from_numpy(similarity), self.assignment_temperature
         ).numpy()
+
+    def _closest(self, similarity):
+        """Labels of cosines to the prototypes: the argmax of the soft assignment."""
+        return self._assign(similarity).argmax(axis=1)
 
     # ---- Life as a scikit-learn estimator ----
 

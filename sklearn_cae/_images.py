@@ -127,7 +127,7 @@ class Samples(Dataset):
     def __len__(self):
         return len(self.X)
 
-    def __getitems__(self, index):
+    def __getitem__(self, index):
         """Read the samples at `index`, a slice or an array of int, as one float32 tensor."""
         return self.format.to_tensor(self.X[index])
 

@@ -48,9 +48,9 @@ class ContrastiveAutoencoder(nn.Module):
 
     def forward(self, views):
         """Give the projection, the reconstruction, and the posterior's mean and log-variance."""
-        mean = self.encoder(views)  # (2 * n, embedding_dim)
-        log_variance = None if self.log_variance_head is None else self.log_variance_head(mean)
-        embedding = reparametrise(mean, log_variance, self.generator)
+        embedding, mean, log_variance = encode(
+            self.encoder, self.log_variance_head, views, generator=self.generator
+        )  # (2 * n, embedding_dim)
         return self.projection_head(embedding), self.decoder(embedding), mean, log_variance
 
 
@@ -63,10 +63,13 @@ def reparametrise(mean, log_variance, generator):
 
 
 def encode(encoder, log_variance_head, views, *, generator):
-    """Encode views with a frozen encoder: the embeddings to assign, and those to decode."""
+    """Embed views, and give the mean and log-variance that the embedding was drawn from.
+
+    Without a head of the log-variance (None) the embedding is the mean.
+    """
     mean = encoder(views)
     log_variance = None if log_variance_head is None else log_variance_head(mean)
-    return mean, reparametrise(mean, log_variance, generator)
+    return reparametrise(mean, log_variance, generator), mean, log_variance
 
 
 class ViewBatches:
@@ -97,7 +100,7 @@ class ViewBatches:
         if len(order) - starts[-1] == 1 and len(starts) > 1:
             del starts[-1]
         for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
-            samples = self.dataset.__getitems__(order[start:stop]).to(self.device)
+            samples = self.dataset[order[start:stop]].to(self.device)
             yield self.augment(samples.repeat(2, *[1] * (samples.ndim - 1)), self.generator), None
 
 
@@ -190,8 +193,9 @@ class ConditioningNet(_Net):
     ----------
     module : ConditionalDecoder
     encode : callable
-        Views to (embedding to assign, embedding to decode), without gradients.
+        Views to what `encode` gives: the embedding is decoded, its mean is assigned.
     cluster_centers : Tensor of shape (n_clusters, embedding_dim)
+        On the net's device.
     assignment_temperature : float
     **kwargs
         Of `_Net`.
@@ -206,8 +210,8 @@ class ConditioningNet(_Net):
     def infer(self, x, **fit_params):
         """Encode views with the frozen encoder, assign them softly, decode."""
         with torch.no_grad(), self.autocast():
-            mean, embedding = self.encode(x)
-        similarity = cosine_similarity(mean.float(), self.cluster_centers.to(mean.device))
+            embedding, mean, _ = self.encode(x)
+        similarity = cosine_similarity(mean.float(), self.cluster_centers)
         assignment = soft_assignment(similarity, self.assignment_temperature)
         with self.autocast():
             return self.module_(embedding, assignment)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._pictures import (
     COLORS,
     as_images,
+    check_matplotlib,
     draw_mosaic,
     find_range,
     label,
@@ -62,13 +63,7 @@ class _Display:
         ValueError
             If `ax` holds another number of axes than there are panels.
         """
-        try:
-            import matplotlib.pyplot  # noqa: F401
-        except ImportError as error:
-            raise ImportError(
-                "Pictures are drawn with matplotlib, which is not installed. "
-                "Install it with: pip install 'sklearn_cae[plot]'"
-            ) from error
+        check_matplotlib()
         self._draw(ax)
         return self
 

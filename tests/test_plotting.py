@@ -451,7 +451,7 @@ def test_matplotlibs_settings_stay_as_they_were(clusterer, toy):
 
 
 def test_without_matplotlib_the_extra_is_named(clusterer, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn_cae\[plot\]'"):
         ElbowDisplay.from_estimator(clusterer)
 

@@ -98,7 +98,7 @@ def test_warm_up_steps_equal_a_plain_transcription(log_variance):
     order, noise = torch.Generator().manual_seed(0), torch.Generator().manual_seed(5)
     for epoch in range(n_epochs):
         (optimizer.param_groups[0]["lr"],) = [learning_rate_at(epoch, n_epochs, 0.25)]
-        views = samples.__getitems__(torch.randperm(16, generator=order).numpy()).repeat(2, 1, 1, 1)
+        views = samples[torch.randperm(16, generator=order).numpy()].repeat(2, 1, 1, 1)
         h = encoder(views)
         kl = torch.zeros(())
         if log_variance:
