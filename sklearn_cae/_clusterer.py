@@ -37,7 +37,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         Number of clusters. With "elbow" the knee of the inertia over 2 to `max_clusters` decides,
         if it stays where it is when fewer are shown and its clusters are tighter than those of
         one Gaussian; else, with a warning, the best silhouette.
-        At most 10 000 samples take part in the search, all in the final fit.
+        At most 10 000 samples, drawn at random, take part in the search, and 50 000 in the final
+        clustering; all are assigned.
     max_clusters : int, default=20
         Upper end of the search.
     embedding_dim : int, default=128
@@ -296,8 +297,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         rng = local_random_state(self.random_state)
         self._build_networks(X, rng)
         finished = self._warm_up(X, rng)  # phase one: update e, p, d
-        embedding = self._embed(X)  # e is fixed from here on
+        embedding = self._embed(_prototypes.subset(X, rng))  # e is fixed from here on
         self._find_prototypes(embedding, rng)  # KMeans, elbow
+        self._assign_members(X)
         if finished and self.conditioning_epochs > 0:
             self._condition_decoder(X, rng)  # phase two: update d only
         self._describe_clusters(embedding)
@@ -375,10 +377,14 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             rng,
             verbose=self.verbose,
         )
-        self.cluster_centers_, self.labels_ = _prototypes.drop_empty(
+        self.cluster_centers_ = _prototypes.drop_empty(
             self.cluster_centers_, self._closest(self._similarity(embedding))
         )
         self.n_clusters_ = len(self.cluster_centers_)
+
+    def _assign_members(self, X):
+        """Give every sample, a batch at a time, to its closest prototype."""
+        self.labels_ = self._closest(self._similarity_of(X))
         _prototypes.check_spread(self.labels_, self.n_clusters_)
 
     def _condition_decoder(self, X, rng):
@@ -401,7 +407,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     def _describe_clusters(self, embedding):
         """Fit the Gaussians that `sample` draws from, and whose means are decoded as prototypes."""
         self.embedding_means_, self.embedding_covariances_ = _prototypes.cluster_gaussians(
-            embedding, self.labels_, self._posterior_variance(embedding)
+            embedding,
+            self._closest(self._similarity(embedding)),
+            self._posterior_variance(embedding),
         )
 
     def _net_params(self, phase, generator, *, first_epoch):

@@ -2,14 +2,17 @@
 
 import copy
 import warnings
+from itertools import chain
 from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import check_array, check_scalar, gen_batches
+from sklearn.utils import check_array, check_scalar
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
 
 from . import _images, _prototypes
 from ._random import local_random_state
@@ -17,6 +20,8 @@ from ._training import choose_device
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
+_AS_IT_IS = nn.Identity()
+_READ_AFTER_FIT = ("assignment_temperature", "batch_size", "device", "output")
 _NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
 
@@ -29,8 +34,9 @@ def _returns_embedding(estimator):
     return True
 
 
-def _is_on_cpu(network):
-    return all(tensor.device.type == "cpu" for tensor in network.state_dict().values())
+def _is_on(network, device):
+    tensors = chain(network.parameters(), network.buffers())
+    return all(tensor.device == device for tensor in tensors)
 
 
 class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin):
@@ -56,7 +62,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         labels : ndarray of shape (n_samples,)
             In 0 to n_clusters_ - 1.
         """
-        return self._closest(self._similarity_of(X))
+        return self._closest(self._similarity_of(self._check_input(X)))
 
     def predict_proba(self, X):
         """Assign samples softly: softmax of the cosines to the prototypes over a temperature.
@@ -71,7 +77,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         soft_assignment : ndarray of shape (n_samples, n_clusters_)
             In [0, 1]; rows sum to 1.
         """
-        return self._assign(self._similarity_of(X))
+        return self._assign(self._similarity_of(self._check_input(X)))
 
     def transform(self, X):
         """Transform samples to what `output` names.
@@ -89,12 +95,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             output, (n_samples, embedding_dim), a variational model's mean; with "projection", the
             projection head's, (n_samples, 128).
         """
-        embedding = self._embed(self._check_input(X))
+        X = self._check_input(X)
         if self.output == "embedding":
-            return embedding
+            return self._embed(X)
         if self.output == "projection":
-            return self._run(self.projection_head_, torch.from_numpy(embedding)).numpy()
-        similarity = self._similarity(embedding)
+            return self._run(self.projection_head_, torch.from_numpy(self._embed(X))).numpy()
+        similarity = self._similarity_of(X)
         return 1 - similarity if self.output == "distance" else self._assign(similarity)
 
     def score_samples(self, X):
@@ -111,7 +117,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             Cosine to the closest prototype less the cosine to the next one, in [0, 2]: the lower,
             the more doubtful. 0 where there is one prototype only.
         """
-        similarity = self._similarity_of(X)
+        similarity = self._similarity_of(self._check_input(X))
         if self.n_clusters_ == 1:
             return np.zeros(len(similarity), dtype=np.float32)
         next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
@@ -132,7 +138,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         score : float
             In [0, 1]; 0 where there is one prototype only.
         """
-        similarity = self._similarity_of(X)
+        similarity = self._similarity_of(self._check_input(X))
         return float(_prototypes.simplified_silhouette(similarity).mean())
 
     def representatives(self, X, n=5):
@@ -152,7 +158,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             an empty array.
         """
         check_scalar(n, "n", Integral, min_val=1)
-        similarity = self._similarity_of(X)
+        similarity = self._similarity_of(self._check_input(X))
         labels = self._closest(similarity)
         found = []
         for label in range(self.n_clusters_):
@@ -290,7 +296,11 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         X = _images.to_numpy(X)
         if not reset:
             check_is_fitted(self)
-            self._validate_params()  # `output` may have been set since fit
+            validate_parameter_constraints(  # of those that may have been set since fit
+                {name: self._parameter_constraints[name] for name in _READ_AFTER_FIT},
+                {name: getattr(self, name) for name in _READ_AFTER_FIT},
+                caller_name=type(self).__name__,
+            )
         is_image = (
             _images.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
@@ -338,26 +348,34 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return None
         return self._run(self.log_variance_head_, torch.from_numpy(embedding)).exp().numpy()
 
-    def _run(self, network, *inputs):
-        """Run a network in float32 and in batches over `Samples` or tensors of equal length."""
+    def _run(self, network, *inputs, then=_AS_IT_IS):
+        """Run a network in float32 and in batches over `Samples` or tensors of equal length.
+
+        What `then` makes of a batch's output is kept; the output itself is not.
+        """
         device = choose_device(self.device)
-        network.to(device)  # a model trained elsewhere comes from the disk on the CPU
+        if not _is_on(network, device):  # a model trained elsewhere comes from the disk on the CPU
+            network.to(device)
+        starts = range(0, len(inputs[0]), self.batch_size)
+        batches = (slice(start, start + self.batch_size) for start in starts)
         with torch.no_grad():
-            batches = [
-                network(*(each[batch].to(device) for each in inputs)).cpu()
-                for batch in gen_batches(len(inputs[0]), self.batch_size)
+            outputs = [
+                then(network(*(each[batch].to(device) for each in inputs)).cpu())
+                for batch in batches
             ]
-        return torch.cat(batches)
+        return torch.cat(outputs)
 
     def _similarity_of(self, X):
-        """Check and embed X; cosines to the prototypes, (n_samples, n_clusters_)."""
-        return self._similarity(self._embed(self._check_input(X)))
+        """Cosines of `Samples` to the prototypes, (n_samples, n_clusters_)."""
+        return self._run(self.encoder_, X, then=self._cosine).numpy()
 
     def _similarity(self, embedding):
         """Cosines of embeddings to the prototypes, (n_samples, n_clusters_)."""
-        return _prototypes.cosine_similarity(
-            torch.from_numpy(embedding), torch.tensor(self.cluster_centers_)
-        ).numpy()
+        # In the batches of `_similarity_of`, so that both give the same bits.
+        return self._run(_AS_IT_IS, torch.from_numpy(embedding), then=self._cosine).numpy()
+
+    def _cosine(self, embedding):
+        return _prototypes.cosine_similarity(embedding, torch.tensor(self.cluster_centers_))
 
     def _assign(self, similarity):
         """Soft assignments of cosines to the prototypes, (n_samples, n_clusters_)."""
@@ -389,7 +407,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         state = dict(super().__getstate__())  # which may be this object's own __dict__
         for name in _NETWORKS:
             network = state.get(name)
-            if network is not None and not _is_on_cpu(network):
+            if network is not None and not _is_on(network, torch.device("cpu")):
                 state[name] = copy.deepcopy(network).cpu()
         return state
 

@@ -46,8 +46,10 @@ class ImageFormat:
         """Turn (n, *sample_shape) into a float32 tensor (n, C, H, W), clipped to [0, 1]."""
         low, high = self.intensity_range
         # Wide types are shifted and scaled in float64, so that 16 bits around an offset survive.
-        X = np.subtract(X, low, dtype=np.result_type(X.dtype, np.float32)) / (high - low)
-        images = torch.from_numpy(X.astype(np.float32, copy=False).clip(0, 1))
+        X = np.subtract(X, low, dtype=np.result_type(X.dtype, np.float32))
+        X /= high - low
+        X = X.astype(np.float32, copy=False)
+        images = torch.from_numpy(np.clip(X, 0, 1, out=X))
         channels, height, width = self.image_shape
         if self.channels_last:
             images = images.reshape(-1, height, width, channels).permute(0, 3, 1, 2)

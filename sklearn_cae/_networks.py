@@ -55,7 +55,7 @@ def _build_encoder(sample_shape, embedding_dim, factory):
     if factory is None:
         if len(sample_shape) == 1:
             return VectorEncoder(*sample_shape, embedding_dim)
-        return Encoder(sample_shape, embedding_dim)
+        return _channels_last(Encoder(sample_shape, embedding_dim))
     own = _call_factory(factory, "encoder", sample_shape, embedding_dim)
     _check_shape(own, "encoder", given=sample_shape, wanted=(embedding_dim,))
     return own
@@ -65,11 +65,19 @@ def _build_decoder(sample_shape, embedding_dim, factory):
     if factory is None:
         if len(sample_shape) == 1:
             return vector_decoder(*sample_shape, embedding_dim)
-        return image_decoder(sample_shape, embedding_dim)
+        return _channels_last(image_decoder(sample_shape, embedding_dim))
     own = _call_factory(factory, "decoder", sample_shape, embedding_dim)
     _check_shape(own, "decoder", given=(embedding_dim,), wanted=sample_shape)
     # The one first map that any decoder has is its input.
     return ConditionalDecoder(nn.Identity(), own, embedding_dim)
+
+
+def _channels_last(module):
+    """Lay the weights out in the order in which convolutions are fastest; the values stay.
+
+    Not for the user's own modules: a ``view`` of a feature map that is laid out so fails.
+    """
+    return module.to(memory_format=torch.channels_last)
 
 
 def _call_factory(factory, name, image_shape, embedding_dim):

@@ -14,11 +14,13 @@ from sklearn.cluster import KMeans
 from sklearn.covariance import ledoit_wolf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import normalize
+from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
 from ._random import draw_seed
 
-#: The elbow is looked for on at most this many samples; the final fit is on all.
+#: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.
+CLUSTERED_SAMPLES = 50_000
 SWEEP_SAMPLES = 10_000
 _COLLAPSE_SHARE = 0.95
 _STRUCTURE_MARGIN = 1.1
@@ -82,11 +84,24 @@ def check_clusterer(clusterer, n_clusters, n_samples):
             f"n_clusters must be at most n_samples={n_samples}, got {n_clusters}. Pass fewer "
             "clusters or more samples."
         )
+    if n_clusters > CLUSTERED_SAMPLES:
+        raise ValueError(
+            f"n_clusters must be at most {CLUSTERED_SAMPLES}, the number of samples that are "
+            f"clustered, got {n_clusters}. Pass fewer clusters."
+        )
     if clusterer is not None and number_parameter(clusterer) is None:
         raise ValueError(
             "n_clusters must stay 'elbow' with a clusterer that finds the number by itself, got "
             f"{n_clusters} with {clusterer!r}. Leave it out."
         )
+
+
+def subset(samples, rng):
+    """Draw the samples that are clustered, in their order; all, where there are few enough."""
+    if len(samples) <= CLUSTERED_SAMPLES:
+        return samples
+    drawn = rng.choice(len(samples), CLUSTERED_SAMPLES, replace=False)
+    return Subset(samples, np.sort(drawn))
 
 
 def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verbose=0):
@@ -183,10 +198,8 @@ def drop_empty(cluster_centers, labels):
     Returns
     -------
     cluster_centers : ndarray of shape (n_used, embedding_dim)
-    labels : ndarray of shape (n_samples,)
-        Contiguous from 0.
     """
-    used, labels = np.unique(labels, return_inverse=True)
+    used = np.unique(labels)
     n_empty = len(cluster_centers) - len(used)
     if n_empty:
         warnings.warn(
@@ -195,7 +208,7 @@ def drop_empty(cluster_centers, labels):
             ConvergenceWarning,
             stacklevel=2,
         )
-    return cluster_centers[used], labels
+    return cluster_centers[used]
 
 
 def check_spread(labels, n_clusters):
@@ -262,10 +275,12 @@ def _cluster(unit, clusterer, n_clusters, rng):
             stacklevel=2,
         )
         labels, found = np.zeros(len(unit), dtype=int), [0]
-    means = np.stack([unit[labels == label].mean(axis=0) for label in found])
-    members = labels >= 0
-    own_mean = means[np.searchsorted(found, labels[members])]
-    return means, np.square(unit[members] - own_mean).sum()
+    means, inertia = [], 0.0
+    for label in found:
+        members = unit[labels == label]
+        means.append(members.mean(axis=0))
+        inertia += np.square(members - means[-1]).sum()
+    return np.stack(means), inertia
 
 
 def _score(unit, clusterer, n_clusters, rng):

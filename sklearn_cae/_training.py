@@ -224,7 +224,14 @@ class ConditioningNet(_Net):
 
 
 class _EpochMeans(Callback):
-    """Average the recorded parts of the loss over an epoch: one look at the device for all."""
+    """Average the recorded parts of the loss over an epoch: one look at the device for all.
+
+    The batches' own records last until the next epoch begins: kept, they would outgrow the data.
+    """
+
+    def on_epoch_begin(self, net, **kwargs):
+        for row in net.history[-2:-1]:
+            row["batches"].clear()
 
     def on_epoch_end(self, net, **kwargs):
         batches = net.history[-1, "batches"]

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
 
-from sklearn_cae import ContrastiveAutoencoderClusterer
+from sklearn_cae import ContrastiveAutoencoderClusterer, _prototypes
 from sklearn_cae import _training as training
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.datasets import make_toy_images
@@ -57,6 +57,18 @@ def test_fitted_attributes(fitted, toy_images):
     assert fitted.intensity_range_ == (0, 255)
     assert fitted.n_features_in_ == 256
     assert fitted.n_iter_ == 5
+
+
+def test_samples_that_were_not_clustered_are_assigned(toy_images, make_quick, monkeypatch):
+    X, _ = toy_images
+    monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 40)
+    model = make_quick().fit(X)
+    assert model.labels_.shape == (96,)
+    assert np.array_equal(model.labels_, model.predict(X))
+    assert np.isfinite(model.embedding_means_).all()
+    whole = make_quick()
+    monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 96)
+    assert adjusted_rand_score(whole.fit(X).labels_, model.labels_) > 0.5
 
 
 def test_history_is_one_table_over_both_phases(fitted):

@@ -321,7 +321,7 @@ def test_networks_are_moved_to_the_cpu_before_they_are_pickled(fitted, monkeypat
 
     moved = []
     monkeypatch.setattr(
-        _fitted, "_is_on_cpu", lambda network: not isinstance(network, OnAnotherDevice)
+        _fitted, "_is_on", lambda network, device: not isinstance(network, OnAnotherDevice)
     )
     model = copy.copy(fitted)
     model.projection_head_ = OnAnotherDevice(2, 2)

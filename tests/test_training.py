@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sklearn_cae import _training as training
 from sklearn_cae._images import Samples, infer_image_format
+from sklearn_cae._networks import build_networks
 from sklearn_cae._random import forked_rng
 from sklearn_cae.modules import Encoder, ProjectionHead, image_decoder
 from sklearn_cae.optim import LARS, learning_rate_at
@@ -23,6 +24,11 @@ def identity(samples, generator):
 def numbered_images(n):
     """Images whose every pixel is their own number, as float in [0, 1]."""
     X = np.linspace(0, 1, n)[:, None, None] * np.ones((n, 8, 8))
+    return Samples(X, infer_image_format(X, None, None))
+
+
+def random_images(n):
+    X = np.random.default_rng(0).random((n, 8, 8))
     return Samples(X, infer_image_format(X, None, None))
 
 
@@ -78,7 +84,7 @@ def test_each_epoch_has_its_own_order_and_views():
 @pytest.mark.parametrize("log_variance", [False, True])
 def test_warm_up_steps_equal_a_plain_transcription(log_variance):
     """The paper's loss and updates, written out as one would by hand."""
-    samples = numbered_images(16)
+    samples = random_images(16)
     weight, temperature, kl_weight, n_epochs = 0.1, 0.5, 0.01, 3
     module = training.ContrastiveAutoencoder(
         *networks(log_variance=log_variance), torch.Generator().manual_seed(5)
@@ -120,8 +126,68 @@ def test_warm_up_steps_equal_a_plain_transcription(log_variance):
         assert row["contrastive_loss"] == pytest.approx(contrastive.item(), rel=1e-5)
         assert row["reconstruction_loss"] == pytest.approx(reconstruction.item(), rel=1e-5)
         assert ("kl_loss" in row) == log_variance
-    for ours, plain in zip(module.encoder.parameters(), encoder.parameters(), strict=True):
-        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
+    assert_same_weights_and_gradients(module.encoder, encoder)
+    assert_same_weights_and_gradients(module.projection_head, head)
+    assert_same_weights_and_gradients(module.decoder, decoder)
+
+
+def assert_same_weights_and_gradients(ours, plain):
+    for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_conditioning_steps_equal_a_plain_transcription():
+    """Phase two of Algorithm 1, written out as one would by hand."""
+    samples, centers, n_epochs = random_images(16), F.normalize(torch.randn(3, 6)), 3
+    encoder, _, ours, _ = networks()
+    ours.add_condition(3)
+    net = training.ConditioningNet(
+        ours,
+        encode=lambda views: training.encode(encoder, None, views, generator=None),
+        cluster_centers=centers,
+        assignment_temperature=0.1,
+        **net_params(n_epochs),
+    )
+    net.fit(samples)
+
+    _, _, decoder, _ = networks()
+    condition = torch.zeros(128, 3, requires_grad=True)  # the first map is 128 x 1 x 1
+    optimizer = LARS([condition, *decoder.parameters()])
+    order = torch.Generator().manual_seed(0)
+    for epoch in range(n_epochs):
+        optimizer.param_groups[0]["lr"] = learning_rate_at(epoch, n_epochs, 0.25)
+        views = samples[torch.randperm(16, generator=order).numpy()].repeat(2, 1, 1, 1)
+        with torch.no_grad():
+            h = encoder(views)
+            cosine = F.cosine_similarity(h[:, None], centers[None], dim=2)
+            assignment = torch.softmax(cosine / 0.1, dim=1)
+        first_map = decoder.stem(h) + (assignment @ condition.T).view(-1, 128, 1, 1)
+        a, b = decoder.body(first_map).chunk(2)
+        loss = F.mse_loss(a, views[:16]) + F.mse_loss(b, views[16:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert net.history[epoch]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+    torch.testing.assert_close(ours.condition.weight, condition, rtol=1e-4, atol=1e-6)
+    assert_same_weights_and_gradients(ours.stem, decoder.stem)
+    assert_same_weights_and_gradients(ours.body, decoder.body)
+
+
+def test_the_layout_of_the_weights_changes_neither_outputs_nor_gradients():
+    views, outputs = torch.rand(8, 3, 20, 12), []
+    for memory_format in (torch.channels_last, torch.contiguous_format):
+        with forked_rng(0):
+            built = build_networks((3, 20, 12), 6)
+        assert built["encoder"][0].weight.is_contiguous(memory_format=torch.channels_last)
+        module = training.ContrastiveAutoencoder(**built, generator=None)
+        module.to(memory_format=memory_format).eval()  # batch statistics magnify rounding
+        projection, reconstruction, *_ = module(views)
+        (projection.square().mean() + reconstruction.square().mean()).backward()
+        gradients = [parameter.grad for parameter in module.parameters()]
+        outputs.append([projection, reconstruction, *gradients])
+    for channels_last, contiguous in zip(*outputs, strict=True):
+        torch.testing.assert_close(channels_last, contiguous, rtol=1e-4, atol=1e-6)
 
 
 def test_conditioning_updates_the_decoder_and_reads_the_condition():
@@ -161,6 +227,20 @@ def test_epoch_means_weigh_batches_by_their_size():
     parts = [float(batch["contrastive_loss"]) for batch in batches]
     assert [batch["train_batch_size"] for batch in batches] == [32, 16]
     assert net.history[0]["contrastive_loss"] == pytest.approx(np.average(parts, weights=[2, 1]))
+
+
+def test_the_history_keeps_the_batches_of_the_last_epoch_alone():
+    """All of them would outgrow the data."""
+    module = training.ContrastiveAutoencoder(*networks(), torch.Generator())
+    net = training.WarmUpNet(
+        module,
+        temperature=0.5,
+        reconstruction_weight=0.1,
+        kl_weight=0.0,
+        **net_params(3),
+    )
+    net.fit(numbered_images(32))
+    assert [len(row["batches"]) for row in net.history] == [0, 0, 2]
 
 
 def test_kl_divergence_by_hand():
