@@ -13,16 +13,11 @@ Settings were fixed before: labels of the validation and test splits choose noth
 
 import argparse
 import json
-import os
-import platform
 import resource
-import sys
 import time
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
-import torch
+from _common import RESULTS, describe_run
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_score, recall_score
@@ -39,7 +34,6 @@ from sklearn_cae import (
 )
 from sklearn_cae.datasets import load_mnist, load_pneumoniamnist
 
-RESULTS = Path(__file__).parent / "results"
 VIEWS = {"pneumoniamnist": "paper", "mnist": "digits"}
 
 
@@ -164,13 +158,7 @@ def mean_distance(X):
 
 def header(splits):
     return {
-        "command": " ".join(["python", "benchmarks/paper_setting.py", *sys.argv[1:]]),
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "torch_threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": {
-            name: version(name) for name in ("sklearn_cae", "torch", "scikit-learn", "skorch")
-        },
+        **describe_run(),
         "n_samples": {split: len(X) for split, (X, _) in splits.items()},
         "majority_baseline": {
             split: float(np.bincount(y).max() / len(y)) for split, (_, y) in splits.items()

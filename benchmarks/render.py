@@ -1,0 +1,188 @@
+"""Write the tables of the README and of ``docs`` from ``benchmarks/results``.
+
+python benchmarks/render.py           # rewrite them
+python benchmarks/render.py --check   # fail where one is not what the results say
+"""
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAPER = {  # accuracies that the paper reports
+    ("pneumoniamnist", "val"): {"stat": 0.80, "knn": 0.84, "linear": 0.84},
+    ("pneumoniamnist", "test"): {"stat": 0.73, "knn": 0.84, "linear": 0.84},
+    ("mnist", "test"): {"stat": 0.90, "knn": 0.98, "linear": 0.98},
+}
+ROWS = {
+    "stat": "stat: each cluster carries its most frequent label",
+    "stat_k10": "stat, at k = 10",
+    "knn": "kNN, k = 5, in the embedding",
+    "linear": "linear layer, 20 % of the labels",
+    "logistic_all_labels": "logistic regression, all labels",
+}
+TITLES = {"pneumoniamnist": "PneumoniaMNIST", "mnist": "MNIST"}
+
+
+def render_results():
+    return "\n".join(render_dataset(dataset) for dataset in TITLES)
+
+
+def render_dataset(dataset):
+    results = json.loads((RESULTS / f"paper_setting_{dataset}.json").read_text())
+    runs, means = results["runs"], results["mean_and_std"]
+    columns = [
+        f"{split} (majority {results['majority_baseline'][split]:.3f}) | paper" for split in means
+    ]
+    lines = [
+        f"**{TITLES[dataset]}**, {results['n_samples']['train']} training images, "
+        f"{results['epochs']} + {results['epochs']} epochs, {len(runs)} seed(s): "
+        f"{'; '.join(render_k(run) for run in runs)}",
+        "",
+        "| accuracy (balanced) | " + " | ".join(columns) + " |",
+        "|---|" + "---|---|" * len(means),
+    ]
+    for model, title in ROWS.items():
+        cells = [render_cells(dataset, split, model, means[split][model]) for split in means]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def render_k(run):
+    how = "elbow" if run["elbow_found"] else "no elbow found, best silhouette"
+    return f"k = {run['n_clusters']} ({how})"
+
+
+def render_cells(dataset, split, model, metrics):
+    (mean, std), (balanced, _) = metrics["accuracy"], metrics["balanced_accuracy"]
+    published = PAPER[dataset, split].get(model)
+    return f"{mean:.3f} ± {std:.3f} ({balanced:.3f}) | {published or ''}"
+
+
+SPEED = {  # tables of the page on performance: a title for each record
+    "limits": {
+        "warm_up/limit": "warm-up, PneumoniaMNIST: `fit`; bare step and views",
+        "warm_up/limit/mnist": "warm-up, MNIST: `fit`; bare step and views",
+        "conditioning/limit": "conditioning, PneumoniaMNIST: `fit`; bare step and views",
+        "conditioning/limit/mnist": "conditioning, MNIST: `fit`; bare step and views",
+        "warm_up/bare_step/plain": "bare warm-up step; float32, channels first",
+        "conditioning/bare_step/plain": "bare conditioning step; float32, channels first",
+    },
+    "peers": {
+        f"peer/{peer}{column}{dataset}": f"{title}, {what}{where}"
+        for dataset, where in (("", "PneumoniaMNIST"), ("/mnist", "MNIST"))
+        for peer, title in (
+            ("torchvision_loader", "torchvision's transforms, data loader, plain PyTorch"),
+            ("skorch_default", "the same transforms, skorch's default net"),
+            ("lightly", "Lightly's transform, loss, optimiser and loop"),
+            ("kornia", "kornia's batched augmentations in our loop"),
+        )
+        for column, what in (("", "as it comes, "), ("/same_precision", "in bfloat16 too, "))
+    },
+    "views": {
+        f"views/{peer}{dataset}": f"views alone, {peer}, {where}"
+        for dataset, where in (("", "PneumoniaMNIST"), ("/mnist", "MNIST"))
+        for peer in ("torchvision", "kornia")
+    },
+    "fits": {
+        f"fit/{peer}{key}": title
+        for peer, title in (
+            ("clustpy_dec", "DEC (ClustPy)"),
+            ("clustpy_idec", "IDEC (ClustPy)"),
+            ("pixels_kmeans", "KMeans on pixels"),
+        )
+        for key in ("", "/memory", "/accuracy", "/nmi")
+    },
+    "inference": {
+        **{
+            f"{method}/limit/{n}": f"`{method}` of {n:,} images; bare encoder"
+            for n in (1_000, 60_000)
+            for method in ("transform", "predict", "predict_proba")
+        },
+        "predict/limit/1": "`predict` of one image; bare encoder",
+    },
+    "growth": {
+        **{
+            f"growth/{step}/{n}": f"{title}, {n:,} images; 5,000"
+            for step, title in (
+                ("warm_up", "warm-up"),
+                ("conditioning", "conditioning"),
+                ("prototypes", "sweep, prototypes, assignment"),
+                ("memory", "peak memory"),
+            )
+            for n in (20_000, 60_000, 500_000)
+        },
+        "growth/validation": "checks before training; one epoch (500,000 images)",
+        "growth/drift": "the machine: 5,000 images at the end; at the start",
+        "search/share_of_fit": "search for k; a whole fit of 50 + 50 epochs (60,000 images)",
+    },
+    "startup": {
+        "import": "`import sklearn_cae`; `import sklearn.base`",
+        "import/estimator": "the estimator's module; torch, skorch and scikit-learn alone",
+        "help": "`python -m sklearn_cae --help`; `import sklearn.base`",
+        "search/n_jobs_2": "`GridSearchCV(n_jobs=2)`; `n_jobs=1`",
+        "allocator": "bare warm-up step, memory kept; given back to the system",
+    },
+}
+
+
+def render_speed(table):
+    records = {one["name"]: one for one in json.loads((RESULTS / "speed.json").read_text())}
+    lines = ["| what; beside what | ours | other | unit | ours / other |", "|---|---|---|---|---|"]
+    for name, title in SPEED[table].items():
+        one = records[name]
+        lines.append(
+            f"| {title} | {one['ours']:,g} | {one['other']:,g} | {one['unit']} "
+            f"| {one['ratio']:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def render_grid():
+    results = json.loads((RESULTS / "step_grid.json").read_text())
+    cells = {}
+    for one in results["steps"]:
+        row = (one["phase"].replace("_", "-"), "-".join(map(str, one["widths"])), one["threads"])
+        cells.setdefault(row, {})[f"{one['precision']}, {one['layout']}"] = one["ms"]
+    columns = list(next(iter(cells.values())))
+    lines = [
+        "| phase | widths | threads | " + " | ".join(columns) + " |",
+        "|---" * (3 + len(columns)) + "|",
+    ]
+    for row, ms in cells.items():
+        lines.append(f"| {' | '.join(map(str, row))} | {' | '.join(map(str, ms.values()))} |")
+    return "\n".join(lines) + "\n"
+
+
+def render_machine():
+    header = json.loads((RESULTS / "speed_header.json").read_text())["limit"]
+    versions = ", ".join(f"{name} {version}" for name, version in header["versions"].items())
+    return f"Made on {header['machine']}, Python {header['python']}, with {versions}.\n"
+
+
+PAGES = {
+    "README.md": {"results": render_results},
+    "docs/performance.md": {
+        "machine": render_machine,
+        "grid": render_grid,
+        **{table: lambda table=table: render_speed(table) for table in SPEED},
+    },
+}
+
+
+def main():
+    for page, tables in PAGES.items():
+        path = ROOT / page
+        text = old = path.read_text()
+        for name, render in tables.items():
+            start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+            before, rest = text.split(start)
+            text = before + start + render() + end + rest.split(end)[1]
+        if "--check" in sys.argv and text != old:
+            sys.exit(f"{page}: run python benchmarks/render.py")
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
