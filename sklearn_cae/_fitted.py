@@ -21,7 +21,7 @@ from ._training import choose_device
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
 _AS_IT_IS = nn.Identity()
-_READ_AFTER_FIT = ("assignment_temperature", "batch_size", "device", "output")
+_READ_AFTER_FIT = ("assignment_temperature", "batch_size", "output")
 _NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
 
@@ -35,8 +35,9 @@ def _returns_embedding(estimator):
 
 
 def _is_on(network, device):
-    tensors = chain(network.parameters(), network.buffers())
-    return all(tensor.device == device for tensor in tensors)
+    """Whether a network, which is on one device, is on this one."""
+    tensor = next(chain(network.parameters(), network.buffers()), None)
+    return tensor is None or tensor.device == device
 
 
 class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin):

@@ -5,9 +5,11 @@ Both override only hooks that skorch declares safe; the training loop is skorch'
 
 import math
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
@@ -99,9 +101,26 @@ class ViewBatches:
         # One sample alone has no negative, and no batch statistics: it joins the batch before.
         if len(order) - starts[-1] == 1 and len(starts) > 1:
             del starts[-1]
-        for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
-            samples = self.dataset[order[start:stop]].to(self.device)
+        batches = np.split(order, starts[1:])
+        for samples in self._read(batches):
             yield self.augment(samples.repeat(2, *[1] * (samples.ndim - 1)), self.generator), None
+
+    def _read(self, batches):
+        if torch.device(self.device).type != "cuda":
+            return (self.dataset[batch].to(self.device) for batch in batches)
+        pinned = read_ahead(lambda batch: self.dataset[batch].pin_memory(), batches)
+        return (samples.to(self.device, non_blocking=True) for samples in pinned)
+
+
+def read_ahead(read, batches):
+    """Read each batch in another thread, while the one before is being worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, batches[0])
+        for batch in batches[1:]:
+            samples = ahead.result()
+            ahead = reader.submit(read, batch)
+            yield samples
+        yield ahead.result()
 
 
 class _Net(NeuralNet):

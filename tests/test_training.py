@@ -73,6 +73,24 @@ def test_an_epoch_shows_every_sample_twice_and_none_alone(n, batch_size):
     assert sorted(seen) == list(range(n))
 
 
+def test_batches_are_read_one_ahead_and_in_order():
+    read, taken = [], []
+
+    def record(batch):
+        read.append(batch)
+        return batch * 10
+
+    for samples in training.read_ahead(record, [1, 2, 3]):
+        taken.append(samples)
+        assert set(read) >= set(range(1, len(taken) + 1))
+    assert (read, taken) == ([1, 2, 3], [10, 20, 30])
+
+
+def test_an_error_in_reading_ahead_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(training.read_ahead(lambda batch: 1 / batch, [2, 1, 0]))
+
+
 def test_each_epoch_has_its_own_order_and_views():
     batches = training.ViewBatches(
         numbered_images(30), 30, identity, torch.Generator().manual_seed(0), "cpu"
