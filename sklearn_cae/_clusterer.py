@@ -37,7 +37,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         Number of clusters. With "elbow" the knee of the inertia over 2 to `max_clusters` decides,
         if it stays where it is when fewer are shown and its clusters are tighter than those of
         one Gaussian; else, with a warning, the best silhouette.
-        At most 10 000 samples, drawn at random, take part in the search, and 50 000 in the final
+        At most 10 000 samples, drawn at random, take part in the search, and 20 000 in the final
         clustering; all are assigned.
     max_clusters : int, default=20
         Upper end of the search.

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from ._random import draw_seed
 
 #: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.
-CLUSTERED_SAMPLES = 50_000
+CLUSTERED_SAMPLES = 20_000
 SWEEP_SAMPLES = 10_000
 _COLLAPSE_SHARE = 0.95
 _STRUCTURE_MARGIN = 1.1

@@ -148,10 +148,13 @@ class _Net(NeuralNet):
         """MSE(view_a, y_a) + MSE(view_b, y_b), each a mean over pixels."""
         return 2 * self.criterion_(reconstruction.float(), views)
 
-    def record(self, **losses):
-        """Put parts of a batch's loss into the history; `_EpochMeans` reads them."""
+    def record(self, n_views, **losses):
+        """Add up parts of the loss on the device; `_EpochMeans` reads them once an epoch.
+
+        A tensor kept for each batch would pin the memory around it, and outgrow the data.
+        """
         for name, loss in losses.items():
-            self.history.record_batch(name, loss.detach())
+            self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()
 
 
 class WarmUpNet(_Net):
@@ -184,11 +187,11 @@ class WarmUpNet(_Net):
         projection, reconstruction, mean, log_variance = y_pred
         contrastive = nt_xent_loss(*projection.chunk(2), self.temperature)
         reconstruction = self.reconstruction_loss(reconstruction, X)
-        self.record(contrastive_loss=contrastive, reconstruction_loss=reconstruction)
+        self.record(len(X), contrastive_loss=contrastive, reconstruction_loss=reconstruction)
         if log_variance is None:
             return contrastive + self.reconstruction_weight * reconstruction
         kl = kl_divergence(mean.float(), log_variance.float())
-        self.record(kl_loss=kl)
+        self.record(len(X), kl_loss=kl)
         ramp = len(self.history) / self.max_epochs
         variational = reconstruction + ramp * self.kl_weight * kl
         return contrastive + self.reconstruction_weight * variational
@@ -238,26 +241,25 @@ class ConditioningNet(_Net):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Reconstruction loss of both views."""
         loss = self.reconstruction_loss(y_pred, X)
-        self.record(reconstruction_loss=loss)
+        self.record(len(X), reconstruction_loss=loss)
         return loss
 
 
 class _EpochMeans(Callback):
-    """Average the recorded parts of the loss over an epoch: one look at the device for all.
+    """Put the means of the recorded parts of the loss into the history of the epoch.
 
-    The batches' own records last until the next epoch begins: kept, they would outgrow the data.
+    skorch's records of batches last until the next epoch begins: kept, they outgrow the data.
     """
 
     def on_epoch_begin(self, net, **kwargs):
+        net.sums_ = {}
         for row in net.history[-2:-1]:
             row["batches"].clear()
 
     def on_epoch_end(self, net, **kwargs):
-        batches = net.history[-1, "batches"]
-        weights = torch.tensor([batch["train_batch_size"] for batch in batches]).float()
-        for name in [name for name in batches[0] if isinstance(batches[0][name], torch.Tensor)]:
-            values = torch.stack([batch[name] for batch in batches]).cpu()
-            net.history.record(name, float(values @ weights / weights.sum()))
+        n_views = sum(batch["train_batch_size"] for batch in net.history[-1, "batches"])
+        for name, total in net.sums_.items():
+            net.history.record(name, float(total) / n_views)
 
 
 class _StopOnNaN(Callback):
