@@ -377,14 +377,16 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             rng,
             verbose=self.verbose,
         )
-        self.cluster_centers_ = _prototypes.drop_empty(
-            self.cluster_centers_, self._closest(self._similarity(embedding))
-        )
-        self.n_clusters_ = len(self.cluster_centers_)
+        self.n_clusters_ = None
+        while self.n_clusters_ != len(self.cluster_centers_):  # with one gone, ties may fall anew
+            self.n_clusters_ = len(self.cluster_centers_)
+            self.cluster_centers_ = _prototypes.drop_empty(
+                self.cluster_centers_, self._closest(self._similarity(embedding))
+            )
 
     def _assign_members(self, X):
         """Give every sample, a batch at a time, to its closest prototype."""
-        self.labels_ = self._closest(self._similarity_of(X))
+        self.labels_ = self._labels_of(X)
         _prototypes.check_spread(self.labels_, self.n_clusters_)
 
     def _condition_decoder(self, X, rng):

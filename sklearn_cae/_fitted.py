@@ -21,7 +21,7 @@ from ._training import choose_device
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
 _AS_IT_IS = nn.Identity()
-_READ_AFTER_FIT = ("assignment_temperature", "batch_size", "output")
+_READ_AFTER_FIT = ("assignment_temperature", "batch_size", "device", "output")
 _NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
 
@@ -37,7 +37,9 @@ def _returns_embedding(estimator):
 def _is_on(network, device):
     """Whether a network, which is on one device, is on this one."""
     tensor = next(chain(network.parameters(), network.buffers()), None)
-    return tensor is None or tensor.device == device
+    return tensor is None or (
+        tensor.device.type == device.type and device.index in (None, tensor.device.index)
+    )
 
 
 class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin):
@@ -63,7 +65,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         labels : ndarray of shape (n_samples,)
             In 0 to n_clusters_ - 1.
         """
-        return self._closest(self._similarity_of(self._check_input(X)))
+        return self._labels_of(self._check_input(X))
 
     def predict_proba(self, X):
         """Assign samples softly: softmax of the cosines to the prototypes over a temperature.
@@ -369,6 +371,14 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _similarity_of(self, X):
         """Cosines of `Samples` to the prototypes, (n_samples, n_clusters_)."""
         return self._run(self.encoder_, X, then=self._cosine).numpy()
+
+    def _labels_of(self, X):
+        """Closest prototypes of `Samples`, (n_samples,); the cosines are not kept."""
+
+        def closest(embedding):
+            return torch.from_numpy(self._closest(self._cosine(embedding).numpy()))
+
+        return self._run(self.encoder_, X, then=closest).numpy()
 
     def _similarity(self, embedding):
         """Cosines of embeddings to the prototypes, (n_samples, n_clusters_)."""

@@ -248,18 +248,19 @@ class ConditioningNet(_Net):
 class _EpochMeans(Callback):
     """Put the means of the recorded parts of the loss into the history of the epoch.
 
-    skorch's records of batches last until the next epoch begins: kept, they outgrow the data.
+    Of an older epoch skorch's records of batches go but for the last one, which callbacks such as
+    Checkpoint look at: all of them would outgrow the data.
     """
 
     def on_epoch_begin(self, net, **kwargs):
         net.sums_ = {}
-        for row in net.history[-2:-1]:
-            row["batches"].clear()
 
     def on_epoch_end(self, net, **kwargs):
         n_views = sum(batch["train_batch_size"] for batch in net.history[-1, "batches"])
         for name, total in net.sums_.items():
             net.history.record(name, float(total) / n_views)
+        for row in net.history[-2:-1]:
+            del row["batches"][:-1]
 
 
 class _StopOnNaN(Callback):

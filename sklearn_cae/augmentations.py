@@ -173,7 +173,8 @@ class VectorViews:
         masked = torch.rand(n, 1, generator=generator) < self.probability
         noise = torch.randn(vectors.shape, generator=generator) * self.noise * noisy
         kept = ~((torch.rand(vectors.shape, generator=generator) < self.mask) & masked)
-        return (vectors + noise.to(vectors.device)) * kept.to(vectors.device)
+        noise = noise.to(vectors.device, non_blocking=True)
+        return (vectors + noise) * kept.to(vectors.device, non_blocking=True)
 
 
 def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:

@@ -1,4 +1,5 @@
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skorch.callbacks import Callback, Checkpoint
 
 from sklearn_cae import _training as training
 from sklearn_cae._images import Samples, infer_image_format
@@ -74,16 +76,18 @@ def test_an_epoch_shows_every_sample_twice_and_none_alone(n, batch_size):
 
 
 def test_batches_are_read_one_ahead_and_in_order():
-    read, taken = [], []
+    read = {batch: threading.Event() for batch in (1, 2, 3)}
 
     def record(batch):
-        read.append(batch)
+        read[batch].set()
         return batch * 10
 
-    for samples in training.read_ahead(record, [1, 2, 3]):
-        taken.append(samples)
-        assert set(read) >= set(range(1, len(taken) + 1))
-    assert (read, taken) == ([1, 2, 3], [10, 20, 30])
+    batches = training.read_ahead(record, [1, 2, 3])
+    assert next(batches) == 10
+    assert read[2].wait(timeout=60)  # before it is asked for
+    assert not read[3].is_set()
+    assert list(batches) == [20, 30]
+    training.read_ahead(record, [1, 2, 3]).close()  # as an interrupt does
 
 
 def test_an_error_in_reading_ahead_is_raised():
@@ -250,18 +254,24 @@ def test_epoch_means_weigh_batches_by_their_size():
     assert losses[0] != pytest.approx(losses[1])
 
 
-def test_the_history_keeps_the_batches_of_the_last_epoch_alone():
-    """All of them would outgrow the data."""
+class FirstIsBest(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("is_first", len(net.history) == 1)
+
+
+@pytest.mark.parametrize("load_best", [False, True])
+def test_the_history_keeps_the_last_batch_of_older_epochs(tmp_path, load_best):
+    """All of them would outgrow the data; skorch's Checkpoint looks at the last one."""
     module = training.ContrastiveAutoencoder(*networks(), torch.Generator())
+    params = net_params(3)
+    checkpoint = Checkpoint(monitor="is_first", dirname=tmp_path, load_best=load_best)
+    params["callbacks"] += [("first", FirstIsBest()), ("checkpoint", checkpoint)]
     net = training.WarmUpNet(
-        module,
-        temperature=0.5,
-        reconstruction_weight=0.1,
-        kl_weight=0.0,
-        **net_params(3),
+        module, temperature=0.5, reconstruction_weight=0.1, kl_weight=0.0, **params
     )
-    net.fit(numbered_images(32))
-    assert [len(row["batches"]) for row in net.history] == [0, 0, 2]
+    net.fit(random_images(32))
+    kept = [len(row["batches"]) for row in net.history]
+    assert kept == ([2] if load_best else [1, 1, 2])  # Checkpoint went back to the first epoch
 
 
 def test_kl_divergence_by_hand():
