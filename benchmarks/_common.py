@@ -2,7 +2,9 @@
 
 import os
 import platform
+import statistics
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
@@ -10,7 +12,10 @@ from pathlib import Path
 
 import torch
 
+from sklearn_cae.datasets import load_mnist, load_pneumoniamnist
+
 RESULTS = Path(__file__).parent / "results"
+LOADERS = {"pneumoniamnist": load_pneumoniamnist, "mnist": load_mnist}
 PACKAGES = ("sklearn_cae", "torch", "scikit-learn", "skorch", "numpy")
 
 
@@ -36,3 +41,37 @@ def in_fresh_process(function, *args):
     """Call a function where nothing has run before, so that its memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args).result()
+
+
+def images(dataset, n):
+    return LOADERS[dataset]("train", return_X_y=True)[0][:n]
+
+
+def record(name, ours, other, unit):
+    """Make a record of two lists of measurements, taken in turn."""
+    ratio = statistics.median(a / b for a, b in zip(ours, other, strict=True))
+    return {
+        "name": name,
+        "ours": float(f"{statistics.median(ours):.4g}"),
+        "other": float(f"{statistics.median(other):.4g}"),
+        "unit": unit,
+        "ratio": float(f"{ratio:.4g}"),
+    }
+
+
+def seconds(function, n=1):
+    started = time.perf_counter()
+    for _ in range(n):
+        function()
+    return (time.perf_counter() - started) / n
+
+
+def in_turn(functions, n_rounds):
+    """Time functions in turn, {name: [seconds of each round]}, after a round to warm up."""
+    times = {name: [] for name in functions}
+    for round_ in range(n_rounds + 1):
+        for name, function in functions.items():
+            duration = seconds(function)
+            if round_:
+                times[name].append(duration)
+    return times

@@ -5,9 +5,10 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
     python benchmarks/paper_setting.py pneumoniamnist --seeds 0 1 2
     python benchmarks/paper_setting.py mnist --max-samples 20000 --seeds 0
     python benchmarks/paper_setting.py pneumoniamnist --seeds 0 --variational
+    python benchmarks/paper_setting.py pneumoniamnist --seeds 0 1 2 --precision float32
 
 Prints a table and writes ``benchmarks/results/paper_setting_<dataset>.json`` after each seed, with
-``_variational`` in its name for that setting.
+``_variational`` or ``_float32`` in its name for those settings.
 Settings were fixed before: labels of the validation and test splits choose nothing.
 """
 
@@ -56,6 +57,7 @@ def run(splits, options, seed):
         conditioning_epochs=options.epochs,
         augmentation=VIEWS[options.dataset],
         variational=options.variational,
+        precision=options.precision,
         random_state=seed,
     ).fit(X)
     seconds = time.perf_counter() - started
@@ -201,6 +203,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=50, help="of each phase")
     parser.add_argument("--max-samples", type=int)
     parser.add_argument("--variational", action="store_true")
+    parser.add_argument("--precision", choices=["auto", "float32"], default="auto")
     options = parser.parse_args()
     splits = load(options.dataset, options.max_samples)
     results = {**header(splits), "epochs": options.epochs, "runs": []}
@@ -208,6 +211,7 @@ def main():
         results["runs"].append(run(splits, options, seed))
         results["mean_and_std"] = summarise(results["runs"])
         suffix = "_variational" if options.variational else ""
+        suffix += "_float32" if options.precision == "float32" else ""
         path = RESULTS / f"paper_setting_{options.dataset}{suffix}.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
         show(results)

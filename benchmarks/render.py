@@ -60,6 +60,9 @@ def render_cells(dataset, split, model, metrics):
     return f"{mean:.3f} ± {std:.3f} ({balanced:.3f}) | {published or ''}"
 
 
+TORCHVISION = "torchvision's transforms, data loader, plain PyTorch"
+SKORCH = "the same transforms, skorch's default net"
+LIGHTLY = "Lightly's transform, loss, optimiser and loop"
 SPEED = {  # tables of the page on performance: a title for each record
     "limits": {
         "warm_up/limit": "warm-up, PneumoniaMNIST: `fit`; bare step and views",
@@ -70,29 +73,22 @@ SPEED = {  # tables of the page on performance: a title for each record
         "conditioning/bare_step/plain": "bare conditioning step; float32, channels first",
     },
     "peers": {
-        f"peer/{peer}{column}{dataset}": f"{title}, {what}{where}"
+        f"peer/{peer}{dataset}": f"{title}, {where}"
         for dataset, where in (("", "PneumoniaMNIST"), ("/mnist", "MNIST"))
         for peer, title in (
-            ("torchvision_loader", "torchvision's transforms, data loader, plain PyTorch"),
-            ("skorch_default", "the same transforms, skorch's default net"),
-            ("lightly", "Lightly's transform, loss, optimiser and loop"),
-            ("kornia", "kornia's batched augmentations in our loop"),
+            ("torchvision_loader", f"{TORCHVISION}, in float32 as it comes"),
+            ("torchvision_loader/same_precision", f"{TORCHVISION}, in bfloat16"),
+            ("skorch_default", f"{SKORCH}, in float32 as it comes"),
+            ("skorch_default/same_precision", f"{SKORCH}, in bfloat16"),
+            ("lightly", f"{LIGHTLY}, in float32 as it comes"),
+            ("lightly/same_precision", f"{LIGHTLY}, in bfloat16"),
+            ("kornia/same_precision", "kornia's batched augmentations in our loop"),
         )
-        for column, what in (("", "as it comes, "), ("/same_precision", "in bfloat16 too, "))
     },
     "views": {
         f"views/{peer}{dataset}": f"views alone, {peer}, {where}"
         for dataset, where in (("", "PneumoniaMNIST"), ("/mnist", "MNIST"))
         for peer in ("torchvision", "kornia")
-    },
-    "fits": {
-        f"fit/{peer}{key}": title
-        for peer, title in (
-            ("clustpy_dec", "DEC (ClustPy)"),
-            ("clustpy_idec", "IDEC (ClustPy)"),
-            ("pixels_kmeans", "KMeans on pixels"),
-        )
-        for key in ("", "/memory", "/accuracy", "/nmi")
     },
     "inference": {
         **{
@@ -122,6 +118,7 @@ SPEED = {  # tables of the page on performance: a title for each record
         "import/estimator": "the estimator's module; torch, skorch and scikit-learn alone",
         "help": "`python -m sklearn_cae --help`; `import sklearn.base`",
         "search/n_jobs_2": "`GridSearchCV(n_jobs=2)`; `n_jobs=1`",
+        "compiled": "bare warm-up step through `torch.compile`; without",
         "allocator": "bare warm-up step, memory kept; given back to the system",
     },
 }
@@ -155,6 +152,12 @@ def render_grid():
     return "\n".join(lines) + "\n"
 
 
+def render_profile():
+    shares = json.loads((RESULTS / "profile_step.json").read_text())["shares"]
+    lines = ["| operation | share |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {kind} | {one:.0%} |" for kind, one in shares.items())]) + "\n"
+
+
 def render_machine():
     header = json.loads((RESULTS / "speed_header.json").read_text())["limit"]
     versions = ", ".join(f"{name} {version}" for name, version in header["versions"].items())
@@ -165,6 +168,7 @@ PAGES = {
     "README.md": {"results": render_results},
     "docs/performance.md": {
         "machine": render_machine,
+        "profile": render_profile,
         "grid": render_grid,
         **{table: lambda table=table: render_speed(table) for table in SPEED},
     },

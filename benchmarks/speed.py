@@ -14,18 +14,14 @@ pairs. `unit` says which way is better. How each section was run is in ``speed_h
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from _common import RESULTS, describe_run, in_fresh_process
+from _common import RESULTS, describe_run, images, in_turn, record, seconds
 from bare import Conditioning, WarmUp
 from peers import (
     Kornia,
@@ -38,57 +34,20 @@ from peers import (
     torchvision_views,
 )
 from PIL import Image
-from sklearn.cluster import KMeans
-from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import GridSearchCV
+from whole_fits import fits, growth
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.augmentations import PRESETS
-from sklearn_cae.datasets import load_mnist, load_pneumoniamnist, make_toy_images
-from sklearn_cae.metrics import hungarian_accuracy
+from sklearn_cae.datasets import make_toy_images
 
 BATCH_SIZE = 256
 N_STEPS = 18  # whole batches in PneumoniaMNIST's training images
 VIEWS = {"pneumoniamnist": "paper", "mnist": "digits"}
-LOADERS = {"pneumoniamnist": load_pneumoniamnist, "mnist": load_mnist}
-
-
-def images(dataset, n):
-    return LOADERS[dataset]("train", return_X_y=True)[0][:n]
 
 
 def suffix(dataset):
     return "" if dataset == "pneumoniamnist" else f"/{dataset}"
-
-
-def record(name, ours, other, unit):
-    """Make a record of two lists of measurements, taken in turn."""
-    ratio = statistics.median(a / b for a, b in zip(ours, other, strict=True))
-    return {
-        "name": name,
-        "ours": float(f"{statistics.median(ours):.4g}"),
-        "other": float(f"{statistics.median(other):.4g}"),
-        "unit": unit,
-        "ratio": float(f"{ratio:.4g}"),
-    }
-
-
-def seconds(function, n=1):
-    started = time.perf_counter()
-    for _ in range(n):
-        function()
-    return (time.perf_counter() - started) / n
-
-
-def in_turn(functions, n_rounds):
-    """Time functions in turn, {name: [seconds of each round]}, after a round to warm up."""
-    times = {name: [] for name in functions}
-    for round_ in range(n_rounds + 1):
-        for name, function in functions.items():
-            duration = seconds(function)
-            if round_:
-                times[name].append(duration)
-    return times
 
 
 # ---- fit against its own arithmetic ----
@@ -156,7 +115,8 @@ def _peers(dataset, options):
         runs[f"peer/torchvision_loader{column}"] = best(TorchvisionLoader, precision)
         runs[f"peer/skorch_default{column}"] = SkorchDefault(X, views, precision)
         runs[f"peer/lightly{column}"] = best(Lightly, precision)
-        runs[f"peer/kornia{column}"] = Kornia(X, views, precision)
+    # Kornia's augmentations in our loop come with our loop's precision.
+    runs["peer/kornia/same_precision"] = Kornia(X, views, options.precision)
     rates = {name: [] for name in runs}
     for round_ in range(options.rounds + 1):
         for name, run in runs.items():
@@ -208,111 +168,6 @@ def _views(X, views, end, options):
     ]
 
 
-# ---- whole fits ----
-
-
-def fits(options):
-    """Fit 20 000 MNIST images in fresh processes, each with the same number of passes."""
-    ours = in_fresh_process(_fit_whole, "ours", options.passes)
-    records = [_versus("fit/quality", ours, ours, key) for key in ("accuracy", "nmi")]
-    for name in ("clustpy_dec", "clustpy_idec", "pixels_kmeans"):
-        other = in_fresh_process(_fit_whole, name, options.passes)
-        records += [
-            _versus(f"fit/{name}", ours, other, key)
-            for key in ("seconds", "memory", "accuracy", "nmi")
-        ]
-    return [one for one in records if not one["name"].startswith("fit/quality")]
-
-
-UNITS = {"seconds": "s", "memory": "MiB", "accuracy": "Hungarian accuracy", "nmi": "NMI"}
-
-
-def _versus(name, ours, other, key):
-    name = name if key == "seconds" else f"{name}/{key}"
-    return record(name, [ours[key]], [other[key]], UNITS[key])
-
-
-def _fit_whole(name, n_passes):
-    X, y = load_mnist("train", return_X_y=True)
-    X, y = X[:20_000], y[:20_000]
-    memory = PeakMemory()
-    with memory:
-        started = time.perf_counter()
-        labels = _MAKERS[name](n_passes)(X)
-        duration = time.perf_counter() - started
-    return {
-        "seconds": duration,
-        "memory": memory.peak,
-        "accuracy": hungarian_accuracy(y, labels),
-        "nmi": normalized_mutual_info_score(y, labels),
-    }
-
-
-def _ours(n_passes):
-    model = ContrastiveAutoencoderClusterer(
-        10,
-        warm_up_epochs=n_passes // 2,
-        conditioning_epochs=n_passes // 2,
-        augmentation="digits",
-        random_state=0,
-    )
-    return model.fit_predict
-
-
-def _deep_clustering(name, n_passes):
-    from clustpy import deep
-
-    # Documented: 100 epochs of pretraining and 150 of clustering.
-    model = getattr(deep, name)(
-        10,
-        pretrain_epochs=round(0.4 * n_passes),
-        clustering_epochs=round(0.6 * n_passes),
-        random_state=0,
-    )
-    return lambda X: model.fit_predict(X.reshape(len(X), -1).astype(np.float32) / 255.0)
-
-
-_MAKERS = {
-    "ours": _ours,
-    "clustpy_dec": lambda n_passes: _deep_clustering("DEC", n_passes),
-    "clustpy_idec": lambda n_passes: _deep_clustering("IDEC", n_passes),
-    "pixels_kmeans": lambda _: (
-        lambda X: KMeans(10, random_state=0).fit_predict(X.reshape(len(X), -1) / np.float32(255))
-    ),
-}
-
-
-class PeakMemory:
-    """Peak of the memory that a block adds to the process, in MiB; mapped files do not count."""
-
-    def __enter__(self):
-        self.start = self.peak_seen = _anonymous_memory()
-        self.running = True
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-
-    def _watch(self):
-        while self.running:
-            self.peak_seen = max(self.peak_seen, _anonymous_memory())
-            time.sleep(0.01)
-
-    def __exit__(self, *exception):
-        self.running = False
-        self.thread.join()
-
-    @property
-    def peak(self):
-        return self.peak_seen - self.start
-
-
-def _anonymous_memory():
-    """Give the process's private memory, in MiB. Linux only."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1]) / 1024
-    raise OSError("the kernel does not tell RssAnon")
-
-
 # ---- inference ----
 
 
@@ -354,94 +209,6 @@ def inference(options):
     times = in_turn({"ours": predict_one, "limit": forward_one}, 4 * options.rounds)
     ms = {name: [1e3 * one / 50 for one in each] for name, each in times.items()}
     return [*records, record("predict/limit/1", ms["ours"], ms["limit"], "ms an image")]
-
-
-# ---- growth ----
-
-SIZES = (5_000, 20_000, 60_000, 500_000)
-
-
-def growth(options):
-    """Fit growing numbers of images in fresh processes; the smallest first and last."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = _write_many(Path(folder) / "images.npy", SIZES[-1])
-        runs = [in_fresh_process(_grow, n, path, options.precision) for n in (*SIZES, SIZES[0])]
-    smallest = [runs[0], runs[-1]]
-    records = []
-    for n, run in zip(SIZES[1:], runs[1:-1], strict=True):
-        for key, unit in (("warm_up", "ms an image"), ("conditioning", "ms an image")):
-            base = statistics.mean(one[key] for one in smallest)
-            records.append(record(f"growth/{key}/{n}", [run[key]], [base], unit))
-        base = statistics.mean(one["memory"] for one in smallest)
-        records.append(record(f"growth/memory/{n}", [run["memory"]], [base], "MiB above the data"))
-        sweep = sum(run[key] for key in ("prototypes", "description"))
-        records.append(
-            record(f"growth/prototypes/{n}", [sweep], [smallest[0]["prototypes"]], "s a fit")
-        )
-    largest = runs[-2]
-    records.append(record("growth/validation", [largest["validation"]], [largest["epoch"]], "s"))
-    drift = [one["warm_up"] for one in smallest]
-    records.append(record("growth/drift", drift[1:], drift[:1], "ms an image"))
-    worst = {
-        "time_per_image": ("warm_up", "conditioning"),
-        "memory": ("memory",),
-    }
-    for name, keys in worst.items():
-        rows = [one for one in records if one["name"].split("/")[1] in keys]
-        records.append({**max(rows, key=lambda one: one["ratio"]), "name": f"growth/{name}"})
-    at_60k = runs[2]
-    whole = at_60k["prototypes"] + at_60k["description"]
-    whole += 50 * 60 * (at_60k["warm_up"] + at_60k["conditioning"])  # ms an image, 60 000 images
-    records.append(record("search/share_of_fit", [at_60k["prototypes"]], [whole], "s of s at 60k"))
-    return records
-
-
-def _write_many(path, n):
-    """Write MNIST's images, each copy shifted by its own number of pixels."""
-    X = images("mnist", 60_000)
-    many = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, *X.shape[1:]))
-    for copy, start in enumerate(range(0, n, len(X))):
-        part = many[start : start + len(X)]
-        part[:] = np.roll(X, (copy % 3, copy // 3), axis=(1, 2))[: len(part)]
-    many.flush()
-    return path
-
-
-def _grow(n, path, precision):
-    """Fit the first `n` images; seconds of each step, milliseconds an image of each epoch."""
-    X = np.load(path, mmap_mode="r")[:n]
-    if n <= 60_000:
-        X = np.array(X)
-    n_epochs = max(1, 20_000 // n)
-    stamps = []
-    _warm_the_machine(X[:1024], precision)
-    memory = PeakMemory()
-    with memory:
-        started = time.perf_counter()
-        _, epochs = time_epochs(
-            X,
-            before=lambda: stamps.append(time.perf_counter()),
-            warm_up_epochs=n_epochs,
-            conditioning_epochs=n_epochs,
-            augmentation="digits",
-            precision=precision,
-            random_state=0,
-        )
-        ended = time.perf_counter()
-    print(f"{n} images: epochs of {np.round(epochs, 2)} s, {memory.peak:.0f} MiB")
-    return {
-        "warm_up": 1e3 * statistics.median(epochs[:n_epochs]) / n,
-        "conditioning": 1e3 * statistics.median(epochs[n_epochs:]) / n,
-        "validation": stamps[0] - started,
-        "epoch": epochs[0],
-        "prototypes": stamps[n_epochs] - stamps[n_epochs - 1] - epochs[n_epochs - 1],
-        "description": ended - stamps[-1] - epochs[-1],
-        "memory": memory.peak,
-    }
-
-
-def _warm_the_machine(X, precision):
-    time_epochs(X, n_clusters=2, warm_up_epochs=1, conditioning_epochs=1, precision=precision)
 
 
 # ---- start-up ----
@@ -497,6 +264,20 @@ def time_bare_steps(precision):
     return 1e3 * seconds(bare.step, 30)
 
 
+def compiled(options):
+    """Time bare steps through torch.compile against plain ones."""
+    views = torch.rand(2 * BATCH_SIZE, 1, 28, 28, device=options.device)
+    fast, plain = (WarmUp(views, options.precision, torch.channels_last) for _ in range(2))
+    fast.networks = torch.compile(fast.networks)
+    seconds(fast.step, 3)
+    steps = {"fast": fast.step, "plain": plain.step}
+    times = in_turn(
+        {name: partial(seconds, step, 10) for name, step in steps.items()}, options.rounds
+    )
+    ms = {name: [1e2 * one for one in each] for name, each in times.items()}
+    return [record("compiled", ms["fast"], ms["plain"], "ms a step")]
+
+
 # ---- search over parameters ----
 
 
@@ -517,9 +298,8 @@ def search(options):
 
 # ---- what runs, and what is written ----
 
-SECTIONS = {
-    one.__name__: one for one in (limit, peers, inference, startup, allocator, search, growth, fits)
-}
+IN_ORDER = (limit, peers, inference, startup, allocator, compiled, search, growth, fits)
+SECTIONS = {section.__name__: section for section in IN_ORDER}
 
 
 def write(section, records, duration, options):
