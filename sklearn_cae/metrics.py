@@ -1,19 +1,32 @@
-"""Scores of a clustering against known labels that cannot flatter.
+"""Scores of a clustering that cannot flatter: against known labels, and against itself.
 
 An accuracy by majority mapping (purity) never falls as the number of clusters grows, and a
 majority class makes any accuracy look good. So :func:`clustering_report` puts the number of
-clusters, the majority baseline and chance-corrected scores beside it.
+clusters, the majority baseline and chance-corrected scores beside it. :func:`stability_report`
+needs no labels: it tells which clusters come back when the model is fitted again.
 """
 
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import assert_all_finite
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
+from sklearn.utils.validation import _num_samples, check_consistent_length
 
-__all__ = ["ClusteringReport", "clustering_report", "hungarian_accuracy", "purity_score"]
+from ._random import draw_seed, local_random_state
+
+__all__ = [
+    "ClusteringReport",
+    "StabilityReport",
+    "clustering_report",
+    "hungarian_accuracy",
+    "purity_score",
+    "stability_report",
+]
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,155 @@ def clustering_report(y_true, labels):
         nmi=float(normalized_mutual_info_score(y_true, labels)),
         ari=float(adjusted_rand_score(y_true, labels)),
     )
+
+
+@dataclass(frozen=True)
+class StabilityReport:
+    """What :func:`stability_report` returns: agreement between fits, a table as `repr`.
+
+    Attributes
+    ----------
+    n_clusters : list of int
+        Clusters found by each fit: the reference, the other seeds, the halves.
+    ari_seeds : list of float
+        Adjusted Rand index between the reference and each fit with another seed.
+    ari_halves : list of float
+        Adjusted Rand index between the two models of each split into halves, on all samples.
+    sizes : list of int
+        Samples in each cluster of the reference.
+    jaccard : list of float
+        For each cluster of the reference, its overlap (intersection over union) with the most
+        similar cluster of a model fitted to half of the data, a mean over those models. Below
+        about 0.6 a cluster does not come back, above about 0.75 it does [1]_.
+    labels : ndarray of shape (n_samples,)
+        Clusters of the reference, which `sizes` and `jaccard` are about.
+
+    References
+    ----------
+    .. [1] Hennig, "Cluster-wise assessment of cluster stability", Computational Statistics and
+       Data Analysis 52, 2007.
+    """
+
+    n_clusters: list
+    ari_seeds: list
+    ari_halves: list
+    sizes: list
+    jaccard: list
+    labels: np.ndarray
+
+    def to_dict(self):
+        """Return the report as a dict of lists of plain numbers, ready for JSON.
+
+        Returns
+        -------
+        report : dict
+            Attribute name to list.
+        """
+        return {**vars(self), "labels": self.labels.tolist()}
+
+    def __repr__(self):
+        lines = ["Stability report"]
+        for title, aris in (("other seeds", self.ari_seeds), ("halves", self.ari_halves)):
+            mean, std = np.mean(aris), np.std(aris)
+            lines.append(f"  ARI, {title:<17}{mean:>8.3f} ± {std:.3f}")
+        lines.append(f"  clusters found        {min(self.n_clusters)} to {max(self.n_clusters)}")
+        lines.append("  cluster    size   comes back (Jaccard)")
+        for label, (size, jaccard) in enumerate(zip(self.sizes, self.jaccard, strict=True)):
+            lines.append(f"  {label:>7}{size:>8}{jaccard:>9.3f}")
+        return "\n".join(lines)
+
+
+def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=None):
+    """Fit again, with other seeds and on halves of the data, and tell which clusters come back.
+
+    A clustering that changes with the seed, or with which half of the patients it saw, describes
+    the fit and not the patients. This costs 1 + 3 * n_repeats fits.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A clusterer with ``fit`` and ``predict``, or a pipeline that ends with one; cloned.
+    X : array-like of shape (n_samples, ...)
+        Training samples.
+    n_repeats : int, default=3
+        Other seeds, and splits into halves, at least 1.
+    groups : array-like of shape (n_samples,), default=None
+        Samples of one group, such as a patient's images, stay in the same half.
+    random_state : int, RandomState instance or None, default=None
+        Of the seeds and the splits.
+
+    Returns
+    -------
+    report : StabilityReport
+
+    Raises
+    ------
+    TypeError
+        If the estimator cannot predict.
+    ValueError
+        If `groups` differs from X in length, or names fewer than two groups.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn_cae.metrics import stability_report
+    >>> X, _ = make_blobs(200, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    >>> report = stability_report(KMeans(3, n_init=5), X, random_state=0)
+    >>> report.ari_halves
+    [1.0, 1.0, 1.0]
+    >>> report.jaccard
+    [1.0, 1.0, 1.0]
+    """
+    check_scalar(n_repeats, "n_repeats", int, min_val=1)
+    if not hasattr(estimator, "predict"):
+        raise TypeError(
+            "estimator must have predict, to assign samples that it was not fitted to; "
+            f"{type(estimator).__name__} has none."
+        )
+    n_samples = _num_samples(X)
+    groups = np.arange(n_samples) if groups is None else np.asarray(groups)
+    check_consistent_length(X, groups)
+    if len(np.unique(groups)) < 2:
+        raise ValueError("groups must name at least two groups, to be split into halves, got one.")
+    rng = local_random_state(random_state)
+
+    def refit(members):
+        model = _with_seeds(clone(estimator), rng).fit(_safe_indexing(X, members))
+        return np.asarray(model.predict(X))
+
+    everyone = np.arange(n_samples)
+    reference = refit(everyone)
+    seeds = [refit(everyone) for _ in range(n_repeats)]
+    splits = GroupShuffleSplit(n_repeats, test_size=0.5, random_state=draw_seed(rng))
+    halves = [(refit(one), refit(other)) for one, other in splits.split(everyone, groups=groups)]
+    fits = [reference, *seeds, *(labels for pair in halves for labels in pair)]
+    overlaps = [_jaccard(reference, labels) for pair in halves for labels in pair]
+    return StabilityReport(
+        n_clusters=[len(np.unique(labels)) for labels in fits],
+        ari_seeds=[float(adjusted_rand_score(reference, labels)) for labels in seeds],
+        ari_halves=[float(adjusted_rand_score(*pair)) for pair in halves],
+        sizes=np.unique(reference, return_counts=True)[1].tolist(),
+        jaccard=np.mean(overlaps, axis=0).tolist(),
+        labels=reference,
+    )
+
+
+def _with_seeds(estimator, rng):
+    """Give every `random_state` of an estimator a seed of its own."""
+    names = [
+        name
+        for name in sorted(estimator.get_params())
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    return estimator.set_params(**{name: draw_seed(rng) for name in names})
+
+
+def _jaccard(reference, labels):
+    """Overlap of each cluster of `reference` with the most similar one of `labels`."""
+    both = contingency_matrix(reference, labels)
+    either = both.sum(axis=1, keepdims=True) + both.sum(axis=0) - both
+    return (both / either).max(axis=1)
 
 
 def hungarian_accuracy(y_true, labels):
