@@ -76,3 +76,6 @@ class Conditioning(WarmUp):
                 assignment = (similarity / 0.1).softmax(dim=1)
             reconstruction = self.networks.decoder(embedding, assignment)
         self._update(2 * F.mse_loss(reconstruction.float(), self.views))
+
+
+PHASES = {"warm_up": WarmUp, "conditioning": Conditioning}

@@ -22,8 +22,9 @@ from pathlib import Path
 
 import torch
 from _common import RESULTS, describe_run, images, in_turn, record, seconds
-from bare import Conditioning, WarmUp
+from bare import PHASES, WarmUp
 from peers import (
+    BATCH_SIZE,
     Kornia,
     Lightly,
     Ours,
@@ -41,7 +42,6 @@ from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.datasets import make_toy_images
 
-BATCH_SIZE = 256
 N_STEPS = 18  # whole batches in PneumoniaMNIST's training images
 VIEWS = {"pneumoniamnist": "paper", "mnist": "digits"}
 
@@ -55,9 +55,6 @@ def suffix(dataset):
 
 def limit(options):
     return [one for dataset in VIEWS for phase in PHASES for one in _limit(dataset, phase, options)]
-
-
-PHASES = {"warm_up": WarmUp, "conditioning": Conditioning}
 
 
 def _limit(dataset, phase, options):

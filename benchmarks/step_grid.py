@@ -12,18 +12,17 @@ number of threads in turn. Prints a table and writes ``benchmarks/results/step_g
 import argparse
 import json
 import statistics
-import time
+from functools import partial
 from itertools import product
 
 import torch
-from _common import RESULTS, describe_run
-from bare import SHAPE, Conditioning, WarmUp
+from _common import RESULTS, describe_run, in_turn, seconds
+from bare import PHASES, SHAPE
 
 from sklearn_cae import modules
 
 WIDTHS = (0.5, 1, 2)  # times the widths of the paper's networks
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
-PHASES = {"warm_up": WarmUp, "conditioning": Conditioning}
 
 
 def measure(phase, n_threads, n_rounds):
@@ -35,15 +34,9 @@ def measure(phase, n_threads, n_rounds):
         (precision, layout): PHASES[phase](views, precision, LAYOUTS[layout]).step
         for precision, layout in product(("float32", "bfloat16"), LAYOUTS)
     }
-    times = {setting: [] for setting in steps}
-    for round_ in range(n_rounds + 1):
-        for setting, step in steps.items():
-            started = time.perf_counter()
-            step()
-            step()
-            if round_:
-                times[setting].append(1e3 * (time.perf_counter() - started) / 2)
-    return {setting: statistics.median(each) for setting, each in times.items()}
+    pairs = {setting: partial(seconds, step, 2) for setting, step in steps.items()}
+    times = in_turn(pairs, n_rounds)
+    return {setting: 1e3 * statistics.median(each) / 2 for setting, each in times.items()}
 
 
 def main():

@@ -17,7 +17,7 @@ from sklearn.preprocessing import normalize
 from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
-from ._random import draw_seed
+from ._random import draw_seed, random_state_names
 
 #: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.
 CLUSTERED_SAMPLES = 20_000
@@ -260,11 +260,8 @@ def _cluster(unit, clusterer, n_clusters, rng):
     model = clone(clusterer)
     if name is not None:
         model.set_params(**{name: n_clusters})
-    unseeded = {
-        key: draw_seed(rng)
-        for key, value in model.get_params().items()
-        if value is None and (key == "random_state" or key.endswith("__random_state"))
-    }
+    params = model.get_params()
+    unseeded = {key: draw_seed(rng) for key in random_state_names(params) if params[key] is None}
     labels = np.asarray(model.set_params(**unseeded).fit_predict(unit))
     found = np.unique(labels[labels >= 0])
     if len(found) == 0:

@@ -19,6 +19,11 @@ def draw_seed(rng):
     return int(rng.randint(np.iinfo(np.int32).max))
 
 
+def random_state_names(params):
+    """Name the parameters of an estimator, nested ones too, that seed it."""
+    return [name for name in params if name.rpartition("__")[2] == "random_state"]
+
+
 @contextmanager
 def forked_rng(seed, device=None):
     """Seed torch's global generators for a while, and give them back as they were.

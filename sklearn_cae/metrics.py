@@ -17,7 +17,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from ._random import draw_seed, local_random_state
+from ._random import draw_seed, local_random_state, random_state_names
 
 __all__ = [
     "ClusteringReport",
@@ -271,11 +271,7 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
 
 def _with_seeds(estimator, rng):
     """Give every `random_state` of an estimator a seed of its own."""
-    names = [
-        name
-        for name in sorted(estimator.get_params())
-        if name == "random_state" or name.endswith("__random_state")
-    ]
+    names = random_state_names(sorted(estimator.get_params()))
     return estimator.set_params(**{name: draw_seed(rng) for name in names})
 
 
