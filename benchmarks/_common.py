@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -25,9 +26,19 @@ def describe_run(*more_packages):
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "torch_threads": torch.get_num_threads(),
+        "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in (*PACKAGES, *more_packages)},
     }
+
+
+def _commit():
+    """Name the code that made a result; "+" where it has changes that no commit holds."""
+    here = {"cwd": Path(__file__).parent, "capture_output": True, "text": True}
+    code = ("--", "..", ":!results", ":!../README.md", ":!../docs")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], **here).stdout.strip()
+    changed = subprocess.run(["git", "status", "--porcelain", *code], **here).stdout.strip()
+    return commit + "+" * bool(changed)
 
 
 def _version(name):
@@ -60,10 +71,17 @@ def record(name, ours, other, unit):
 
 
 def seconds(function, n=1):
+    _wait_for_the_device()
     started = time.perf_counter()
     for _ in range(n):
         function()
+    _wait_for_the_device()
     return (time.perf_counter() - started) / n
+
+
+def _wait_for_the_device():
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def in_turn(functions, n_rounds):

@@ -60,6 +60,23 @@ def render_cells(dataset, split, model, metrics):
     return f"{mean:.3f} ± {std:.3f} ({balanced:.3f}) | {published or ''}"
 
 
+def render_accuracy():
+    """Beside each other, what both precisions reach."""
+    results = {
+        precision: json.loads((RESULTS / f"paper_setting_pneumoniamnist{ending}.json").read_text())[
+            "mean_and_std"
+        ]
+        for precision, ending in (("bfloat16", ""), ("float32", "_float32"))
+    }
+    lines = ["| accuracy | split | bfloat16 | float32 |", "|---|---|---|---|"]
+    for model, title in ROWS.items():
+        for split in ("val", "test"):
+            cells = [results[precision][split][model]["accuracy"] for precision in results]
+            shown = " | ".join(f"{mean:.3f} ± {std:.3f}" for mean, std in cells)
+            lines.append(f"| {title} | {split} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
 TORCHVISION = "torchvision's transforms, data loader, plain PyTorch"
 SKORCH = "the same transforms, skorch's default net"
 LIGHTLY = "Lightly's transform, loss, optimiser and loop"
@@ -69,6 +86,11 @@ SPEED = {  # tables of the page on performance: a title for each record
         "warm_up/limit/mnist": "warm-up, MNIST: `fit`; bare step and views",
         "conditioning/limit": "conditioning, PneumoniaMNIST: `fit`; bare step and views",
         "conditioning/limit/mnist": "conditioning, MNIST: `fit`; bare step and views",
+        **{
+            f"{phase}/added{end}": f"{title}, {where}: what `fit` adds; bare step and views"
+            for phase, title in (("warm_up", "warm-up"), ("conditioning", "conditioning"))
+            for end, where in (("", "PneumoniaMNIST"), ("/mnist", "MNIST"))
+        },
         "warm_up/bare_step/plain": "bare warm-up step; float32, channels first",
         "conditioning/bare_step/plain": "bare conditioning step; float32, channels first",
     },
@@ -86,9 +108,13 @@ SPEED = {  # tables of the page on performance: a title for each record
         )
     },
     "views": {
-        f"views/{peer}{dataset}": f"views alone, {peer}, {where}"
+        f"views/{peer}{dataset}": f"views alone, {title}, {where}"
         for dataset, where in (("", "PneumoniaMNIST"), ("/mnist", "MNIST"))
-        for peer in ("torchvision", "kornia")
+        for peer, title in (
+            ("torchvision", "torchvision with the best number of workers"),
+            ("torchvision/0", "torchvision without workers"),
+            ("kornia", "kornia"),
+        )
     },
     "inference": {
         **{
@@ -110,14 +136,30 @@ SPEED = {  # tables of the page on performance: a title for each record
             for n in (20_000, 60_000, 500_000)
         },
         "growth/validation": "checks before training; one epoch (500,000 images)",
-        "growth/drift": "the machine: 5,000 images at the end; at the start",
+        "growth/drift/warm_up": "the machine, warm-up: 5,000 images at the end; at the start",
+        "growth/drift/conditioning": "the same, conditioning",
         "search/share_of_fit": "search for k; a whole fit of 50 + 50 epochs (60,000 images)",
+    },
+    "fits": {
+        f"fit/{name}{key}": f"{title}: {what}"
+        for name, title in (
+            ("clustpy_dec", "ClustPy's DEC"),
+            ("clustpy_idec", "ClustPy's IDEC"),
+            ("pixels_kmeans", "scikit-learn's KMeans on pixels"),
+        )
+        for key, what in (
+            ("", "time"),
+            ("/memory", "peak memory"),
+            ("/accuracy", "Hungarian accuracy"),
+            ("/nmi", "NMI"),
+        )
     },
     "startup": {
         "import": "`import sklearn_cae`; `import sklearn.base`",
         "import/estimator": "the estimator's module; torch, skorch and scikit-learn alone",
         "help": "`python -m sklearn_cae --help`; `import sklearn.base`",
         "search/n_jobs_2": "`GridSearchCV(n_jobs=2)`; `n_jobs=1`",
+        "search/n_jobs_2/cold": "the same, starting its processes; `n_jobs=1`",
         "compiled": "bare warm-up step through `torch.compile`; without",
         "allocator": "bare warm-up step, memory kept; given back to the system",
     },
@@ -170,6 +212,7 @@ PAGES = {
         "machine": render_machine,
         "profile": render_profile,
         "grid": render_grid,
+        "accuracy": render_accuracy,
         **{table: lambda table=table: render_speed(table) for table in SPEED},
     },
 }

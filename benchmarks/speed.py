@@ -14,6 +14,7 @@ pairs. `unit` says which way is better. How each section was run is in ``speed_h
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from pathlib import Path
 import torch
 from _common import RESULTS, describe_run, images, in_turn, record, seconds
 from bare import PHASES, WarmUp
+from joblib.externals.loky import get_reusable_executor
 from peers import (
     BATCH_SIZE,
     Kornia,
@@ -32,13 +34,12 @@ from peers import (
     TorchvisionLoader,
     kornia_views,
     time_epochs,
-    torchvision_views,
 )
-from PIL import Image
 from sklearn.model_selection import GridSearchCV
 from whole_fits import fits, growth
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
+from sklearn_cae._training import choose_device, choose_precision
 from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.datasets import make_toy_images
 
@@ -91,8 +92,10 @@ def _limit(dataset, phase, options):
     fit = [1e3 * one / N_STEPS for one in epochs[kept]]
     bare_and_views = [a + b for a, b in zip(ms["step"], ms["views"], strict=True)]
     name, end = f"{phase}/", suffix(dataset)
+    added = [a - b for a, b in zip(fit, bare_and_views, strict=True)]
     return [
         record(f"{name}limit{end}", fit, bare_and_views, "ms a step"),
+        record(f"{name}added{end}", added, bare_and_views, "ms a step"),
         record(f"{name}bare_step/plain{end}", ms["step"], ms["plain"], "ms a step"),
     ]
 
@@ -106,12 +109,11 @@ def peers(options):
 
 def _peers(dataset, options):
     X, views, end = images(dataset, N_STEPS * BATCH_SIZE), VIEWS[dataset], suffix(dataset)
-    best = _best_loader(X, views)
     runs = {"ours": Ours(X, views, options.precision)}
     for precision, column in (("float32", ""), (options.precision, "/same_precision")):
-        runs[f"peer/torchvision_loader{column}"] = best(TorchvisionLoader, precision)
+        runs[f"peer/torchvision_loader{column}"] = _fastest(TorchvisionLoader, X, views, precision)
         runs[f"peer/skorch_default{column}"] = SkorchDefault(X, views, precision)
-        runs[f"peer/lightly{column}"] = best(Lightly, precision)
+        runs[f"peer/lightly{column}"] = _fastest(Lightly, X, views, precision)
     # Kornia's augmentations in our loop come with our loop's precision.
     runs["peer/kornia/same_precision"] = Kornia(X, views, options.precision)
     rates = {name: [] for name in runs}
@@ -125,43 +127,49 @@ def _peers(dataset, options):
     return records + _views(X, views, end, options)
 
 
-def _best_loader(X, views):
-    """Find the fastest number of workers of each loader by one epoch; give a maker of it."""
-    chosen = {}
-
-    def make(kind, precision):
-        if kind not in chosen:
-            times = {}
-            for n_workers in (0, 1, 2):
-                run = kind(X, views, precision, n_workers)
-                run.epoch()  # starts the workers
-                times[n_workers] = run.epoch()
-            chosen[kind] = min(times, key=times.get)
-            print(f"{kind.__name__}: seconds an epoch by workers {times}")
-        return kind(X, views, precision, chosen[kind])
-
-    return make
+def _fastest(kind, X, views, precision):
+    """Make a peer with the number of workers that is fastest in the median of three epochs."""
+    times = {}
+    for n_workers in (0, 1, 2):
+        run = kind(X, views, precision, n_workers)
+        run.epoch()  # starts the workers
+        times[n_workers] = statistics.median(run.epoch() for _ in range(3))
+    print(f"{kind.__name__}, {precision}: seconds an epoch by workers {times}")
+    return kind(X, views, precision, min(times, key=times.get))
 
 
 def _views(X, views, end, options):
-    """Time the views of one step alone."""
-    generator = torch.Generator().manual_seed(0)
-    samples = (torch.from_numpy(X[:BATCH_SIZE]).float() / 255.0)[:, None].repeat(2, 1, 1, 1)
-    one_by_one = torchvision_views(views)
-    pictures = [Image.fromarray(image) for image in X[:BATCH_SIZE]] * 2
-    batched = kornia_views(views)
+    """Time the views alone, of all images, from bytes to batches."""
+    generator, batched = torch.Generator().manual_seed(0), kornia_views(views)
+    preset = PRESETS[views]
+    batches = torch.arange(len(X)).split(BATCH_SIZE)
+
+    def in_batches(draw):
+        for batch in batches:
+            samples = torch.from_numpy(X[batch.numpy()]).float()[:, None] / 255.0
+            draw(samples.repeat(2, 1, 1, 1))
+
+    def drain(loader):
+        for _ in loader:
+            pass
+
+    loaders = {
+        f"torchvision/{n_workers}": TorchvisionLoader(X, views, "float32", n_workers).loader
+        for n_workers in (0, 1, 2)
+    }
     times = in_turn(
         {
-            "ours": lambda: PRESETS[views](samples, generator),
-            "torchvision": lambda: torch.stack([one_by_one(image) for image in pictures]),
-            "kornia": lambda: batched(samples),
+            "ours": lambda: in_batches(lambda samples: preset(samples, generator)),
+            "kornia": lambda: in_batches(batched),
+            **{name: partial(drain, loader) for name, loader in loaders.items()},
         },
         options.rounds,
     )
-    rates = {name: [len(samples) / one for one in each] for name, each in times.items()}
+    rates = {name: [2 * len(X) / one for one in each] for name, each in times.items()}
+    rates["torchvision"] = max((rates[name] for name in loaders), key=statistics.median)
     return [
         record(f"views/{name}{end}", rates["ours"], rates[name], "images/s")
-        for name in ("torchvision", "kornia")
+        for name in ("torchvision", "torchvision/0", "kornia")
     ]
 
 
@@ -287,10 +295,19 @@ def search(options):
     grid = {"temperature": [0.1, 0.5, 1.0]}
 
     def run(n_jobs):
-        return lambda: GridSearchCV(model, grid, cv=2, n_jobs=n_jobs).fit(X)
+        GridSearchCV(model, grid, cv=2, n_jobs=n_jobs).fit(X)
 
-    times = in_turn({1: run(1), 2: run(2)}, options.rounds)
-    return [record("search/n_jobs_2", times[2], times[1], "s a search")]
+    def run_cold():
+        get_reusable_executor().shutdown(wait=True)
+        run(2)
+
+    times = in_turn(
+        {"one": partial(run, 1), "cold": run_cold, "warm": partial(run, 2)}, options.rounds
+    )
+    return [
+        record("search/n_jobs_2", times["warm"], times["one"], "s a search"),
+        record("search/n_jobs_2/cold", times["cold"], times["one"], "s a search"),
+    ]
 
 
 # ---- what runs, and what is written ----
@@ -332,9 +349,10 @@ def main():
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all by default")
     parser.add_argument("--rounds", type=int, default=5, help="of interleaved repetitions")
     parser.add_argument("--passes", type=int, default=100, help="over the data, of whole fits")
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
+    parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    options.precision = choose_precision(options.precision, choose_device(options.device))
     print(f"{'name':<44} {'ours':>10} {'other':>10} {'ratio':>8}  unit   (pid {os.getpid()})")
     for name in options.sections or SECTIONS:
         started = time.perf_counter()

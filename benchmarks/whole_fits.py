@@ -4,6 +4,7 @@ import statistics
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -130,33 +131,44 @@ def _anonymous_memory():
 QUANTITIES = {
     "warm_up": "ms an image",
     "conditioning": "ms an image",
-    "prototypes": "s a fit",
+    "prototypes": "ms an image",
     "memory": "MiB above the data",
 }
 
 
 def growth(options):
-    """Fit growing numbers of images in fresh processes; the smallest first and last."""
+    """Fit growing numbers of images in fresh processes; the smallest before and after each."""
+    smallest, *larger = SIZES
     with tempfile.TemporaryDirectory() as folder:
         path = _write_many(Path(folder) / "images.npy", SIZES[-1])
-        first, *larger, last = (
-            in_fresh_process(_grow, n, path, options.precision) for n in (*SIZES, SIZES[0])
-        )
+
+        def grow(n):
+            return in_fresh_process(_grow, n, path, options.precision)
+
+        around, runs = [grow(smallest)], {}
+        for n in larger:
+            runs[n] = grow(n)
+            around.append(grow(smallest))
+    beside = dict(zip(larger, pairwise(around), strict=True))
     records = [
-        record(f"growth/{key}/{n}", [run[key]], [(first[key] + last[key]) / 2], unit)
+        record(f"growth/{key}/{n}", [runs[n][key]] * 2, [one[key] for one in beside[n]], unit)
         for key, unit in QUANTITIES.items()
-        for n, run in zip(SIZES[1:], larger, strict=True)
+        for n in larger
     ]
-    largest, at_60k = larger[-1], larger[1]
-    # 50 + 50 epochs of 60 000 images, whose times are in milliseconds an image
-    whole = at_60k["prototypes"] + 50 * 60 * (at_60k["warm_up"] + at_60k["conditioning"])
+    largest, at_60k = runs[larger[-1]], runs[60_000]
+    # of 60 000 images, whose times are in milliseconds an image, in 50 + 50 epochs
+    search = 60 * at_60k["prototypes"]
+    whole = search + 50 * 60 * (at_60k["warm_up"] + at_60k["conditioning"])
     return [
         *records,
         _worst("growth/time_per_image", records, ("warm_up", "conditioning")),
         _worst("growth/memory", records, ("memory",)),
         record("growth/validation", [largest["validation"]], [largest["epoch"]], "s"),
-        record("growth/drift", [last["warm_up"]], [first["warm_up"]], "ms an image"),
-        record("search/share_of_fit", [at_60k["prototypes"]], [whole], "s"),
+        *(
+            record(f"growth/drift/{key}", [around[-1][key]], [around[0][key]], "ms an image")
+            for key in ("warm_up", "conditioning")
+        ),
+        record("search/share_of_fit", [search], [whole], "s"),
     ]
 
 
@@ -177,11 +189,11 @@ def _write_many(path, n):
 
 
 def _grow(n, path, precision):
-    """Fit the first `n` images; seconds of each step, milliseconds an image of each epoch."""
+    """Fit the first `n` images; milliseconds an image of each part, and peak memory."""
     X = np.load(path, mmap_mode="r")[:n]
     if n <= 60_000:
         X = np.array(X)
-    n_epochs = max(1, 20_000 // n)
+    n_epochs = max(1, min(4, 120_000 // n))
     stamps = []
     memory = PeakMemory()
     with memory:
@@ -204,7 +216,7 @@ def _grow(n, path, precision):
         "validation": stamps[0] - started,
         "epoch": epochs[0],
         # All that is neither an epoch nor before the first one.
-        "prototypes": ended - stamps[0] - sum(epochs),
+        "prototypes": 1e3 * (ended - stamps[0] - sum(epochs)) / n,
         "memory": memory.peak,
     }
 
