@@ -13,6 +13,7 @@ _MODULE_OF = {
 }
 _SUBMODULES = [
     "augmentations",
+    "clusterers",
     "datasets",
     "label_mapper",
     "losses",

@@ -8,14 +8,18 @@ from numbers import Integral, Real
 import torch
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from torch.utils.data import Subset
 
+from . import _phases as phases
 from . import _prototypes
 from . import _training as training
 from ._fitted import OUTPUTS, FittedMixin
 from ._networks import build_networks
 from ._random import draw_seed, forked_rng, local_random_state
 from .augmentations import PRESETS
+from .optim import learning_rate_at
 
 
 class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
@@ -23,8 +27,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
 
     An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
     its embeddings are clustered into prototypes, and its decoder is conditioned on the soft
-    assignment to them (conditioning): Algorithm 1 of [1]_. A fitted model assigns, embeds,
-    reconstructs, draws each cluster's typical image, and samples new ones.
+    assignment to them (conditioning): Algorithm 1 of [1]_. In between, encoder and prototypes can
+    be refined together. A fitted model assigns, embeds, reconstructs, draws each cluster's typical
+    image, and samples new ones.
 
     Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
     `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
@@ -33,10 +38,11 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_clusters : int or "elbow", default="elbow"
+    n_clusters : int, "elbow" or "auto", default="elbow"
         Number of clusters. With "elbow" the knee of the inertia over 2 to `max_clusters` decides,
         if it stays where it is when fewer are shown and its clusters are tighter than those of
-        one Gaussian; else, with a warning, the best silhouette.
+        one Gaussian; else, with a warning, the best silhouette. With "auto" the clusterer finds
+        it: by default, the communities of neighbours that are most stable.
         At most 10 000 samples, drawn at random, take part in the search, and 20 000 in the final
         clustering; all are assigned.
     max_clusters : int, default=20
@@ -71,9 +77,18 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     decoder : callable, default=None
         Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called likewise.
     clusterer : estimator, default=None
-        Clusters the normalised embeddings; None is KMeans. Where it has a parameter `n_clusters`
-        or `n_components`, that is set; where not, `n_clusters` stays "elbow". The mean directions
-        of its clusters become the prototypes; what it calls noise (-1) goes to the closest one.
+        Clusters the normalised embeddings; None is KMeans, and
+        `sklearn_cae.clusterers.CommunityClusterer` for ``n_clusters="auto"``. Where it, or the last
+        step of a pipeline, has a parameter `n_clusters` or `n_components`, that is set; where not,
+        `n_clusters` stays "elbow" or "auto". The mean directions of its clusters become the
+        prototypes; what it calls noise (-1) goes to the closest one.
+    assignment : {"cosine", "clusterer"}, default="cosine"
+        What assigns samples: the cosine to the prototypes, or the clusterer's ``predict_proba``,
+        for groups that are no cones.
+    refinement_epochs : int, default=0
+        Epochs in which encoder and prototypes are trained together, so that views of neighbours
+        agree on their cluster [2]_, from the clusterer's labels on. Clusters of equal size are
+        preferred; one that loses all its members is dropped.
     variational : bool, default=False
         Whether the encoder is reparametrised, with a KL term.
     kl_weight : float, default=1e-3
@@ -111,6 +126,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         Cluster of each training sample, equal to ``predict`` of it.
     n_clusters_ : int
         Number of clusters found.
+    clusterer_ : estimator
+        The fitted clusterer.
     elbow_ : dict or None
         The search for their number: "n_clusters", "inertia" and "silhouette" (arrays over the
         numbers tried), "knee" (int or None), "found" (whether it counts) and "best".
@@ -160,6 +177,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     ----------
     .. [1] Ferrante, Boccato, Duggento, Spasov, Toschi, "Contrastive learning for unsupervised
        medical image clustering and reconstruction", arXiv 2209.12005.
+    .. [2] Van Gansbeke, Vandenhende, Georgoulis, Proesmans, Van Gool, "SCAN: learning to classify
+       images without labels", ECCV 2020.
 
     Examples
     --------
@@ -176,7 +195,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({"elbow"})],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({"elbow", "auto"})],
         "max_clusters": [Interval(Integral, 2, None, closed="left")],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -191,6 +210,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         "encoder": [callable, None],
         "decoder": [callable, None],
         "clusterer": [HasMethods(["fit_predict", "get_params"]), None],
+        "assignment": [StrOptions({"cosine", "clusterer"})],
+        "refinement_epochs": [Interval(Integral, 0, None, closed="left")],
         "variational": ["boolean"],
         "kl_weight": [Interval(Real, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
@@ -222,6 +243,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         encoder=None,
         decoder=None,
         clusterer=None,
+        assignment="cosine",
+        refinement_epochs=0,
         variational=False,
         kl_weight=1e-3,
         image_shape=None,
@@ -249,6 +272,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         self.encoder = encoder
         self.decoder = decoder
         self.clusterer = clusterer
+        self.assignment = assignment
+        self.refinement_epochs = refinement_epochs
         self.variational = variational
         self.kl_weight = kl_weight
         self.image_shape = image_shape
@@ -297,8 +322,13 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         rng = local_random_state(self.random_state)
         self._build_networks(X, rng)
         finished = self._warm_up(X, rng)  # phase one: update e, p, d
-        embedding = self._embed(_prototypes.subset(X, rng))  # e is fixed from here on
-        self._find_prototypes(embedding, rng)  # KMeans, elbow
+        clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
+        embedding = self._embed(clustered)
+        labels = self._find_prototypes(embedding, rng)  # KMeans, elbow
+        if finished and self.refinement_epochs > 0:
+            finished = self._refine(X, clustered.indices, embedding, labels, rng)
+            embedding = self._embed(clustered)  # e is fixed from here on
+        self._drop_empty(embedding)
         self._assign_members(X)
         if finished and self.conditioning_epochs > 0:
             self._condition_decoder(X, rng)  # phase two: update d only
@@ -307,6 +337,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
 
     def _check_params_vs_input(self, X):
         _prototypes.check_clusterer(self.clusterer, self.n_clusters, len(X))
+        _prototypes.check_assignment(
+            self.assignment, self.clusterer, self.n_clusters, self.refinement_epochs
+        )
         training.check_callbacks(self.callbacks)
         training.check_batch_size(self.batch_size, len(X))
 
@@ -350,26 +383,26 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     def _warm_up(self, X, rng):
         """Update encoder, projection head and decoder; say whether the phase came to its end."""
         generator = torch.Generator().manual_seed(draw_seed(rng))
-        module = training.ContrastiveAutoencoder(
+        module = phases.ContrastiveAutoencoder(
             self.encoder_,
             self.projection_head_,
             self.decoder_,
             self.log_variance_head_,
             generator,
         )
-        net = training.WarmUpNet(
+        net = phases.WarmUpNet(
             module,
             temperature=self.temperature,
             reconstruction_weight=self.reconstruction_weight,
             kl_weight=self.kl_weight,
-            **self._net_params("warm_up", generator, first_epoch=0),
+            **self._net_params("warm_up", generator),
         )
         self.history_ = training.History()
         return self._train(net, X, "warm_up", rng)
 
     def _find_prototypes(self, embedding, rng):
         """Cluster the embeddings; the clusters' mean directions are the prototypes."""
-        self.cluster_centers_, self.elbow_ = _prototypes.find_prototypes(
+        found = _prototypes.find_prototypes(
             embedding,
             self.clusterer,
             self.n_clusters,
@@ -377,12 +410,51 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             rng,
             verbose=self.verbose,
         )
-        self.n_clusters_ = None
-        while self.n_clusters_ != len(self.cluster_centers_):  # with one gone, ties may fall anew
-            self.n_clusters_ = len(self.cluster_centers_)
-            self.cluster_centers_ = _prototypes.drop_empty(
-                self.cluster_centers_, self._closest(self._similarity(embedding))
-            )
+        self.cluster_centers_, labels, self.clusterer_, self.elbow_ = found
+        self._posterior = None
+        if self.assignment == "clusterer":
+            self._posterior = _prototypes.Posterior(self.clusterer_, embedding)
+            self.cluster_centers_ = _prototypes.mean_directions(embedding, self._posterior.labels)
+        return labels
+
+    def _refine(self, X, clustered, embedding, labels, rng):
+        """Update encoder and prototypes together; say whether the phase came to its end.
+
+        Neighbours, and the labels of the first epoch, are looked up among the clustered samples.
+        """
+        nearest = self._run(
+            self.encoder_, X, then=_prototypes.NearestClustered(embedding, phases.N_NEIGHBORS)
+        ).numpy()
+        generator = torch.Generator().manual_seed(draw_seed(rng))
+        module = phases.LearnedPrototypes(
+            self.encoder_, torch.tensor(self.cluster_centers_), self.assignment_temperature
+        )
+        net = phases.RefinementNet(
+            module,
+            **{
+                **self._net_params("refinement", generator),
+                "optimizer": torch.optim.AdamW,
+                "optimizer__param_groups": [("cluster_centers", {"lr": phases.PROTOTYPE_RATE})],
+                "lr": phases.ENCODER_RATE,
+                "iterator_train": training.NeighborBatches,
+                "iterator_train__neighbors": _prototypes.without_itself(clustered[nearest]),
+                "iterator_train__labels": labels[nearest[:, 0]],
+            },
+        )
+        finished = self._train(net, X, "refinement", rng)
+        self.cluster_centers_ = normalize(module.cluster_centers.detach().cpu().numpy())
+        return finished
+
+    def _drop_empty(self, embedding):
+        """Leave out prototypes that are no clustered sample's own."""
+        if self._posterior is None:
+            n_clusters = None
+            while n_clusters != len(self.cluster_centers_):  # with one gone, ties may fall anew
+                n_clusters = len(self.cluster_centers_)
+                self.cluster_centers_ = _prototypes.drop_empty(
+                    self.cluster_centers_, self._closest(embedding)
+                )
+        self.n_clusters_ = len(self.cluster_centers_)
 
     def _assign_members(self, X):
         """Give every sample, a batch at a time, to its closest prototype."""
@@ -393,16 +465,13 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         """Update the decoder under soft assignments; the encoder only encodes."""
         generator = torch.Generator().manual_seed(draw_seed(rng))
         self.decoder_.add_condition(self.n_clusters_)
-        net = training.ConditioningNet(
+        net = phases.ConditioningNet(
             self.decoder_,
             encode=partial(
-                training.encode, self.encoder_, self.log_variance_head_, generator=generator
+                phases.encode, self.encoder_, self.log_variance_head_, generator=generator
             ),
-            cluster_centers=torch.from_numpy(self.cluster_centers_).to(
-                training.choose_device(self.device)
-            ),
-            assignment_temperature=self.assignment_temperature,
-            **self._net_params("conditioning", generator, first_epoch=self.warm_up_epochs),
+            assign=self._assigner(training.choose_device(self.device)),
+            **self._net_params("conditioning", generator),
         )
         self._train(net, X, "conditioning", rng)
 
@@ -410,16 +479,15 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         """Fit the Gaussians that `sample` draws from, and whose means are decoded as prototypes."""
         self.embedding_means_, self.embedding_covariances_ = _prototypes.cluster_gaussians(
             embedding,
-            self._closest(self._similarity(embedding)),
+            self._closest(embedding),
             self._posterior_variance(embedding),
         )
 
-    def _net_params(self, phase, generator, *, first_epoch):
-        """Parameters that the nets of both phases share."""
+    def _net_params(self, phase, generator):
+        """Parameters that the nets of all phases share."""
         device = training.choose_device(self.device)
-        epochs = {"warm_up": self.warm_up_epochs, "conditioning": self.conditioning_epochs}
         return {
-            "max_epochs": epochs[phase],
+            "max_epochs": getattr(self, f"{phase}_epochs"),
             "batch_size": self.batch_size,
             "optimizer": training.OPTIMIZERS[self.optimizer],
             "lr": 1.0,  # times the schedule's
@@ -433,13 +501,21 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             "iterator_train__device": device,
             "callbacks": training.phase_callbacks(
                 phase,
-                first_epoch=first_epoch,
-                n_epochs=sum(epochs.values()),
-                peak=self.learning_rate or training.PEAK_LEARNING_RATES[self.optimizer],
+                schedule=partial(self._factor_at, phase),
                 verbose=self.verbose,
                 user_callbacks=clone(self.callbacks or [], safe=False),
             ),
         }
+
+    def _factor_at(self, phase, epoch):
+        """Factor of the learning rate: the paper's curve over warm-up and conditioning."""
+        if phase == "refinement":
+            return 1.0
+        return learning_rate_at(
+            epoch + (self.warm_up_epochs if phase == "conditioning" else 0),
+            self.warm_up_epochs + self.conditioning_epochs,
+            self.learning_rate or training.PEAK_LEARNING_RATES[self.optimizer],
+        )
 
     def _train(self, net, X, phase, rng):
         """Run a phase and log it; say whether it came to its end."""

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from functools import partial
 from itertools import chain
 from numbers import Integral
 
@@ -53,7 +54,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     # ---- Assigning ----
 
     def predict(self, X):
-        """Assign samples to their closest prototype by cosine.
+        """Assign samples to their closest prototype by cosine, or as `assignment` says.
 
         Parameters
         ----------
@@ -70,6 +71,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def predict_proba(self, X):
         """Assign samples softly: softmax of the cosines to the prototypes over a temperature.
 
+        With ``assignment="clusterer"`` it is the clusterer's own posterior.
+
         Parameters
         ----------
         X : array-like, tensor or DataFrame
@@ -80,7 +83,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         soft_assignment : ndarray of shape (n_samples, n_clusters_)
             In [0, 1]; rows sum to 1.
         """
-        return self._assign(self._similarity_of(self._check_input(X)))
+        return self._assignment_of(self._check_input(X))
 
     def transform(self, X):
         """Transform samples to what `output` names.
@@ -103,8 +106,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return self._embed(X)
         if self.output == "projection":
             return self._run(self.projection_head_, torch.from_numpy(self._embed(X))).numpy()
-        similarity = self._similarity_of(X)
-        return 1 - similarity if self.output == "distance" else self._assign(similarity)
+        if self.output == "distance":
+            return 1 - self._similarity_of(X)
+        return self._assignment_of(X)
 
     def score_samples(self, X):
         """Tell how clearly each sample belongs to its cluster.
@@ -161,8 +165,15 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             an empty array.
         """
         check_scalar(n, "n", Integral, min_val=1)
-        similarity = self._similarity_of(self._check_input(X))
-        labels = self._closest(similarity)
+        X = self._check_input(X)
+        assign = self._assigner()
+
+        def compare(embedding):
+            return torch.cat([self._cosine(embedding), assign(embedding)], dim=1)
+
+        both = self._run(self.encoder_, X, then=compare).numpy()
+        similarity, assignment = np.split(both, 2, axis=1)
+        labels = assignment.argmax(axis=1)
         found = []
         for label in range(self.n_clusters_):
             members = np.flatnonzero(labels == label)
@@ -197,11 +208,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 f"embedding must have embedding_dim={embedding_dim} columns, got "
                 f"{embedding.shape[1]}. Use what transform returns with output='embedding'."
             )
-        assignment = self._assign(self._similarity(embedding))
-        samples = self._run(
-            self.decoder_, torch.from_numpy(embedding), torch.from_numpy(assignment)
-        )
-        return self._format.to_array(samples)
+        embedding = torch.from_numpy(embedding)
+        assignment = self._run(_AS_IT_IS, embedding, then=self._assigner())
+        return self._format.to_array(self._run(self.decoder_, embedding, assignment))
 
     @available_if(_returns_embedding)
     def inverse_transform(self, X):
@@ -285,7 +294,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         covariance = self.embedding_covariances_[label].astype(np.float64)
         drawn = rng.multivariate_normal(mean, covariance, size=count)
         for _ in range(_REDRAWS):
-            assigned = self._closest(self._similarity(drawn.astype(np.float32)))
+            assigned = self._closest(drawn.astype(np.float32))
             strays = np.flatnonzero(assigned != label)
             if len(strays) == 0:
                 break
@@ -359,44 +368,50 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         device = choose_device(self.device)
         if not _is_on(network, device):  # a model trained elsewhere comes from the disk on the CPU
             network.to(device)
-        starts = range(0, len(inputs[0]), self.batch_size)
-        batches = (slice(start, start + self.batch_size) for start in starts)
+        n_samples, outputs = len(inputs[0]), None
         with torch.no_grad():
-            outputs = [
-                then(network(*(each[batch].to(device) for each in inputs)).cpu())
-                for batch in batches
-            ]
-        return torch.cat(outputs)
+            for start in range(0, n_samples, self.batch_size):
+                batch = slice(start, start + self.batch_size)
+                output = then(network(*(each[batch].to(device) for each in inputs)).cpu())
+                # One block for all: small ones would settle in the gaps that the next batch needs.
+                if outputs is None:
+                    outputs = output.new_empty((n_samples, *output.shape[1:]))
+                outputs[batch] = output
+        return outputs
 
     def _similarity_of(self, X):
         """Cosines of `Samples` to the prototypes, (n_samples, n_clusters_)."""
         return self._run(self.encoder_, X, then=self._cosine).numpy()
 
+    def _assignment_of(self, X):
+        """Soft assignments of `Samples`, (n_samples, n_clusters_)."""
+        return self._run(self.encoder_, X, then=self._assigner()).numpy()
+
     def _labels_of(self, X):
-        """Closest prototypes of `Samples`, (n_samples,); the cosines are not kept."""
+        """Clusters of `Samples`, (n_samples,); their soft assignments are not kept."""
+        return self._run(self.encoder_, X, then=self._labeller()).numpy()
 
-        def closest(embedding):
-            return torch.from_numpy(self._closest(self._cosine(embedding).numpy()))
+    def _closest(self, embedding):
+        """Clusters of embeddings, in the batches of `_labels_of`, so that both give the same."""
+        return self._run(_AS_IT_IS, torch.from_numpy(embedding), then=self._labeller()).numpy()
 
-        return self._run(self.encoder_, X, then=closest).numpy()
+    def _labeller(self):
+        """Callable from embeddings to their clusters: the argmax of the soft assignment."""
+        assign = self._assigner()
+        return lambda embedding: assign(embedding).argmax(dim=1)
 
-    def _similarity(self, embedding):
-        """Cosines of embeddings to the prototypes, (n_samples, n_clusters_)."""
-        # In the batches of `_similarity_of`, so that both give the same bits.
-        return self._run(_AS_IT_IS, torch.from_numpy(embedding), then=self._cosine).numpy()
+    def _assigner(self, device="cpu"):
+        """Callable from embeddings (n, embedding_dim) to soft assignments, tensors on a device."""
+        if self._posterior is not None:
+            return self._posterior
+        return partial(
+            _prototypes.assign_by_cosine,
+            cluster_centers=torch.tensor(self.cluster_centers_, device=device),
+            assignment_temperature=self.assignment_temperature,
+        )
 
     def _cosine(self, embedding):
         return _prototypes.cosine_similarity(embedding, torch.tensor(self.cluster_centers_))
-
-    def _assign(self, similarity):
-        """Soft assignments of cosines to the prototypes, (n_samples, n_clusters_)."""
-        return _prototypes.soft_assignment(
-            torch.from_numpy(similarity), self.assignment_temperature
-        ).numpy()
-
-    def _closest(self, similarity):
-        """Labels of cosines to the prototypes: the argmax of the soft assignment."""
-        return self._assign(similarity).argmax(axis=1)
 
     # ---- Life as a scikit-learn estimator ----
 

@@ -5,25 +5,79 @@ before they are clustered, and so are the clusters' means.
 """
 
 import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from kneed import KneeLocator
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.covariance import ledoit_wolf
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
-from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
 from ._random import draw_seed, random_state_names
+from .clusterers import CommunityClusterer
 
 #: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.
 CLUSTERED_SAMPLES = 20_000
 SWEEP_SAMPLES = 10_000
 _COLLAPSE_SHARE = 0.95
 _STRUCTURE_MARGIN = 1.1
+
+
+class Found(NamedTuple):
+    """What a search for prototypes found.
+
+    Attributes
+    ----------
+    cluster_centers : ndarray of shape (n_clusters, embedding_dim)
+        Unit vectors: the mean directions of the clusters.
+    labels : ndarray of shape (n_samples,)
+        Of the clusterer, contiguous from 0; noise is in the closest cluster.
+    clusterer : estimator
+        Fitted.
+    elbow : dict or None
+        None where there was no search for one.
+    """
+
+    cluster_centers: np.ndarray
+    labels: np.ndarray
+    clusterer: Any
+    elbow: dict | None
+
+
+class Posterior:
+    """Soft assignment by a fitted clusterer's own ``predict_proba``.
+
+    Clusters that are no sample's most probable one are left out.
+
+    Parameters
+    ----------
+    clusterer : estimator
+        Fitted to normalised embeddings.
+    embedding : ndarray of shape (n_samples, embedding_dim)
+        Those it was fitted to.
+    """
+
+    def __init__(self, clusterer, embedding):
+        self.clusterer = clusterer
+        self.kept, self.labels = np.unique(
+            clusterer.predict_proba(normalize(embedding)).argmax(axis=1), return_inverse=True
+        )
+
+    def __call__(self, embedding):
+        """Assign embeddings (n, embedding_dim) softly, (n, n_clusters), as tensors."""
+        unit = normalize(embedding.cpu().numpy())
+        probability = self.clusterer.predict_proba(unit)[:, self.kept]
+        # All of a sample's probability may be on what was left out.
+        total = probability.sum(axis=1, keepdims=True)
+        uniform = np.full_like(probability, 1 / len(self.kept))
+        probability = np.divide(probability, total, out=uniform, where=total > 0)
+        return torch.from_numpy(probability.astype(np.float32)).to(embedding.device)
 
 
 def cosine_similarity(embedding, cluster_centers):
@@ -36,6 +90,12 @@ def soft_assignment(similarity, assignment_temperature):
     # Relative to the closest prototype, so that no temperature overflows.
     margin = similarity - similarity.amax(dim=1, keepdim=True)
     return (margin / assignment_temperature).softmax(dim=1)
+
+
+def assign_by_cosine(embedding, cluster_centers, assignment_temperature):
+    """Assign embeddings (n, embedding_dim) softly to unit prototypes, as tensors."""
+    similarity = cosine_similarity(embedding, cluster_centers)
+    return soft_assignment(similarity, assignment_temperature)  # (n, n_clusters)
 
 
 def simplified_silhouette(similarity):
@@ -64,11 +124,16 @@ def simplified_silhouette(similarity):
 def number_parameter(clusterer):
     """Name of the parameter that sets a clusterer's number of clusters, or None.
 
-    One that is None (a distance threshold decides in its place) sets nothing.
+    One that is None (a distance threshold decides in its place) sets nothing. Of a pipeline it is
+    that of the last step.
     """
+    prefix = ""
+    while hasattr(clusterer, "steps"):
+        step, clusterer = clusterer.steps[-1]
+        prefix += f"{step}__"
     params = clusterer.get_params(deep=False)
     names = ("n_clusters", "n_components")
-    return next((name for name in names if params.get(name) is not None), None)
+    return next((prefix + name for name in names if params.get(name) is not None), None)
 
 
 def check_clusterer(clusterer, n_clusters, n_samples):
@@ -77,7 +142,7 @@ def check_clusterer(clusterer, n_clusters, n_samples):
         clusterer = clone(clusterer)
         if hasattr(clusterer, "_validate_params"):
             clusterer._validate_params()
-    if n_clusters == "elbow":
+    if n_clusters in ("elbow", "auto"):
         return
     if n_clusters > n_samples:
         raise ValueError(
@@ -91,17 +156,63 @@ def check_clusterer(clusterer, n_clusters, n_samples):
         )
     if clusterer is not None and number_parameter(clusterer) is None:
         raise ValueError(
-            "n_clusters must stay 'elbow' with a clusterer that finds the number by itself, got "
-            f"{n_clusters} with {clusterer!r}. Leave it out."
+            "n_clusters must be 'elbow' or 'auto' with a clusterer that finds the number by "
+            f"itself, got {n_clusters} with {clusterer!r}. Leave it out."
         )
 
 
-def subset(samples, rng):
-    """Draw the samples that are clustered, in their order; all, where there are few enough."""
-    if len(samples) <= CLUSTERED_SAMPLES:
-        return samples
-    drawn = rng.choice(len(samples), CLUSTERED_SAMPLES, replace=False)
-    return Subset(samples, np.sort(drawn))
+def check_assignment(assignment, clusterer, n_clusters, refinement_epochs):
+    """Raise where the clusterer's own posterior is asked for, and there is none."""
+    if assignment != "clusterer":
+        return
+    if refinement_epochs > 0:
+        raise ValueError(
+            "assignment must be 'cosine' with refinement_epochs > 0, which train the embedding "
+            "away from what the clusterer saw, got 'clusterer'. Pass refinement_epochs=0."
+        )
+    if not hasattr(_default_clusterer(clusterer, n_clusters, 2), "predict_proba"):
+        raise ValueError(
+            "assignment='clusterer' needs a clusterer with predict_proba, got clusterer="
+            f"{clusterer!r} with n_clusters={n_clusters!r}. Pass n_clusters='auto', or one of "
+            "sklearn_cae.clusterers."
+        )
+
+
+def draw_clustered(n_samples, rng):
+    """Draw the indices of the samples that are clustered, ascending; all, where few enough."""
+    if n_samples <= CLUSTERED_SAMPLES:
+        return np.arange(n_samples)
+    return np.sort(rng.choice(n_samples, CLUSTERED_SAMPLES, replace=False))
+
+
+class NearestClustered:
+    """The nearest of the clustered samples, by cosine.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_clustered, embedding_dim)
+    n_neighbors : int
+        At most; one less than there are.
+    """
+
+    def __init__(self, embedding, n_neighbors):
+        # One more, since a clustered sample is its own nearest one.
+        self.n_neighbors = min(n_neighbors + 1, len(embedding))
+        self.neighbors = NearestNeighbors(algorithm="brute").fit(normalize(embedding))
+
+    def __call__(self, embedding):
+        """Find positions in the clustered embeddings, (n, n_neighbors + 1), the nearest first."""
+        unit = normalize(embedding.numpy())
+        return torch.from_numpy(
+            self.neighbors.kneighbors(unit, self.n_neighbors, return_distance=False)
+        )
+
+
+def without_itself(neighbors):
+    """Leave each sample out of its own neighbours, or else the farthest one."""
+    is_itself = neighbors == np.arange(len(neighbors))[:, None]
+    last = np.argsort(is_itself, axis=1, kind="stable")
+    return np.take_along_axis(neighbors, last, axis=1)[:, :-1]
 
 
 def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verbose=0):
@@ -111,9 +222,10 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     ----------
     embedding : ndarray of shape (n_samples, embedding_dim)
     clusterer : estimator or None
-        None is KMeans.
-    n_clusters : int or "elbow"
-        With "elbow", a clusterer that has no parameter for it finds the number by itself.
+        None is `CommunityClusterer` with "auto", and KMeans without.
+    n_clusters : int, "elbow" or "auto"
+        With "auto", the clusterer's own parameter stays as it is. With "elbow", a clusterer that
+        has no parameter for it finds the number by itself.
     max_clusters : int
         Upper end of the search for an elbow.
     rng : RandomState
@@ -122,19 +234,27 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
 
     Returns
     -------
-    cluster_centers : ndarray of shape (n_clusters, embedding_dim)
-        Unit vectors.
-    elbow : dict or None
-        None where there was no search.
+    found : Found
     """
     unit = normalize(embedding)
-    clusterer = KMeans(n_init=5) if clusterer is None else clusterer
+    clusterer = _default_clusterer(clusterer, n_clusters, max_clusters)
     elbow = None
     if n_clusters == "elbow" and number_parameter(clusterer) is not None:
         elbow = find_elbow(unit, clusterer, max_clusters, rng, verbose=verbose)
         n_clusters = elbow["best"]
-    means, _ = _cluster(unit, clusterer, n_clusters, rng)
-    return normalize(means).astype(np.float32), elbow
+    model, labels = _cluster(unit, clusterer, n_clusters, rng)
+    cluster_centers = mean_directions(unit, labels)
+    noise = labels < 0
+    labels[noise] = (unit[noise] @ cluster_centers.T).argmax(axis=1)
+    return Found(cluster_centers, labels, model, elbow)
+
+
+def _default_clusterer(clusterer, n_clusters, max_clusters):
+    if clusterer is not None:
+        return clusterer
+    if n_clusters == "auto":
+        return CommunityClusterer(max_clusters=max_clusters)
+    return KMeans(n_init=5)
 
 
 def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
@@ -254,34 +374,42 @@ def cluster_gaussians(embedding, labels, variance=None):
     return np.array(means, dtype=np.float32), np.array(covariances, dtype=np.float32)
 
 
+def mean_directions(embedding, labels):
+    """Average each cluster's normalised members, and normalise: (n_clusters, embedding_dim)."""
+    return normalize(_means(normalize(embedding), labels)).astype(np.float32)
+
+
+def _means(embedding, labels):
+    """Mean of each cluster's members, (n_clusters, embedding_dim); noise (-1) is in none."""
+    return np.stack([embedding[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+
+
 def _cluster(unit, clusterer, n_clusters, rng):
-    """Mean of each cluster's members, and the inertia around them. Noise (-1) is left out."""
+    """Fit a clone; give it and its labels, contiguous from 0, noise as -1."""
     name = number_parameter(clusterer)
     model = clone(clusterer)
-    if name is not None:
+    if name is not None and n_clusters != "auto":
         model.set_params(**{name: n_clusters})
     params = model.get_params()
     unseeded = {key: draw_seed(rng) for key in random_state_names(params) if params[key] is None}
     labels = np.asarray(model.set_params(**unseeded).fit_predict(unit))
-    found = np.unique(labels[labels >= 0])
-    if len(found) == 0:
+    is_noise = labels < 0
+    if is_noise.all():
         warnings.warn(
             f"The clusterer {clusterer!r} called every sample noise: one prototype, the mean of "
             "all, stands for them.",
             ConvergenceWarning,
             stacklevel=2,
         )
-        labels, found = np.zeros(len(unit), dtype=int), [0]
-    means, inertia = [], 0.0
-    for label in found:
-        members = unit[labels == label]
-        means.append(members.mean(axis=0))
-        inertia += np.square(members - means[-1]).sum()
-    return np.stack(means), inertia
+        return model, np.zeros(len(unit), dtype=int)
+    found, contiguous = np.unique(labels, return_inverse=True)
+    return model, contiguous - np.count_nonzero(found < 0)
 
 
 def _score(unit, clusterer, n_clusters, rng):
-    means, inertia = _cluster(unit, clusterer, n_clusters, rng)
+    _, labels = _cluster(unit, clusterer, n_clusters, rng)
+    means, members = _means(unit, labels), labels >= 0
+    inertia = np.square(unit[members] - means[labels[members]]).sum()
     return inertia, simplified_silhouette(unit @ normalize(means).T).mean()
 
 

@@ -1,6 +1,6 @@
-"""The two nets of Algorithm 1, and the iterator that feeds them views.
+"""How a phase is trained: batches of views, a skorch net, its callbacks, its device.
 
-Both override only hooks that skorch declares safe; the training loop is skorch's.
+Only hooks that skorch declares safe are overridden; the training loop is skorch's.
 """
 
 import math
@@ -17,61 +17,13 @@ from skorch.history import History
 from torch import nn
 from tqdm.auto import tqdm
 
-from ._prototypes import cosine_similarity, soft_assignment
 from .augmentations import PRESETS, ImageViews, VectorViews
-from .losses import nt_xent_loss
-from .optim import LARS, learning_rate_at
+from .optim import LARS
 
 OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
 PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
 _FEW_SAMPLES = 16
 _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
-
-
-class ContrastiveAutoencoder(nn.Module):
-    """Encoder, projection head and decoder: what the warm-up updates.
-
-    Parameters
-    ----------
-    encoder, projection_head, decoder : nn.Module
-    log_variance_head : nn.Module or None
-        From the embedding to the log-variance of a Gaussian around it, in the variational setting.
-    generator : torch.Generator
-        Of the reparametrisation's noise, on the CPU.
-    """
-
-    def __init__(self, encoder, projection_head, decoder, log_variance_head, generator):
-        super().__init__()
-        self.encoder = encoder
-        self.projection_head = projection_head
-        self.decoder = decoder
-        self.log_variance_head = log_variance_head
-        self.generator = generator
-
-    def forward(self, views):
-        """Give the projection, the reconstruction, and the posterior's mean and log-variance."""
-        embedding, mean, log_variance = encode(
-            self.encoder, self.log_variance_head, views, generator=self.generator
-        )  # (2 * n, embedding_dim)
-        return self.projection_head(embedding), self.decoder(embedding), mean, log_variance
-
-
-def reparametrise(mean, log_variance, generator):
-    """Draw from N(mean, exp(log_variance)); the mean itself where there is no variance."""
-    if log_variance is None:
-        return mean
-    noise = torch.randn(mean.shape, generator=generator).to(mean.device, non_blocking=True)
-    return mean + noise * (log_variance.float() / 2).exp()
-
-
-def encode(encoder, log_variance_head, views, *, generator):
-    """Embed views, and give the mean and log-variance that the embedding was drawn from.
-
-    Without a head of the log-variance (None) the embedding is the mean.
-    """
-    mean = encoder(views)
-    log_variance = None if log_variance_head is None else log_variance_head(mean)
-    return reparametrise(mean, log_variance, generator), mean, log_variance
 
 
 class ViewBatches:
@@ -101,15 +53,61 @@ class ViewBatches:
         # One sample alone has no negative, and no batch statistics: it joins the batch before.
         if len(order) - starts[-1] == 1 and len(starts) > 1:
             del starts[-1]
-        batches = np.split(order, starts[1:])
-        for samples in self._read(batches):
-            yield self.augment(samples.repeat(2, *[1] * (samples.ndim - 1)), self.generator), None
+        batches = [self.indices(batch) for batch in np.split(order, starts[1:])]
+        for batch, samples in zip(batches, self._read(batches), strict=True):
+            yield self.augment(self.pair(samples), self.generator), self.targets(batch)
+
+    def indices(self, batch):
+        """Name the samples that are read for a batch."""
+        return batch
+
+    def pair(self, samples):
+        """Put two of each sample into one batch."""
+        return samples.repeat(2, *[1] * (samples.ndim - 1))
+
+    def targets(self, batch):
+        """Give what skorch calls y: nothing."""
+        return None
 
     def _read(self, batches):
         if torch.device(self.device).type != "cuda":
             return (self.dataset[batch].to(self.device) for batch in batches)
         pinned = read_ahead(lambda batch: self.dataset[batch].pin_memory(), batches)
         return (samples.to(self.device, non_blocking=True) for samples in pinned)
+
+
+class NeighborBatches(ViewBatches):
+    """Batches of a view of each sample and of one of its neighbours, with the labels of both.
+
+    Parameters
+    ----------
+    dataset, batch_size, augment, generator, device
+        Of `ViewBatches`.
+    neighbors : ndarray of shape (n_samples, n_neighbors)
+        Of each sample, as indices into the data set.
+    labels : ndarray of shape (n_samples,)
+        Cluster of each sample.
+    """
+
+    def __init__(self, *args, neighbors, labels, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.neighbors = neighbors
+        self.labels = labels
+
+    def indices(self, batch):
+        """Follow the samples by a random neighbour of each."""
+        chosen = torch.randint(
+            self.neighbors.shape[1], (len(batch),), generator=self.generator
+        ).numpy()
+        return np.concatenate([batch, self.neighbors[batch, chosen]])
+
+    def pair(self, samples):
+        """Leave the samples as they are: they come in pairs."""
+        return samples
+
+    def targets(self, batch):
+        """Give the labels of samples and neighbours."""
+        return torch.from_numpy(self.labels[batch]).to(self.device, non_blocking=True)
 
 
 def read_ahead(read, batches):
@@ -123,8 +121,8 @@ def read_ahead(read, batches):
         yield ahead.result()
 
 
-class _Net(NeuralNet):
-    """What both phases share: quiet skorch, autocast, losses kept on the device for an epoch."""
+class PhaseNet(NeuralNet):
+    """What all phases share: quiet skorch, autocast, losses kept on the device for an epoch."""
 
     def __init__(self, module, *, precision="float32", **kwargs):
         super().__init__(
@@ -155,94 +153,6 @@ class _Net(NeuralNet):
         """
         for name, loss in losses.items():
             self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()
-
-
-class WarmUpNet(_Net):
-    """Phase one: L = L_contrastive + alpha * L_recon, for encoder, head and decoder.
-
-    In the variational setting L_recon + kl_weight * KL, with a ramp, stands for L_recon: alpha
-    weighs the autoencoder's objective, whatever it is.
-
-    Parameters
-    ----------
-    module : ContrastiveAutoencoder
-    temperature, reconstruction_weight, kl_weight : float
-    **kwargs
-        Of `_Net`.
-    """
-
-    def __init__(self, module, *, temperature, reconstruction_weight, kl_weight, **kwargs):
-        super().__init__(module, **kwargs)
-        self.temperature = temperature
-        self.reconstruction_weight = reconstruction_weight
-        self.kl_weight = kl_weight
-
-    def infer(self, x, **fit_params):
-        """Encode, project and decode views."""
-        with self.autocast():
-            return self.module_(x)
-
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Sum the losses of the warm-up."""
-        projection, reconstruction, mean, log_variance = y_pred
-        contrastive = nt_xent_loss(*projection.chunk(2), self.temperature)
-        reconstruction = self.reconstruction_loss(reconstruction, X)
-        self.record(len(X), contrastive_loss=contrastive, reconstruction_loss=reconstruction)
-        if log_variance is None:
-            return contrastive + self.reconstruction_weight * reconstruction
-        kl = kl_divergence(mean.float(), log_variance.float())
-        self.record(len(X), kl_loss=kl)
-        ramp = len(self.history) / self.max_epochs
-        variational = reconstruction + ramp * self.kl_weight * kl
-        return contrastive + self.reconstruction_weight * variational
-
-
-def kl_divergence(mean, log_variance):
-    """KL(N(mean, exp(log_variance)) || N(0, 1)), a mean over dimensions as the MSE is over pixels.
-
-    Summed over dimensions it outweighs such an MSE: all but one of 128 dimensions then hold noise.
-    """
-    terms = mean.square() + log_variance.exp() - 1 - log_variance
-    return terms.mean() / 2
-
-
-class ConditioningNet(_Net):
-    """Phase two: MSE of the views decoded under their soft assignment, for the decoder alone.
-
-    The encoder is no module of this net, so that nothing here can update it, its buffers included.
-
-    Parameters
-    ----------
-    module : ConditionalDecoder
-    encode : callable
-        Views to what `encode` gives: the embedding is decoded, its mean is assigned.
-    cluster_centers : Tensor of shape (n_clusters, embedding_dim)
-        On the net's device.
-    assignment_temperature : float
-    **kwargs
-        Of `_Net`.
-    """
-
-    def __init__(self, module, *, encode, cluster_centers, assignment_temperature, **kwargs):
-        super().__init__(module, **kwargs)
-        self.encode = encode
-        self.cluster_centers = cluster_centers
-        self.assignment_temperature = assignment_temperature
-
-    def infer(self, x, **fit_params):
-        """Encode views with the frozen encoder, assign them softly, decode."""
-        with torch.no_grad(), self.autocast():
-            embedding, mean, _ = self.encode(x)
-        similarity = cosine_similarity(mean.float(), self.cluster_centers)
-        assignment = soft_assignment(similarity, self.assignment_temperature)
-        with self.autocast():
-            return self.module_(embedding, assignment)
-
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Reconstruction loss of both views."""
-        loss = self.reconstruction_loss(y_pred, X)
-        self.record(len(X), reconstruction_loss=loss)
-        return loss
 
 
 class _EpochMeans(Callback):
@@ -293,8 +203,11 @@ class _ProgressBar(Callback):
         self.bar_.close()
 
 
-def phase_callbacks(phase, *, first_epoch, n_epochs, peak, verbose, user_callbacks):
-    """Callbacks of one phase: the schedule over both phases, the history, the user's own."""
+def phase_callbacks(phase, *, schedule, verbose, user_callbacks):
+    """Callbacks of one phase: the schedule, the history, the user's own.
+
+    `schedule` gives the factor of the learning rate from the epoch of the phase.
+    """
     callbacks = [
         ("stop_on_nan", _StopOnNaN()),
         ("epoch_means", _EpochMeans()),
@@ -303,7 +216,7 @@ def phase_callbacks(phase, *, first_epoch, n_epochs, peak, verbose, user_callbac
             LRScheduler(
                 torch.optim.lr_scheduler.LambdaLR,
                 event_name="learning_rate",
-                lr_lambda=lambda epoch: learning_rate_at(first_epoch + epoch, n_epochs, peak),
+                lr_lambda=schedule,
             ),
         ),
     ]

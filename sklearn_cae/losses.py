@@ -1,4 +1,4 @@
-"""The contrastive loss, as one pure function of tensors."""
+"""The losses of the phases, each one pure function of tensors."""
 
 import torch
 import torch.nn.functional as F
@@ -50,3 +50,45 @@ def nt_xent_loss(projection_a: Tensor, projection_b: Tensor, temperature: float 
     similarity = similarity.masked_fill(itself, -torch.inf)
     positive = torch.arange(2 * n, device=z.device).roll(n)  # anchor i < n finds its pair at i + n
     return F.cross_entropy(similarity, positive)
+
+
+def agreement_loss(
+    log_assignment_a: Tensor, log_assignment_b: Tensor, entropy_weight: float = 2.0
+) -> Tensor:
+    r"""Disagreement of two soft assignments of each sample, less the spread of all of them.
+
+    .. math::
+        -\frac{1}{N} \sum_i \log \langle p_i, q_i \rangle - w H(\bar p)
+
+    where H is the entropy of the mean assignment over both: as in SCAN [1]_, agreement alone would
+    be reached by a single cluster.
+
+    Parameters
+    ----------
+    log_assignment_a, log_assignment_b : Tensor of shape (n_samples, n_clusters)
+        Logarithms of soft assignments; row i of both belongs to sample i, or to it and a neighbour.
+    entropy_weight : float, default=2.0
+        Weight of the entropy: the higher, the more are clusters of equal size preferred.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        At least ``-entropy_weight * log(n_clusters)``, reached where all agree, surely, on clusters
+        of equal size.
+
+    References
+    ----------
+    .. [1] Van Gansbeke et al., "SCAN: learning to classify images without labels", ECCV 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_cae.losses import agreement_loss
+    >>> log_assignment = torch.eye(4).clamp_min(1e-30).log()
+    >>> print(f"{agreement_loss(log_assignment, log_assignment):.4f}")  # -2 log(4)
+    -2.7726
+    """
+    agreement = torch.logsumexp(log_assignment_a + log_assignment_b, dim=1).mean()
+    mean = torch.cat([log_assignment_a, log_assignment_b]).exp().mean(dim=0)  # (n_clusters,)
+    entropy = torch.special.entr(mean).sum()
+    return -agreement - entropy_weight * entropy

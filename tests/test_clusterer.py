@@ -1,6 +1,7 @@
 """Fitting: Algorithm 1, its inputs, its warnings, and that it repeats."""
 
 import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -11,12 +12,13 @@ from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
 
-from sklearn_cae import ContrastiveAutoencoderClusterer, _prototypes
-from sklearn_cae import _training as training
+from sklearn_cae import ContrastiveAutoencoderClusterer, _clusterer, _prototypes
 from sklearn_cae.augmentations import ImageViews
+from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import Encoder
 
@@ -125,7 +127,7 @@ def test_the_encoder_is_bit_equal_before_and_after_phase_two(toy_images, make_qu
     with_phase_two = make_quick(encoder=NormalisedEncoder, conditioning_epochs=2)
     # The schedule counts both phases: hold its curve, and so the warm-up, by hand.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "learning_rate_at", lambda epoch, n_epochs, peak: peak)
+        patch.setattr(_clusterer, "learning_rate_at", lambda epoch, n_epochs, peak: peak)
         without.fit(X)
         with_phase_two.fit(X)
     before, after = states(without), states(with_phase_two)
@@ -386,6 +388,85 @@ def test_own_clusterers(toy_images, make_quick, clusterer):
     assert not hasattr(clusterer, "labels_")
 
 
+def test_the_number_can_be_left_to_the_clusterer(toy_images, make_quick):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = make_quick(n_clusters="auto", max_clusters=5).fit(toy_images[0])
+    assert isinstance(model.clusterer_, CommunityClusterer)
+    assert model.clusterer_.max_clusters == 5
+    assert 1 <= model.n_clusters_ <= model.clusterer_.n_clusters_
+    assert model.elbow_ is None
+    four = make_quick(n_clusters="auto", clusterer=KMeans(4, n_init=1)).fit(toy_images[0])
+    assert four.n_clusters_ == 4
+
+
+@pytest.mark.parametrize(
+    "clusterer", [MixtureClusterer(n_dims=4), CommunityClusterer()], ids=lambda c: type(c).__name__
+)
+def test_samples_are_assigned_by_the_clusterer(toy_images, make_quick, clusterer):
+    X, _ = toy_images
+    model = make_quick(n_clusters=6, clusterer=clusterer, assignment="clusterer").fit(X)
+    unit = normalize(copy.copy(model).set_params(output="embedding").transform(X))
+    np.testing.assert_allclose(
+        model.predict_proba(X), model.clusterer_.predict_proba(unit), rtol=1e-4, atol=1e-5
+    )
+    assert np.array_equal(model.predict(X), model.predict_proba(X).argmax(axis=1))
+    assert np.array_equal(model.predict(X), model.labels_)
+    for label in range(model.n_clusters_):
+        mean = unit[model.labels_ == label].mean(axis=0)
+        np.testing.assert_allclose(
+            model.cluster_centers_[label], mean / np.linalg.norm(mean), rtol=1e-4, atol=1e-5
+        )
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict(X), model.labels_)
+    assert model.decode_prototypes().shape == (model.n_clusters_, 16, 16)
+
+
+def test_a_refined_model_is_one_like_any_other(toy_images, make_quick):
+    X, _ = toy_images
+    model = make_quick(refinement_epochs=2).fit(X)
+    phases = [row["phase"] for row in model.history_]
+    assert phases == ["warm_up"] * 3 + ["refinement"] * 2 + ["conditioning"] * 2
+    assert [row["epoch"] for row in model.history_] == list(range(1, 8))
+    assert model.n_iter_ == 7
+    assert np.array_equal(model.predict(X), model.labels_)
+    np.testing.assert_allclose(np.linalg.norm(model.cluster_centers_, axis=1), 1, rtol=1e-5)
+    plain = make_quick().fit(X)
+    assert not np.array_equal(
+        states(plain)["encoder_.0.weight"], states(model)["encoder_.0.weight"]
+    )
+    # The learning rate of the other phases is that of a fit without.
+    rates = [row["learning_rate"] for row in model.history_ if row["phase"] != "refinement"]
+    assert rates == [row["learning_rate"] for row in plain.history_]
+    assert_equal_bits(model, make_quick(refinement_epochs=2).fit(X))
+
+
+def test_refinement_makes_assignments_agree_and_sure(toy_images, make_quick):
+    X, _ = toy_images
+    plain, refined = (
+        make_quick(warm_up_epochs=10, refinement_epochs=n, conditioning_epochs=0).fit(X)
+        for n in (0, 15)
+    )
+    assert refined.predict_proba(X).max(axis=1).mean() > plain.predict_proba(X).max(axis=1).mean()
+    assert refined.n_clusters_ == 3
+
+
+def test_refinement_of_many_samples_and_of_two(toy_images, make_quick, monkeypatch):
+    monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 40)
+    model = make_quick(refinement_epochs=1).fit(toy_images[0])
+    assert np.array_equal(model.predict(toy_images[0]), model.labels_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        two = make_quick(n_clusters=1, refinement_epochs=2).fit(toy_images[0][:2])
+    assert two.labels_.tolist() == [0, 0]
+
+
+def test_refinement_of_vectors(make_quick):
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    model = make_quick(refinement_epochs=1).fit(X)
+    assert np.array_equal(model.predict(X), model.labels_)
+
+
 class CountEpochs(Callback):
     """Count the epochs it sees, in its clone's class."""
 
@@ -448,6 +529,10 @@ def test_an_interrupted_warm_up_keeps_what_it_had(toy_images, make_quick):
                 raise KeyboardInterrupt
 
     X, _ = toy_images
+    with pytest.warns(ConvergenceWarning, match="after 1 of 2 epochs of the phase 'refinement'"):
+        model = make_quick(warm_up_epochs=1, refinement_epochs=2, callbacks=[Interrupt()]).fit(X)
+    assert [row["phase"] for row in model.history_] == ["warm_up", "refinement"]
+    assert np.array_equal(model.predict(X), model.labels_)
     with pytest.warns(ConvergenceWarning, match="after 1 of 3 epochs of the phase 'warm_up'"):
         model = make_quick(callbacks=[Interrupt()]).fit(X)
     assert model.n_iter_ == 1
@@ -503,7 +588,7 @@ def test_bad_images(make_quick, X, error, message):
     [
         ({"n_clusters": 0}, "n_clusters"),
         ({"n_clusters": 21}, "n_clusters must be at most n_samples=20, got 21"),
-        ({"n_clusters": "auto"}, "n_clusters"),
+        ({"n_clusters": "knee"}, "n_clusters"),
         ({"max_clusters": 1}, "max_clusters"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": -1.0}, "temperature"),
@@ -518,7 +603,15 @@ def test_bad_images(make_quick, X, error, message):
         ({"augmentation": "vector"}, "augmentation must fit images, got 'vector'"),
         ({"encoder": "resnet"}, "encoder"),
         ({"clusterer": "kmeans"}, "clusterer"),
-        ({"clusterer": HDBSCAN(), "n_clusters": 3}, "n_clusters must stay 'elbow'"),
+        ({"clusterer": HDBSCAN(), "n_clusters": 3}, "n_clusters must be 'elbow' or 'auto'"),
+        ({"assignment": "kmeans"}, "assignment"),
+        ({"assignment": "clusterer"}, "needs a clusterer with predict_proba, got clusterer=None"),
+        ({"assignment": "clusterer", "clusterer": HDBSCAN(), "n_clusters": "auto"}, "HDBSCAN"),
+        (
+            {"assignment": "clusterer", "n_clusters": "auto", "refinement_epochs": 1},
+            "assignment must be 'cosine' with refinement_epochs > 0",
+        ),
+        ({"refinement_epochs": -1}, "refinement_epochs"),
         ({"image_shape": (15, 15)}, "image_shape"),
         ({"intensity_range": (1, 0)}, "intensity_range"),
         ({"output": "labels"}, "output"),

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from sklearn_cae.losses import nt_xent_loss
+from sklearn_cae.losses import agreement_loss, nt_xent_loss
 
 
 def naive_nt_xent(a, b, temperature):
@@ -68,3 +68,23 @@ def test_gradient_pulls_the_views_of_a_sample_together():
     before = nt_xent_loss(a, b)
     before.backward()
     assert nt_xent_loss(a.detach() - 0.1 * a.grad, b) < before
+
+
+def test_agreement_loss_by_hand():
+    p = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    q = torch.tensor([[0.6, 0.4], [0.5, 0.5]])
+    agreement = -(math.log(0.9 * 0.6 + 0.1 * 0.4) + math.log(0.2 * 0.5 + 0.8 * 0.5)) / 2
+    first = (0.9 + 0.2 + 0.6 + 0.5) / 4
+    entropy = -(first * math.log(first) + (1 - first) * math.log(1 - first))
+    for weight in (0.0, 2.0):
+        loss = agreement_loss(p.log(), q.log(), weight)
+        assert loss.item() == pytest.approx(agreement - weight * entropy, rel=1e-5)
+
+
+def test_agreement_that_is_far_off_still_has_a_gradient():
+    log_p = torch.tensor([[0.0, -150.0], [-150.0, 0.0]], requires_grad=True)
+    loss = agreement_loss(log_p, log_p.detach().flip(0))
+    loss.backward()
+    assert loss.item() == pytest.approx(150 - math.log(2) - 2 * math.log(2))
+    assert log_p.grad.isfinite().all()
+    assert log_p.grad.abs().sum() > 0

@@ -19,11 +19,14 @@ ALLOWED = {
     "_pictures": set(),
     "plotting": {"_pictures", "_random"},
     "_networks": {"modules"},
-    "_prototypes": {"_random"},
-    "_training": {"_prototypes", "_random", "augmentations", "losses", "optim"},
+    "clusterers": {"_random"},
+    "_prototypes": {"_random", "clusterers"},
+    "_training": {"augmentations", "optim"},
+    "_phases": {"_prototypes", "_training", "losses"},
     "_fitted": {"_images", "_prototypes", "_random", "_training"},
     "_clusterer": {
-        *["_fitted", "_networks", "_prototypes", "_random", "_training", "augmentations"],
+        *["_fitted", "_networks", "_phases", "_prototypes", "_random", "_training"],
+        *["augmentations", "optim"],
     },
 }
 KNOW_SKORCH = {"_training", "_clusterer", "probes"}

@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import normalize
 
 from sklearn_cae import _prototypes
+from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 
 
 def rng(seed=0):
@@ -31,7 +34,7 @@ def test_separate_groups_have_an_elbow(n_clusters):
     embedding, y = separated(n_clusters)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        centers, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
+        centers, _, _, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
     assert elbow["found"]
     assert elbow["knee"] == elbow["best"] == len(centers) == n_clusters
     labels = (normalize(embedding) @ centers.T).argmax(axis=1)
@@ -48,7 +51,7 @@ def test_one_group_has_no_elbow(on_sphere, n_features, seed):
     else:
         embedding += 3  # away from the origin, as embeddings are
     with pytest.warns(UserWarning, match="No elbow was found over 2 to 20 clusters"):
-        centers, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
+        centers, _, _, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
     assert not elbow["found"]
     assert len(centers) == elbow["best"] == elbow["n_clusters"][elbow["silhouette"].argmax()]
 
@@ -80,10 +83,9 @@ def test_the_sweep_takes_a_part_of_many_samples(monkeypatch):
 
 
 def test_a_part_of_very_many_samples_is_clustered(monkeypatch):
-    samples = np.arange(30)
-    assert _prototypes.subset(samples, rng()) is samples
+    assert _prototypes.draw_clustered(30, rng()).tolist() == list(range(30))
     monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 10)
-    drawn = list(_prototypes.subset(samples, rng()))
+    drawn = _prototypes.draw_clustered(30, rng()).tolist()
     assert len(set(drawn)) == 10
     assert drawn == sorted(drawn)
     with pytest.raises(ValueError, match="at most 10, the number of samples that are clustered"):
@@ -93,8 +95,8 @@ def test_a_part_of_very_many_samples_is_clustered(monkeypatch):
 @pytest.mark.parametrize("n_samples", [2, 3, 4])
 def test_few_samples_are_searched_as_far_as_they_go(n_samples):
     with pytest.warns(UserWarning, match="No elbow"):
-        centers, _ = _prototypes.find_prototypes(np.eye(4)[:n_samples], None, "elbow", 20, rng())
-    assert 2 <= len(centers) <= max(2, n_samples - 1)
+        found = _prototypes.find_prototypes(np.eye(4)[:n_samples], None, "elbow", 20, rng())
+    assert 2 <= len(found.cluster_centers) <= max(2, n_samples - 1)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +106,24 @@ def test_few_samples_are_searched_as_far_as_they_go(n_samples):
         (AgglomerativeClustering(), 3),
         (AgglomerativeClustering(n_clusters=None, distance_threshold=3.0), "elbow"),
         (HDBSCAN(min_cluster_size=20, copy=True), "elbow"),
+        (HDBSCAN(min_cluster_size=20, copy=True), "auto"),
+        (KMeans(3), "auto"),
+        (make_pipeline(PCA(5), GaussianMixture(reg_covar=1e-3)), 3),
+        (CommunityClusterer(), "auto"),
+        (CommunityClusterer(), 3),
+        (MixtureClusterer(n_dims=3), "auto"),
+        (None, "auto"),
     ],
 )
 def test_any_clusterer_gives_prototypes(clusterer, n_clusters):
     embedding, y = separated(3)
-    before = clusterer.get_params()
-    centers, elbow = _prototypes.find_prototypes(embedding, clusterer, n_clusters, 20, rng())
-    assert elbow is None
+    before = repr(clusterer)
+    found = _prototypes.find_prototypes(embedding, clusterer, n_clusters, 20, rng())
+    centers = found.cluster_centers
+    assert found.elbow is None
+    assert adjusted_rand_score(y, found.labels) == 1.0
     assert centers.shape == (3, 16)
-    assert clusterer.get_params() == before
+    assert repr(clusterer) == before
     np.testing.assert_allclose(np.linalg.norm(centers, axis=1), 1, rtol=1e-6)
     assert adjusted_rand_score(y, (normalize(embedding) @ centers.T).argmax(axis=1)) == 1.0
 
@@ -130,16 +141,18 @@ class Fixed(ClusterMixin, BaseEstimator):
 
 def test_noise_shapes_no_prototype():
     embedding = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [-5.0, -5.0]])
-    centers, _ = _prototypes.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", 20, rng())
-    np.testing.assert_allclose(centers, np.eye(2))
+    embedding[-1] = [-5.0, -4.0]
+    found = _prototypes.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", 20, rng())
+    np.testing.assert_allclose(found.cluster_centers, np.eye(2))
+    assert found.labels.tolist() == [0, 0, 1, 1, 1]
 
 
 def test_all_noise_becomes_one_prototype():
     with pytest.warns(ConvergenceWarning, match="called every sample noise"):
-        centers, _ = _prototypes.find_prototypes(
+        found = _prototypes.find_prototypes(
             np.array([[1.0, 0.0], [0.0, 1.0]]), Fixed([-1, -1]), "elbow", 20, rng()
         )
-    np.testing.assert_allclose(centers, [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
+    np.testing.assert_allclose(found.cluster_centers, [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
 
 
 def test_empty_clusters_are_dropped():
@@ -209,3 +222,22 @@ def test_gaussians_of_clusters():
     variance = np.full_like(embedding, 3.0)
     _, aggregated = _prototypes.cluster_gaussians(embedding, labels, variance)
     np.testing.assert_allclose(aggregated - covariances, [3 * np.eye(2)] * 2, atol=1e-6)
+
+
+def test_neighbours_are_looked_up_among_the_clustered_samples():
+    embedding = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.3], [0.0, 1.0]], dtype=np.float32)
+    nearest = _prototypes.NearestClustered(embedding[:3], n_neighbors=1)(torch.tensor(embedding))
+    assert nearest.tolist() == [[0, 1], [1, 0], [2, 1], [2, 1]]
+    assert _prototypes.without_itself(nearest.numpy()).tolist() == [[1], [0], [1], [2]]
+
+
+def test_the_posterior_leaves_out_what_is_nobodys_best():
+    class Middle:
+        def predict_proba(self, X):
+            p = np.array([[0.5, 0.4, 0.1], [0.2, 0.3, 0.5], [0.0, 1.0, 0.0]])
+            return p[np.argmax(X, axis=1)]
+
+    posterior = _prototypes.Posterior(Middle(), np.eye(3)[:2])
+    assert posterior.labels.tolist() == [0, 1]
+    assigned = posterior(torch.eye(3))
+    torch.testing.assert_close(assigned, torch.tensor([[5 / 6, 1 / 6], [2 / 7, 5 / 7], [0.5, 0.5]]))

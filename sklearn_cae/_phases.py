@@ -1,0 +1,199 @@
+"""The phases: what each one trains, and by which loss."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ._prototypes import cosine_similarity
+from ._training import PhaseNet
+from .losses import agreement_loss, nt_xent_loss
+
+#: Of the refinement: neighbours that a sample may be paired with, and rates of AdamW.
+N_NEIGHBORS = 5
+ENCODER_RATE = 5e-4
+PROTOTYPE_RATE = 1e-2
+
+
+class ContrastiveAutoencoder(nn.Module):
+    """Encoder, projection head and decoder: what the warm-up updates.
+
+    Parameters
+    ----------
+    encoder, projection_head, decoder : nn.Module
+    log_variance_head : nn.Module or None
+        From the embedding to the log-variance of a Gaussian around it, in the variational setting.
+    generator : torch.Generator
+        Of the reparametrisation's noise, on the CPU.
+    """
+
+    def __init__(self, encoder, projection_head, decoder, log_variance_head, generator):
+        super().__init__()
+        self.encoder = encoder
+        self.projection_head = projection_head
+        self.decoder = decoder
+        self.log_variance_head = log_variance_head
+        self.generator = generator
+
+    def forward(self, views):
+        """Give the projection, the reconstruction, and the posterior's mean and log-variance."""
+        embedding, mean, log_variance = encode(
+            self.encoder, self.log_variance_head, views, generator=self.generator
+        )  # (2 * n, embedding_dim)
+        return self.projection_head(embedding), self.decoder(embedding), mean, log_variance
+
+
+def reparametrise(mean, log_variance, generator):
+    """Draw from N(mean, exp(log_variance)); the mean itself where there is no variance."""
+    if log_variance is None:
+        return mean
+    noise = torch.randn(mean.shape, generator=generator).to(mean.device, non_blocking=True)
+    return mean + noise * (log_variance.float() / 2).exp()
+
+
+def encode(encoder, log_variance_head, views, *, generator):
+    """Embed views, and give the mean and log-variance that the embedding was drawn from.
+
+    Without a head of the log-variance (None) the embedding is the mean.
+    """
+    mean = encoder(views)
+    log_variance = None if log_variance_head is None else log_variance_head(mean)
+    return reparametrise(mean, log_variance, generator), mean, log_variance
+
+
+class WarmUpNet(PhaseNet):
+    """Phase one: L = L_contrastive + alpha * L_recon, for encoder, head and decoder.
+
+    In the variational setting L_recon + kl_weight * KL, with a ramp, stands for L_recon: alpha
+    weighs the autoencoder's objective, whatever it is.
+
+    Parameters
+    ----------
+    module : ContrastiveAutoencoder
+    temperature, reconstruction_weight, kl_weight : float
+    **kwargs
+        Of `PhaseNet`.
+    """
+
+    def __init__(self, module, *, temperature, reconstruction_weight, kl_weight, **kwargs):
+        super().__init__(module, **kwargs)
+        self.temperature = temperature
+        self.reconstruction_weight = reconstruction_weight
+        self.kl_weight = kl_weight
+
+    def infer(self, x, **fit_params):
+        """Encode, project and decode views."""
+        with self.autocast():
+            return self.module_(x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Sum the losses of the warm-up."""
+        projection, reconstruction, mean, log_variance = y_pred
+        contrastive = nt_xent_loss(*projection.chunk(2), self.temperature)
+        reconstruction = self.reconstruction_loss(reconstruction, X)
+        self.record(len(X), contrastive_loss=contrastive, reconstruction_loss=reconstruction)
+        if log_variance is None:
+            return contrastive + self.reconstruction_weight * reconstruction
+        kl = kl_divergence(mean.float(), log_variance.float())
+        self.record(len(X), kl_loss=kl)
+        ramp = len(self.history) / self.max_epochs
+        variational = reconstruction + ramp * self.kl_weight * kl
+        return contrastive + self.reconstruction_weight * variational
+
+
+def kl_divergence(mean, log_variance):
+    """KL(N(mean, exp(log_variance)) || N(0, 1)), a mean over dimensions as the MSE is over pixels.
+
+    Summed over dimensions it outweighs such an MSE: all but one of 128 dimensions then hold noise.
+    """
+    terms = mean.square() + log_variance.exp() - 1 - log_variance
+    return terms.mean() / 2
+
+
+class ConditioningNet(PhaseNet):
+    """Phase two: MSE of the views decoded under their soft assignment, for the decoder alone.
+
+    The encoder is no module of this net, so that nothing here can update it, its buffers included.
+
+    Parameters
+    ----------
+    module : ConditionalDecoder
+    encode : callable
+        Views to what `encode` gives: the embedding is decoded, its mean is assigned.
+    assign : callable
+        Embeddings to soft assignments, tensors on the net's device.
+    **kwargs
+        Of `PhaseNet`.
+    """
+
+    def __init__(self, module, *, encode, assign, **kwargs):
+        super().__init__(module, **kwargs)
+        self.encode = encode
+        self.assign = assign
+
+    def infer(self, x, **fit_params):
+        """Encode views with the frozen encoder, assign them softly, decode."""
+        with torch.no_grad(), self.autocast():
+            embedding, mean, _ = self.encode(x)
+        assignment = self.assign(mean.float())
+        with self.autocast():
+            return self.module_(embedding, assignment)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Reconstruction loss of both views."""
+        loss = self.reconstruction_loss(y_pred, X)
+        self.record(len(X), reconstruction_loss=loss)
+        return loss
+
+
+class LearnedPrototypes(nn.Module):
+    """An encoder and prototypes in its embedding: what the refinement updates.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+    cluster_centers : Tensor of shape (n_clusters, embedding_dim)
+    assignment_temperature : float
+    """
+
+    def __init__(self, encoder, cluster_centers, assignment_temperature):
+        super().__init__()
+        self.encoder = encoder
+        self.cluster_centers = nn.Parameter(cluster_centers)
+        self.assignment_temperature = assignment_temperature
+
+    def forward(self, views):
+        """Embed views."""
+        return self.encoder(views)
+
+    def log_assignment(self, embedding):
+        """Give the logarithms of the soft assignments of embeddings, (n_samples, n_clusters)."""
+        similarity = cosine_similarity(embedding, F.normalize(self.cluster_centers))
+        return (similarity / self.assignment_temperature).log_softmax(dim=1)
+
+
+class RefinementNet(PhaseNet):
+    """Between the phases: neighbours shall agree on their cluster, and all clusters be used.
+
+    In its first epoch the labels that the clusterer gave are learned: prototypes and embedding
+    start from them.
+
+    Parameters
+    ----------
+    module : LearnedPrototypes
+    **kwargs
+        Of `PhaseNet`.
+    """
+
+    def infer(self, x, **fit_params):
+        """Give the logarithms of the views' soft assignments."""
+        with self.autocast():
+            embedding = self.module_(x)
+        return self.module_.log_assignment(embedding.float())
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Likelihood of the clusterer's labels first, agreement of neighbours then."""
+        if len(self.history) == 1:
+            loss = F.nll_loss(y_pred, y_true)
+        else:
+            loss = agreement_loss(*y_pred.chunk(2))
+        return loss

@@ -1,0 +1,100 @@
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, make_blobs, make_moons
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer, shared_neighbors
+
+
+@parametrize_with_checks([CommunityClusterer(random_state=0), MixtureClusterer(2, random_state=0)])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_links_are_the_shares_of_neighbours_in_common():
+    X = np.array([[0.0], [1.0], [3.0], [6.0], [10.0]])
+    near = [{0, 1, 2}, {1, 0, 2}, {2, 1, 0}, {3, 2, 4}, {4, 3, 2}]
+    near[2] = {2, 1, 0}
+    links = shared_neighbors(X, 3).toarray()
+    for i in range(5):
+        for j in range(5):
+            is_linked = i != j and (i in near[j] or j in near[i])
+            expected = len(near[i] & near[j]) / len(near[i] | near[j]) if is_linked else 0
+            assert links[i, j] == pytest.approx(expected), (i, j)
+
+
+@pytest.mark.parametrize(("n_samples", "n_clusters"), [(60, 3), (300, 3), (1000, 6), (1000, 15)])
+def test_separate_groups_are_found_and_counted(n_samples, n_clusters):
+    X, y = make_blobs(n_samples, 64, centers=n_clusters, cluster_std=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clusterer = CommunityClusterer(random_state=0).fit(X)
+    assert clusterer.n_clusters_ == n_clusters
+    assert clusterer.search_["found"]
+    assert adjusted_rand_score(y, clusterer.labels_) == 1.0
+    assert (np.diff(np.bincount(clusterer.labels_)) <= 0).all()
+
+
+@pytest.mark.parametrize("n_features", [10, 50])
+@pytest.mark.parametrize("seed", range(2))
+def test_one_gaussian_has_no_stable_communities(n_features, seed):
+    X = np.random.RandomState(seed).normal(size=(800, n_features))
+    with pytest.warns(ConvergenceWarning, match="No number of communities is stable"):
+        clusterer = CommunityClusterer(random_state=0).fit(X)
+    assert not clusterer.search_["found"]
+
+
+def test_groups_of_any_shape_and_new_samples():
+    X, y = make_moons(600, noise=0.05, random_state=0)
+    clusterer = CommunityClusterer(2, random_state=0).fit(X[:400])
+    assert adjusted_rand_score(y[:400], clusterer.labels_) == 1.0
+    assert adjusted_rand_score(y[400:], clusterer.predict(X[400:])) == 1.0
+    probability = clusterer.predict_proba(X)
+    np.testing.assert_allclose(probability.sum(axis=1), 1)
+    assert (probability.argmax(axis=1) == clusterer.predict(X)).all()
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 7, 10, 30, 200])
+def test_any_number_of_clusters_can_be_asked_for(n_clusters):
+    X = load_digits().data[:200]
+    clusterer = CommunityClusterer(n_clusters, random_state=0).fit(X)
+    assert clusterer.n_clusters_ == n_clusters
+    assert np.unique(clusterer.labels_).tolist() == list(range(n_clusters))
+
+
+def test_more_clusters_than_samples_are_refused():
+    with pytest.raises(ValueError, match="n_clusters must be at most the number of samples, 20"):
+        CommunityClusterer(21).fit(np.eye(20))
+
+
+def test_a_part_of_many_samples_makes_the_graph():
+    X, y = make_blobs(600, 16, centers=4, random_state=0)
+    clusterer = CommunityClusterer(max_samples=200, random_state=0).fit(X)
+    assert adjusted_rand_score(y, clusterer.labels_) == 1.0
+    assert len(clusterer._neighbors._fit_X) == 200
+
+
+def elongated(n_samples):
+    """Two thin parallel groups, which KMeans cuts across."""
+    generator = np.random.RandomState(0)
+    y = generator.randint(2, size=n_samples)
+    return generator.normal(size=(n_samples, 2)) * [1.5, 0.2] + 2 * y[:, None] * [0.0, 1.0], y
+
+
+@pytest.mark.parametrize("n_components", [2, "bic"])
+def test_mixtures_find_elongated_groups(n_components):
+    X, y = elongated(500)
+    clusterer = MixtureClusterer(n_components, max_components=5, random_state=0).fit(X)
+    assert adjusted_rand_score(y, clusterer.labels_) == 1.0
+    assert (clusterer.predict(X) == clusterer.labels_).all()
+    np.testing.assert_allclose(clusterer.predict_proba(X).sum(axis=1), 1)
+
+
+def test_mixtures_do_not_depend_on_the_scale():
+    X, y = elongated(300)
+    labels = MixtureClusterer(2, random_state=0).fit(1e-6 * X).labels_
+    assert adjusted_rand_score(y, labels) == 1.0
