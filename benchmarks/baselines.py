@@ -1,0 +1,191 @@
+"""What the method is compared with: pixels, other features, other clusterers, supervision."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from evaluation import flat, rows_of_clusters, rows_of_features, rows_of_predictions
+from kneed import KneeLocator
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from torch import nn
+from torch.nn import functional as F
+
+from sklearn_cae import LinearProbe
+from sklearn_cae.modules import Encoder
+
+PIXEL_CLUSTERS = {"pneumoniamnist": 7, "mnist": 10}
+SQUEEZENET = "squeezenet1_1_imagenet.pth"
+BATCH_SIZE = 256
+
+# ---- nothing learned ----
+
+
+def pixels(dataset, splits, seed):
+    """KMeans, kNN and linear layers on pixels."""
+    features = {split: flat(X) for split, (X, _) in splits.items()}
+    return rows_of_features("pixels", splits, features, PIXEL_CLUSTERS[dataset], seed)
+
+
+def pca(dataset, splits, seed):
+    """Do the same on as many principal components as the embedding has dimensions."""
+    model = PCA(128, random_state=seed).fit(flat(splits["train"][0]))
+    features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
+    return rows_of_features("pca", splits, features, PIXEL_CLUSTERS[dataset], seed)
+
+
+def umap(dataset, splits, seed):
+    """UMAP of the pixels to two dimensions, as its documentation has it, and KMeans."""
+    from umap import UMAP
+
+    model = UMAP(random_state=seed).fit(flat(splits["train"][0]))
+    features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
+    kmeans = KMeans(PIXEL_CLUSTERS[dataset], n_init=5, random_state=seed).fit(features["train"])
+    return rows_of_clusters("umap_kmeans", splits, lambda split: kmeans.predict(features[split]))
+
+
+# ---- features learned elsewhere ----
+
+
+def pretrained(dataset, splits, seed):
+    """Put a linear layer, and KMeans at its elbow, on features of ImageNet.
+
+    The paper's are ResNet18's; where its weights cannot be had, those of a SqueezeNet in the data
+    folder stand in, and give the rows their name.
+    """
+    name, network, prepare = _pretrained_network()
+    features = {split: _run(network, X, prepare) for split, (X, _) in splits.items()}
+    probe = LinearProbe(
+        1.0, epochs=100, learning_rate=1e-4, standardize=False, random_state=seed
+    ).fit(features["train"], splits["train"][1])
+    rows = rows_of_predictions(f"{name}_transfer", splits, lambda s: probe.predict(features[s]))
+    kmeans = kmeans_at_elbow(features["train"], seed)
+    return rows + rows_of_clusters(
+        f"{name}_kmeans", splits, lambda split: kmeans.predict(features[split])
+    )
+
+
+def kmeans_at_elbow(X, seed):
+    """Fit KMeans with 2 to 20 clusters; give that at the knee of the inertia, or else of two."""
+    models = [KMeans(k, n_init=5, random_state=seed).fit(X) for k in range(2, 21)]
+    knee = KneeLocator(
+        range(2, 21), [one.inertia_ for one in models], curve="convex", direction="decreasing"
+    ).knee
+    return models[(knee or 2) - 2]
+
+
+def _pretrained_network():
+    from torchvision import models
+
+    try:
+        network = models.resnet18(weights=models.ResNet18_Weights.IMAGENET1K_V1)
+    except OSError as error:
+        print(f"ResNet18's weights cannot be downloaded ({error}); SqueezeNet 1.1 stands in.")
+        data = Path(os.environ["SKLEARN_CAE_DATA"])
+        network = models.squeezenet1_1()
+        network.load_state_dict(torch.load(data / SQUEEZENET, weights_only=True))
+        pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return "squeezenet", pooled, _as_caffe
+    network.fc = nn.Identity()
+    return "resnet18", network, _as_torchvision
+
+
+def _as_caffe(images):
+    """Blue, green, red from 0 to 255 less their means, at 227 pixels."""
+    mean = torch.tensor([103.939, 116.779, 123.68])[:, None, None]
+    return F.interpolate(255 * images, 227, mode="bilinear").expand(-1, 3, -1, -1) - mean
+
+
+def _as_torchvision(images):
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    return (F.interpolate(images, 224, mode="bilinear").expand(-1, 3, -1, -1) - mean) / std
+
+
+def _run(network, X, prepare=lambda images: images):
+    """Run a network in evaluation mode over images, (n, n_outputs)."""
+    with torch.no_grad():
+        network.eval()
+        return np.concatenate(
+            [network(prepare(batch)).numpy() for batch in as_tensor(X).split(BATCH_SIZE)]
+        )
+
+
+def as_tensor(X):
+    return torch.from_numpy(X)[:, None].float() / 255.0
+
+
+# ---- with all labels ----
+
+
+def resnet18_scratch(dataset, splits, seed):
+    """Train a ResNet18 on the labels, from random weights."""
+    from torchvision.models import resnet18
+
+    n_epochs = {"pneumoniamnist": 30, "mnist": 10}[dataset]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = resnet18(num_classes=10)
+    network.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)  # for small images
+    return _supervised("resnet18_scratch", network, splits, seed, n_epochs)
+
+
+def encoder_supervised(dataset, splits, seed):
+    """Train the paper's encoder and a linear layer on the labels."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = nn.Sequential(Encoder((1, 28, 28)), nn.GELU(), nn.Linear(128, 10))
+    return _supervised("encoder_supervised", network, splits, seed, 30)
+
+
+def _supervised(name, network, splits, seed, n_epochs):
+    fit_classifier(network, *splits["train"], seed, n_epochs)
+    predicted = {split: _run(network, X).argmax(axis=1) for split, (X, _) in splits.items()}
+    return rows_of_predictions(name, splits, predicted.get, epochs=n_epochs)
+
+
+def fit_classifier(network, X, y, seed, n_epochs):
+    """Train with AdamW at 1e-3, decaying by a cosine; no augmentation, no validation."""
+    images, labels = as_tensor(X), torch.from_numpy(np.asarray(y)).long()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_epochs)
+    generator = torch.Generator().manual_seed(seed)
+    network.train()
+    for _ in range(n_epochs):
+        for batch in torch.randperm(len(images), generator=generator).split(BATCH_SIZE):
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(images[batch])
+            loss = F.cross_entropy(logits.float(), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        schedule.step()
+
+
+# ---- other deep clusterers ----
+
+
+def dec(dataset, splits, seed):
+    return _deep_clustering("DEC", splits, seed)
+
+
+def idec(dataset, splits, seed):
+    return _deep_clustering("IDEC", splits, seed)
+
+
+def _deep_clustering(name, splits, seed):
+    """ClustPy's, at its documented settings, given the true number of classes."""
+    from clustpy import deep
+
+    n_classes = len(np.unique(splits["train"][1]))
+    model = getattr(deep, name)(n_classes, random_state=seed).fit(flat(splits["train"][0]))
+    return rows_of_clusters(
+        name.lower(), splits, lambda split: model.predict(flat(splits[split][0]))
+    )
+
+
+JOBS = {
+    job.__name__: job
+    for job in (pixels, pca, umap, pretrained, resnet18_scratch, encoder_supervised, dec, idec)
+}

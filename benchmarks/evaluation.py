@@ -1,0 +1,112 @@
+"""How every row of the tables is judged: one function for all of them."""
+
+import base64
+
+import numpy as np
+from _common import LOADERS
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    accuracy_score,
+    adjusted_rand_score,
+    balanced_accuracy_score,
+    normalized_mutual_info_score,
+    precision_score,
+    recall_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe
+from sklearn_cae.metrics import hungarian_accuracy
+
+SPLITS = {"pneumoniamnist": ("train", "val", "test"), "mnist": ("train", "test")}
+
+
+def load(dataset, max_samples=None):
+    """Give {split: (images, labels)}; `max_samples` of the training images."""
+    splits = {split: LOADERS[dataset](split, return_X_y=True) for split in SPLITS[dataset]}
+    X, y = splits["train"]
+    return {**splits, "train": (X[:max_samples], y[:max_samples])}
+
+
+def rows_of_predictions(model, splits, predict, **extra):
+    """Judge a classifier, `predict` from a split's name to labels, on the held-back splits."""
+    return [
+        {"model": model, "split": split, **extra, **judge(y, predict(split))}
+        for split, (_, y) in splits.items()
+        if split != "train"
+    ]
+
+
+def judge(y_true, y_pred):
+    """Scores, and which samples are right: 8 a byte, for paired comparisons."""
+    right = np.packbits(np.asarray(y_true) == y_pred).tobytes()
+    return {"metrics": classification(y_true, y_pred), "right": base64.b64encode(right).decode()}
+
+
+def classification(y_true, y_pred):
+    """Accuracies, and precision and recall in both averages."""
+    scores = {
+        "accuracy": accuracy_score(y_true, y_pred),
+        "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
+        "majority_baseline": np.bincount(y_true).max() / len(y_true),
+    }
+    for average in ("weighted", "macro"):
+        options = {"average": average, "zero_division": 0}
+        scores[f"precision_{average}"] = precision_score(y_true, y_pred, **options)
+        scores[f"recall_{average}"] = recall_score(y_true, y_pred, **options)
+    return {name: float(value) for name, value in scores.items()}
+
+
+def rows_of_clusters(model, splits, assign):
+    """Judge clusters, `assign` from a split's name to ids: each carries its most frequent label."""
+    ids = {split: np.asarray(assign(split)).reshape(-1, 1) for split in splits}
+    mapper = ClusterLabelMapper(input="labels").fit(ids["train"], splits["train"][1])
+    n_clusters = len(np.unique(ids["train"]))
+    rows = rows_of_predictions(
+        model, splits, lambda split: mapper.predict(ids[split]), n_clusters=n_clusters
+    )
+    for row in rows:
+        y, found = splits[row["split"]][1], ids[row["split"]].ravel()
+        row["metrics"] |= {
+            "nmi": float(normalized_mutual_info_score(y, found)),
+            "ari": float(adjusted_rand_score(y, found)),
+            "hungarian": float(hungarian_accuracy(y, found)),
+        }
+    return rows
+
+
+def rows_of_features(name, splits, features, n_clusters, seed):
+    """Judge features, {split: (n, n_features)}, by KMeans, kNN and linear layers.
+
+    KMeans with `n_clusters`, and with as many clusters as there are classes.
+    """
+    rows = []
+    n_classes = len(np.unique(splits["train"][1]))
+    for k, model in ((n_clusters, f"{name}_kmeans"), (n_classes, f"{name}_kmeans_true_k")):
+        kmeans = KMeans(k, n_init=5, random_state=seed).fit(features["train"])
+        labels = {split: kmeans.predict(X) for split, X in features.items()}
+        rows += rows_of_clusters(model, splits, labels.get)
+    return rows + rows_of_probes(splits, features, seed, prefix=f"{name}_")
+
+
+def rows_of_probes(splits, features, seed, *, prefix="", suffix=""):
+    """Judge features by kNN, by a linear layer on a fifth of the labels, and by one on all."""
+    models = {
+        "knn": KNNProbe(),
+        "knn_euclidean": KNNProbe(metric="euclidean"),
+        "linear": LinearProbe(random_state=seed),
+        "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000)),
+    }
+    rows = []
+    for name, model in models.items():
+        model.fit(features["train"], splits["train"][1])
+        labels = {split: model.predict(X) for split, X in features.items() if split != "train"}
+        rows += rows_of_predictions(f"{prefix}{name}{suffix}", splits, labels.get)
+    return rows
+
+
+def flat(X):
+    """Images as float32 rows in [0, 1]."""
+    return X.reshape(len(X), -1).astype(np.float32) / 255.0
