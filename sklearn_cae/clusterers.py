@@ -24,7 +24,8 @@ from ._random import draw_seed, local_random_state
 
 __all__ = ["CommunityClusterer", "MixtureClusterer"]
 
-RESOLUTIONS = np.geomspace(0.1, 1.0, 13)
+#: Below these, the modularity joins groups that are small beside the whole.
+RESOLUTIONS = np.geomspace(0.3, 1.0, 13)
 _STABLE_STEPS = 2
 _STABLE_RAND = 0.9
 _FINER = 1.5
@@ -37,7 +38,7 @@ class CommunityClusterer(ClusterMixin, BaseEstimator):
     Samples are joined with their nearest neighbours, by the share of neighbours that both have in
     common (Jaccard), and the communities of that graph are found with the Louvain method, as in
     PhenoGraph [1]_. Groups may have any shape. How many communities there are depends on a
-    resolution: it is raised from 0.1 to 1, and the number that stays over the widest range wins,
+    resolution: it is raised from 0.3 to 1, and the number that stays over the widest range wins,
     with the partitions in it agreeing with each other. New samples go where most of their
     neighbours are.
 
