@@ -162,6 +162,42 @@ def render_table1(dataset, split):
     return "\n".join(lines) + "\n"
 
 
+IMAGES = {
+    "reconstruction_warm_up": "after the warm-up",
+    "reconstruction_conditioning": "after conditioning",
+    "reconstruction_shuffled_condition": "after conditioning, other images' assignments",
+    "reconstruction_without_condition": "as many epochs, without a condition",
+    "reconstruction_pca_128": "128 principal components",
+    "few_labels": "classifier, 5 % of the labels",
+    "few_labels_and_samples": "classifier, 5 % of the labels, and samples",
+}
+QUALITY = ("mse", "psnr", "ssim", "accuracy", "balanced_accuracy")
+
+
+def render_images():
+    """Reconstructions, and what samples are good for."""
+    cells = {}
+    for one in json.loads((RESULTS / "table1.json").read_text()):
+        if one["model"] in IMAGES:
+            row = (one["dataset"], one["split"], list(IMAGES).index(one["model"]), one["setting"])
+            cells.setdefault(row, {})[one["metric"]] = one
+    lines = [
+        "| images | split | what | setting | seeds | MSE | PSNR | SSIM | accuracy | balanced |",
+        "|---" * 10 + "|",
+    ]
+    for row, scores in sorted(cells.items()):
+        dataset, split, index, setting = row
+        n_seeds = next(iter(scores.values()))["n_seeds"]
+        shown = " | ".join(
+            f"{scores[name]['mean']:.4g}" if name in scores else "" for name in QUALITY
+        )
+        lines.append(
+            f"| {TITLES[dataset]} | {split} | {list(IMAGES.values())[index]} | {setting} "
+            f"| {n_seeds} | {shown} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 TORCHVISION = "torchvision's transforms, data loader, plain PyTorch"
 SKORCH = "the same transforms, skorch's default net"
 LIGHTLY = "Lightly's transform, loss, optimiser and loop"
@@ -245,6 +281,7 @@ SPEED = {  # tables of the page on performance: a title for each record
         "help": "`python -m sklearn_cae --help`; `import sklearn.base`",
         "search/n_jobs_2": "`GridSearchCV(n_jobs=2)`; `n_jobs=1`",
         "search/n_jobs_2/cold": "the same, starting its processes; `n_jobs=1`",
+        "search/communities": '`n_clusters="auto"` in 10,000 rows; KMeans with 2 to 20 clusters',
         "compiled": "bare warm-up step through `torch.compile`; without",
         "allocator": "bare warm-up step, memory kept; given back to the system",
     },
@@ -293,6 +330,11 @@ def render_machine():
 
 PAGES = {
     "README.md": {"results": render_results},
+    "docs/benchmarks.md": {
+        "pneumoniamnist_val": lambda: render_table1("pneumoniamnist", "val"),
+        "pneumoniamnist_test": lambda: render_table1("pneumoniamnist", "test"),
+        "images": render_images,
+    },
     "docs/performance.md": {
         "machine": render_machine,
         "profile": render_profile,

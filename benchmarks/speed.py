@@ -21,6 +21,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from _common import RESULTS, describe_run, images, in_turn, record, seconds
 from bare import PHASES, WarmUp
@@ -35,12 +36,16 @@ from peers import (
     kornia_views,
     time_epochs,
 )
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import normalize
 from whole_fits import fits, growth
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae._training import choose_device, choose_precision
 from sklearn_cae.augmentations import PRESETS
+from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
 
 N_STEPS = 18  # whole batches in PneumoniaMNIST's training images
@@ -310,9 +315,34 @@ def search(options):
     ]
 
 
+def communities(options):
+    """Look for a number of communities, against KMeans with every number, in 10 000 rows."""
+    X = images("mnist", 10_000).reshape(10_000, -1) / np.float32(255)
+    X = normalize(PCA(128, random_state=0).fit_transform(X))
+
+    def sweep():
+        for k in range(2, 21):
+            KMeans(k, n_init=5, random_state=0).fit(X)
+
+    runs = {"auto": lambda: CommunityClusterer(random_state=0).fit(X), "elbow": sweep}
+    times = in_turn(runs, 2)
+    return [record("search/communities", times["auto"], times["elbow"], "s a search")]
+
+
 # ---- what runs, and what is written ----
 
-IN_ORDER = (limit, peers, inference, startup, allocator, compiled, search, growth, fits)
+IN_ORDER = (
+    limit,
+    peers,
+    inference,
+    startup,
+    allocator,
+    compiled,
+    search,
+    communities,
+    growth,
+    fits,
+)
 SECTIONS = {section.__name__: section for section in IN_ORDER}
 
 

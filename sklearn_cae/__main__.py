@@ -57,9 +57,9 @@ def _parse(arguments):
     )
     parser.add_argument(
         "--n-clusters",
-        type=lambda text: text if text == "elbow" else int(text),
+        type=lambda text: text if text in ("elbow", "auto") else int(text),
         default="elbow",
-        help="a number, or elbow to find one (the default)",
+        help="a number, or how to find one: elbow (the default) or auto",
     )
     parser.add_argument("--max-samples", type=int, help="train on the first so many images only")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")

@@ -52,7 +52,7 @@ class CommunityClusterer(ClusterMixin, BaseEstimator):
     max_clusters : int, default=20
         Largest number that "auto" may find.
     max_samples : int, default=10_000
-        At most so many samples, drawn at random, make the graph (in the better part of a minute);
+        At most so many samples, drawn at random, make the graph;
         the others are assigned as new ones are.
     random_state : int, RandomState instance or None, default=None
         Seeds the Louvain method; None is fresh entropy.
