@@ -23,7 +23,7 @@ class KeepWarmDecoder(Callback):
 
     def on_train_end(self, net, **kwargs):
         if hasattr(net.module_, "projection_head"):
-            type(self).decoder = copy.deepcopy(net.module_.decoder).eval()
+            type(self).decoder = copy.deepcopy(net.module_.decoder).eval().cpu()
 
 
 class WithoutCondition(Callback):
@@ -50,10 +50,11 @@ def images_job(params, splits, seed):
 
 
 def reconstruction_rows(model, unconditional, splits, seed):
-    """Judge what comes back after each phase, without a condition, and with a wrong one."""
+    """Judge what comes back after each phase, without a condition, and with another image's."""
     rng = np.random.RandomState(seed)
     pca = PCA(128, random_state=seed).fit(flat(splits["train"][0]))
     model.set_params(output="embedding")
+    decoder = copy.deepcopy(model.decoder_).cpu()
     rows = []
     for split, (images, _) in splits.items():
         if split == "train":
@@ -64,8 +65,8 @@ def reconstruction_rows(model, unconditional, splits, seed):
         with torch.no_grad():
             decoded = {
                 "warm_up": KeepWarmDecoder.decoder(embedding),
-                "conditioning": model.decoder_(embedding, assignment),
-                "shuffled_condition": model.decoder_(embedding, shuffled),
+                "conditioning": decoder(embedding, assignment),
+                "shuffled_condition": decoder(embedding, shuffled),
             }
         decoded = {name: each.numpy()[:, 0].clip(0, 1) for name, each in decoded.items()}
         decoded["without_condition"] = unconditional.reconstruct(images) / 255.0

@@ -135,7 +135,9 @@ def render_table1(dataset, split):
     for one in json.loads((RESULTS / "table1.json").read_text()):
         if (one["dataset"], one["split"]) == (dataset, split):
             row = (one["model"], one["setting"], one["n_train"])
-            cells.setdefault(row, {})[one["metric"]] = one
+            other = cells.setdefault(row, {}).setdefault(one["metric"], one)
+            if other is not one:
+                sys.exit(f"{row} was run with the settings {other['hash']} and {one['hash']}")
     titles = {**METHOD, **BESIDE}
     rows = sorted(
         (row for row in cells if row[0] in titles),
@@ -158,42 +160,6 @@ def render_table1(dataset, split):
             f"| {accuracy['mean']:.3f} ± {accuracy['std']:.3f} | {published} | "
             + " | ".join("" if one is None else f"{one['mean']:.3f}" for one in scores)
             + " |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-IMAGES = {
-    "reconstruction_warm_up": "after the warm-up",
-    "reconstruction_conditioning": "after conditioning",
-    "reconstruction_shuffled_condition": "after conditioning, other images' assignments",
-    "reconstruction_without_condition": "as many epochs, without a condition",
-    "reconstruction_pca_128": "128 principal components",
-    "few_labels": "classifier, 5 % of the labels",
-    "few_labels_and_samples": "classifier, 5 % of the labels, and samples",
-}
-QUALITY = ("mse", "psnr", "ssim", "accuracy", "balanced_accuracy")
-
-
-def render_images():
-    """Reconstructions, and what samples are good for."""
-    cells = {}
-    for one in json.loads((RESULTS / "table1.json").read_text()):
-        if one["model"] in IMAGES:
-            row = (one["dataset"], one["split"], list(IMAGES).index(one["model"]), one["setting"])
-            cells.setdefault(row, {})[one["metric"]] = one
-    lines = [
-        "| images | split | what | setting | seeds | MSE | PSNR | SSIM | accuracy | balanced |",
-        "|---" * 10 + "|",
-    ]
-    for row, scores in sorted(cells.items()):
-        dataset, split, index, setting = row
-        n_seeds = next(iter(scores.values()))["n_seeds"]
-        shown = " | ".join(
-            f"{scores[name]['mean']:.4g}" if name in scores else "" for name in QUALITY
-        )
-        lines.append(
-            f"| {TITLES[dataset]} | {split} | {list(IMAGES.values())[index]} | {setting} "
-            f"| {n_seeds} | {shown} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -333,7 +299,6 @@ PAGES = {
     "docs/benchmarks.md": {
         "pneumoniamnist_val": lambda: render_table1("pneumoniamnist", "val"),
         "pneumoniamnist_test": lambda: render_table1("pneumoniamnist", "test"),
-        "images": render_images,
     },
     "docs/performance.md": {
         "machine": render_machine,

@@ -20,7 +20,8 @@ SETTINGS = {"paper": paper}
 def parameters(setting, dataset):
     """All parameters of a setting but the seed, as the estimator has them."""
     model = ContrastiveAutoencoderClusterer(**SETTINGS[setting](dataset))
-    return {name: value for name, value in model.get_params().items() if name != "random_state"}
+    params = model.get_params(deep=False)
+    return {name: value for name, value in params.items() if name != "random_state"}
 
 
 def fingerprint(params):

@@ -78,12 +78,12 @@ def run_job(job, dataset, seed, max_samples):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("datasets", nargs="*", default=list(SPLITS), choices=[*SPLITS, []])
+    parser.add_argument("datasets", nargs="*", choices=[*SPLITS, []])
     parser.add_argument("--jobs", nargs="+", choices=JOBS)
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--max-samples", type=int, help="of the training images")
     options = parser.parse_args()
-    for dataset in options.datasets:
+    for dataset in options.datasets or SPLITS:
         for job in options.jobs or JOBS:
             for seed in options.seeds or range(SEEDS[dataset]):
                 run_once(job, dataset, seed, options.max_samples)

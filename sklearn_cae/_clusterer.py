@@ -88,7 +88,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     refinement_epochs : int, default=0
         Epochs in which encoder and prototypes are trained together, so that views of neighbours
         agree on their cluster [2]_, from the clusterer's labels on. Clusters of equal size are
-        preferred; one that loses all its members is dropped.
+        preferred; one that loses all its members is dropped. The projection head, and without
+        conditioning the decoder, stay those of the embedding before.
     variational : bool, default=False
         Whether the encoder is reparametrised, with a KL term.
     kl_weight : float, default=1e-3

@@ -121,8 +121,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         margin : ndarray of shape (n_samples,)
-            Cosine to the closest prototype less the cosine to the next one, in [0, 2]: the lower,
-            the more doubtful. 0 where there is one prototype only.
+            Cosine to the closest prototype less the cosine to the next one, in [0, 2], whatever
+            `assignment` is: the lower, the more doubtful. 0 where there is one prototype only.
         """
         similarity = self._similarity_of(self._check_input(X))
         if self.n_clusters_ == 1:

@@ -5,6 +5,7 @@ before they are clustered, and so are the clusters' means.
 """
 
 import warnings
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,9 +66,9 @@ class Posterior:
 
     def __init__(self, clusterer, embedding):
         self.clusterer = clusterer
-        self.kept, self.labels = np.unique(
-            clusterer.predict_proba(normalize(embedding)).argmax(axis=1), return_inverse=True
-        )
+        probability = clusterer.predict_proba(normalize(embedding))
+        self.kept, self.labels = np.unique(probability.argmax(axis=1), return_inverse=True)
+        _warn_of_empty(probability.shape[1], len(self.kept))
 
     def __call__(self, embedding):
         """Assign embeddings (n, embedding_dim) softly, (n, n_clusters), as tensors."""
@@ -142,7 +143,9 @@ def check_clusterer(clusterer, n_clusters, n_samples):
         clusterer = clone(clusterer)
         if hasattr(clusterer, "_validate_params"):
             clusterer._validate_params()
-    if n_clusters in ("elbow", "auto"):
+    if n_clusters == "auto" and clusterer is not None:
+        n_clusters = clusterer.get_params().get(number_parameter(clusterer))
+    if not isinstance(n_clusters, Integral):  # it is to be found
         return
     if n_clusters > n_samples:
         raise ValueError(
@@ -320,15 +323,18 @@ def drop_empty(cluster_centers, labels):
     cluster_centers : ndarray of shape (n_used, embedding_dim)
     """
     used = np.unique(labels)
-    n_empty = len(cluster_centers) - len(used)
-    if n_empty:
-        warnings.warn(
-            f"{n_empty} of {len(cluster_centers)} clusters were empty and were dropped: "
-            f"n_clusters_={len(used)}. Pass a smaller n_clusters.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    _warn_of_empty(len(cluster_centers), len(used))
     return cluster_centers[used]
+
+
+def _warn_of_empty(n_clusters, n_used):
+    if n_used < n_clusters:
+        warnings.warn(
+            f"{n_clusters - n_used} of {n_clusters} clusters were empty and were dropped: "
+            f"n_clusters_={n_used}. Pass a smaller n_clusters.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def check_spread(labels, n_clusters):

@@ -1,7 +1,8 @@
 """Clusterers for embeddings whose groups are no balls: communities of neighbours, and mixtures.
 
-Both are scikit-learn clusterers with ``predict_proba``, find the number of clusters by themselves,
-and go into ``ContrastiveAutoencoderClusterer(clusterer=...)``, as any other clusterer does.
+Both are scikit-learn clusterers with ``predict_proba``, and go into
+``ContrastiveAutoencoderClusterer(clusterer=...)`` as any other clusterer does; with
+``n_clusters="auto"`` there, they find the number of clusters by themselves.
 """
 
 import warnings
@@ -15,6 +16,7 @@ from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -60,7 +62,7 @@ class CommunityClusterer(ClusterMixin, BaseEstimator):
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        The largest cluster is 0.
+        The largest cluster, of those that make the graph, is 0.
     n_clusters_ : int
     search_ : dict or None
         "resolution", "n_clusters" and "agreement" (adjusted Rand index with the next resolution),
@@ -136,17 +138,17 @@ class CommunityClusterer(ClusterMixin, BaseEstimator):
         n_neighbors = min(self.n_neighbors, n_drawn)
         links, seed = shared_neighbors(X[drawn], n_neighbors), draw_seed(rng)
         if self.n_clusters == "auto":
-            labels, self.search_ = most_stable(links, self.max_clusters, seed)
+            labels, self.search_ = most_stable(X[drawn], links, self.max_clusters, seed)
         else:
             if self.n_clusters > n_drawn:
                 raise ValueError(
                     f"n_clusters must be at most the number of samples, {n_drawn} (max_samples="
                     f"{self.max_samples}), got {self.n_clusters}. Pass fewer clusters."
                 )
-            labels, self.search_ = so_many(links, self.n_clusters, seed), None
+            labels, self.search_ = so_many(X[drawn], links, self.n_clusters, seed), None
         self.n_clusters_ = int(labels.max()) + 1
         self._neighbors = KNeighborsClassifier(n_neighbors).fit(X[drawn], labels)
-        self.labels_ = self.predict(X) if n_drawn < len(X) else labels
+        self.labels_ = self._neighbors.predict(X) if n_drawn < len(X) else labels
         self.labels_[drawn] = labels
         return self
 
@@ -216,7 +218,7 @@ def communities(graph, resolution, seed):
     return labels
 
 
-def most_stable(links, max_clusters, seed):
+def most_stable(X, links, max_clusters, seed):
     """Raise the resolution, and take the number of communities that stays longest.
 
     Returns
@@ -231,6 +233,16 @@ def most_stable(links, max_clusters, seed):
     agreement = np.array([adjusted_rand_score(*pair) for pair in pairwise(partitions)])
     stays = np.where(numbers[1:] == numbers[:-1], agreement, 0)
     allowed = np.unique(numbers[(numbers > 1) & (numbers <= max_clusters)])
+    if numbers[0] > max_clusters:
+        warnings.warn(
+            f"There are {numbers[0]} communities at the coarsest, more than max_clusters="
+            f"{max_clusters}: those that are closest were joined. Raise max_clusters.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+        joined = _join_to(max_clusters, X, links, partitions[0])
+        search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "agreement": agreement}
+        return joined, {**search, "found": False}
     # The sum over its steps, each at most 1: a number that stays, with partitions that agree.
     stability = {number: stays[numbers[:-1] == number].sum() for number in allowed}
     best = max(stability, key=stability.get, default=numbers[0])
@@ -247,7 +259,7 @@ def most_stable(links, max_clusters, seed):
     return _middle(partitions, numbers == best), {**search, "found": bool(found)}
 
 
-def so_many(links, n_clusters, seed):
+def so_many(X, links, n_clusters, seed):
     """Find the resolution that gives a number of communities, or join those of a finer one."""
     graph = nx.from_scipy_sparse_array(links)
     partitions = [communities(graph, resolution, seed) for resolution in RESOLUTIONS]
@@ -255,13 +267,11 @@ def so_many(links, n_clusters, seed):
     while partitions[-1].max() + 1 < n_clusters and resolution < _FINEST:
         resolution *= _FINER
         partitions.append(communities(graph, resolution, seed))
+    partitions.append(np.arange(len(X)))  # the finest of all
     numbers = np.array([labels.max() + 1 for labels in partitions])
     if (numbers == n_clusters).any():
         return _middle(partitions, numbers == n_clusters)
-    labels = partitions[np.argmax(numbers >= n_clusters)]
-    while labels.max() + 1 > n_clusters:
-        labels = _join_two(links, labels)
-    return labels
+    return _join_to(n_clusters, X, links, partitions[np.argmax(numbers >= n_clusters)])
 
 
 def _middle(partitions, chosen):
@@ -269,12 +279,26 @@ def _middle(partitions, chosen):
     return partitions[indices[len(indices) // 2]]
 
 
-def _join_two(links, labels):
-    """Join the two clusters whose samples are linked best, on average."""
+def _join_to(n_clusters, X, links, labels):
+    """Join two clusters after the other, until there are so many; the largest is 0."""
+    while labels.max() + 1 > n_clusters:
+        labels = _join_two(X, links, labels)
+    by_size = np.argsort(-np.bincount(labels), kind="stable")
+    return np.argsort(by_size)[labels]
+
+
+def _join_two(X, links, labels):
+    """Join the two clusters whose samples are linked best, on average.
+
+    Where no two are linked, those whose means are closest.
+    """
     sizes = np.bincount(labels)
     member = csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
     between = (member.T @ links @ member).toarray() / np.outer(sizes, sizes)
-    np.fill_diagonal(between, -1)
+    np.fill_diagonal(between, 0)
+    if not between.any():
+        between = -euclidean_distances((member.T @ X) / sizes[:, None])
+    np.fill_diagonal(between, -np.inf)
     kept, gone = sorted(np.unravel_index(between.argmax(), between.shape))
     joined = np.where(labels == gone, kept, labels)
     return joined - (joined > gone)
@@ -288,7 +312,8 @@ class MixtureClusterer(ClusterMixin, BaseEstimator):
     Parameters
     ----------
     n_components : int or "bic", default="bic"
-        Number of Gaussians, or that with the lowest Bayesian information criterion.
+        Number of Gaussians, or that with the lowest Bayesian information criterion, of those that
+        leave each Gaussian twice as many samples as it has dimensions.
     n_dims : int, default=20
         Principal components that are kept, at most.
     max_components : int, default=20
@@ -345,7 +370,9 @@ class MixtureClusterer(ClusterMixin, BaseEstimator):
         reduced = self._reduce(X)
         numbers = [self.n_components]
         if self.n_components == "bic":
-            numbers = range(1, min(self.max_components, len(X)) + 1)
+            # A Gaussian on hardly more samples than it has dimensions fits them all too well.
+            largest = len(X) // (2 * (reduced.shape[1] + 1))
+            numbers = range(1, max(1, min(self.max_components, largest)) + 1)
         mixtures = [
             GaussianMixture(number, n_init=3, random_state=draw_seed(rng)).fit(reduced)
             for number in numbers

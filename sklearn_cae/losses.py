@@ -90,5 +90,6 @@ def agreement_loss(
     """
     agreement = torch.logsumexp(log_assignment_a + log_assignment_b, dim=1).mean()
     mean = torch.cat([log_assignment_a, log_assignment_b]).exp().mean(dim=0)  # (n_clusters,)
+    mean = mean.clamp_min(torch.finfo(mean.dtype).tiny)  # the slope of the entropy at 0 is infinite
     entropy = torch.special.entr(mean).sum()
     return -agreement - entropy_weight * entropy

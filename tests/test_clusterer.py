@@ -612,6 +612,7 @@ def test_bad_images(make_quick, X, error, message):
             "assignment must be 'cosine' with refinement_epochs > 0",
         ),
         ({"refinement_epochs": -1}, "refinement_epochs"),
+        ({"n_clusters": "auto", "clusterer": KMeans(21)}, "n_clusters must be at most n_samples"),
         ({"image_shape": (15, 15)}, "image_shape"),
         ({"intensity_range": (1, 0)}, "intensity_range"),
         ({"output": "labels"}, "output"),

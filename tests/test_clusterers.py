@@ -66,6 +66,35 @@ def test_any_number_of_clusters_can_be_asked_for(n_clusters):
     assert np.unique(clusterer.labels_).tolist() == list(range(n_clusters))
 
 
+def test_communities_that_are_not_linked_are_joined_by_distance():
+    generator = np.random.RandomState(0)
+    sizes, centers = [60, 50, 40], np.array([[0, 0], [100, 100], [3, 0]])
+    X = np.repeat(centers, sizes, axis=0) + 0.1 * generator.normal(size=(150, 2))
+    labels = CommunityClusterer(2, n_neighbors=8, random_state=0).fit(X).labels_
+    assert labels.tolist() == [0] * 60 + [1] * 50 + [0] * 40
+
+
+def test_more_communities_than_allowed_are_joined():
+    X, _ = make_blobs(400, 16, centers=8, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="8 communities at the coarsest, more than max_cl"):
+        clusterer = CommunityClusterer(max_clusters=5, random_state=0).fit(X)
+    assert clusterer.n_clusters_ == 5
+    assert not clusterer.search_["found"]
+    assert (np.diff(np.bincount(clusterer.labels_)) <= 0).all()
+
+
+def test_a_number_that_no_resolution_reaches():
+    X = np.random.RandomState(0).normal(size=(100, 8)).repeat(2, axis=0)
+    X += 1e-3 * np.random.RandomState(1).normal(size=X.shape)  # a hundred tight pairs
+    assert CommunityClusterer(150, n_neighbors=2, random_state=0).fit(X).n_clusters_ == 150
+
+
+@pytest.mark.parametrize("n_samples", [60, 150])
+def test_the_criterion_finds_one_gaussian_in_few_samples(n_samples):
+    X = np.random.RandomState(0).normal(size=(n_samples, 64))
+    assert MixtureClusterer(random_state=0).fit(X).mixture_.n_components == 1
+
+
 def test_more_clusters_than_samples_are_refused():
     with pytest.raises(ValueError, match="n_clusters must be at most the number of samples, 20"):
         CommunityClusterer(21).fit(np.eye(20))

@@ -81,6 +81,13 @@ def test_agreement_loss_by_hand():
         assert loss.item() == pytest.approx(agreement - weight * entropy, rel=1e-5)
 
 
+def test_a_cluster_that_is_empty_has_a_gradient_too():
+    logits = torch.tensor([[100.0, 0, -120], [0, 100, -120]], requires_grad=True)
+    log_p = logits.log_softmax(dim=1)
+    agreement_loss(log_p, log_p.flip(0)).backward()
+    assert logits.grad.isfinite().all()
+
+
 def test_agreement_that_is_far_off_still_has_a_gradient():
     log_p = torch.tensor([[0.0, -150.0], [-150.0, 0.0]], requires_grad=True)
     loss = agreement_loss(log_p, log_p.detach().flip(0))
