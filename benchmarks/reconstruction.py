@@ -38,10 +38,10 @@ def images_job(params, splits, seed):
     """Rows of reconstruction, and of a classifier that is trained with samples."""
     X = splits["train"][0]
     model = ContrastiveAutoencoderClusterer(
-        **params, callbacks=[KeepWarmDecoder()], random_state=seed
+        **{**params, "callbacks": [KeepWarmDecoder()]}, random_state=seed
     ).fit(X)
     unconditional = ContrastiveAutoencoderClusterer(
-        **params, callbacks=[WithoutCondition()], random_state=seed
+        **{**params, "callbacks": [WithoutCondition()]}, random_state=seed
     ).fit(X)
     return [
         *reconstruction_rows(model, unconditional, splits, seed),

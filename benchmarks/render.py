@@ -153,11 +153,12 @@ def render_table1(dataset, split):
         model, setting, n_train = row
         accuracy = cells[row]["accuracy"]
         scores = [cells[row].get(metric) for metric in COLUMNS]
+        spread = f" ± {accuracy['std']:.3f}" if accuracy["n_seeds"] > 1 else ""
         published = PAPER.get((dataset, split), {}).get(model, "")
         lines.append(
             f"| {titles[model]} | {setting or ''} | {n_train} | {accuracy['n_seeds']} "
             f"| {', '.join(map(str, accuracy['n_clusters'] or []))} "
-            f"| {accuracy['mean']:.3f} ± {accuracy['std']:.3f} | {published} | "
+            f"| {accuracy['mean']:.3f}{spread} | {published} | "
             + " | ".join("" if one is None else f"{one['mean']:.3f}" for one in scores)
             + " |"
         )
