@@ -1,5 +1,6 @@
 """What the scripts share: where results go, what machine made them, fair timing."""
 
+import json
 import os
 import platform
 import statistics
@@ -52,6 +53,12 @@ def in_fresh_process(function, *args):
     """Call a function where nothing has run before, so that its memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args).result()
+
+
+def write_records(path, records):
+    """Write a list as JSON, a line for each record."""
+    lines = ",\n".join(json.dumps(one) for one in records)
+    path.write_text(f"[\n{lines}\n]\n")
 
 
 def images(dataset, n):

@@ -15,9 +15,9 @@ import json
 import time
 
 import numpy as np
-from _common import RESULTS, describe_run
+from _common import RESULTS, describe_run, write_records
 from evaluation import load, rows_of_clusters, rows_of_features
-from settings import PAPER_VIEWS
+from settings import N_CLUSTERS, PAPER_VIEWS
 from sklearn.model_selection import GroupShuffleSplit
 from torch import nn
 
@@ -26,7 +26,6 @@ from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.modules import Encoder
 
 PATH = RESULTS / "ablations.json"
-N_CLUSTERS = {"pneumoniamnist": 7, "mnist": 10}
 EPOCHS = 30
 
 
@@ -144,8 +143,7 @@ def main():
             scores = run(options.dataset, change, splits, seed)
             print(*key.values(), scores, flush=True)
             results.append({**key, **scores, "made_by": describe_run()})
-            lines = ",\n".join(json.dumps(one) for one in results)
-            PATH.write_text(f"[\n{lines}\n]\n")
+            write_records(PATH, results)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from evaluation import flat, rows_of_clusters, rows_of_features, rows_of_predictions
 from kneed import KneeLocator
+from settings import N_CLUSTERS
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import nn
@@ -15,7 +16,6 @@ from torch.nn import functional as F
 from sklearn_cae import LinearProbe
 from sklearn_cae.modules import Encoder
 
-PIXEL_CLUSTERS = {"pneumoniamnist": 7, "mnist": 10}
 SQUEEZENET = "squeezenet1_1_imagenet.pth"
 BATCH_SIZE = 256
 
@@ -25,14 +25,14 @@ BATCH_SIZE = 256
 def pixels(dataset, splits, seed):
     """KMeans, kNN and linear layers on pixels."""
     features = {split: flat(X) for split, (X, _) in splits.items()}
-    return rows_of_features("pixels", splits, features, PIXEL_CLUSTERS[dataset], seed)
+    return rows_of_features("pixels", splits, features, N_CLUSTERS[dataset], seed)
 
 
 def pca(dataset, splits, seed):
     """Do the same on as many principal components as the embedding has dimensions."""
     model = PCA(128, random_state=seed).fit(flat(splits["train"][0]))
     features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
-    return rows_of_features("pca", splits, features, PIXEL_CLUSTERS[dataset], seed)
+    return rows_of_features("pca", splits, features, N_CLUSTERS[dataset], seed)
 
 
 def umap(dataset, splits, seed):
@@ -41,7 +41,7 @@ def umap(dataset, splits, seed):
 
     model = UMAP(random_state=seed).fit(flat(splits["train"][0]))
     features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
-    kmeans = KMeans(PIXEL_CLUSTERS[dataset], n_init=5, random_state=seed).fit(features["train"])
+    kmeans = KMeans(N_CLUSTERS[dataset], n_init=5, random_state=seed).fit(features["train"])
     return rows_of_clusters("umap_kmeans", splits, lambda split: kmeans.predict(features[split]))
 
 
@@ -55,7 +55,7 @@ def pretrained(dataset, splits, seed):
     folder stand in, and give the rows their name.
     """
     name, network, prepare = _pretrained_network()
-    features = {split: _run(network, X, prepare) for split, (X, _) in splits.items()}
+    features = {split: run_network(network, X, prepare) for split, (X, _) in splits.items()}
     probe = LinearProbe(
         1.0, epochs=100, learning_rate=1e-4, standardize=False, random_state=seed
     ).fit(features["train"], splits["train"][1])
@@ -103,7 +103,7 @@ def _as_torchvision(images):
     return (F.interpolate(images, 224, mode="bilinear").expand(-1, 3, -1, -1) - mean) / std
 
 
-def _run(network, X, prepare=lambda images: images):
+def run_network(network, X, prepare=lambda images: images):
     """Run a network in evaluation mode over images, (n, n_outputs)."""
     with torch.no_grad():
         network.eval()
@@ -133,16 +133,25 @@ def resnet18_scratch(dataset, splits, seed):
 
 def encoder_supervised(dataset, splits, seed):
     """Train the paper's encoder and a linear layer on the labels."""
+    return _supervised("encoder_supervised", small_classifier(seed), splits, seed, 30)
+
+
+def small_classifier(seed):
+    """Build the paper's encoder with a linear layer on it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = nn.Sequential(Encoder((1, 28, 28)), nn.GELU(), nn.Linear(128, 10))
-    return _supervised("encoder_supervised", network, splits, seed, 30)
+        return nn.Sequential(Encoder((1, 28, 28)), nn.GELU(), nn.Linear(128, 10))
 
 
 def _supervised(name, network, splits, seed, n_epochs):
     fit_classifier(network, *splits["train"], seed, n_epochs)
-    predicted = {split: _run(network, X).argmax(axis=1) for split, (X, _) in splits.items()}
-    return rows_of_predictions(name, splits, predicted.get, epochs=n_epochs)
+    return rows_of_classifier(name, network, splits, epochs=n_epochs)
+
+
+def rows_of_classifier(name, network, splits, **extra):
+    """Judge a network by its largest output."""
+    predicted = {split: run_network(network, X).argmax(axis=1) for split, (X, _) in splits.items()}
+    return rows_of_predictions(name, splits, predicted.get, **extra)
 
 
 def fit_classifier(network, X, y, seed, n_epochs):

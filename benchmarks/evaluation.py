@@ -42,7 +42,9 @@ def rows_of_predictions(model, splits, predict, **extra):
 def judge(y_true, y_pred):
     """Scores, and which samples are right: 8 a byte, for paired comparisons."""
     right = np.packbits(np.asarray(y_true) == y_pred).tobytes()
-    return {"metrics": classification(y_true, y_pred), "right": base64.b64encode(right).decode()}
+    metrics = classification(y_true, y_pred)
+    metrics["majority_baseline"] = float(np.bincount(y_true).max() / len(y_true))
+    return {"metrics": metrics, "right": base64.b64encode(right).decode()}
 
 
 def classification(y_true, y_pred):
@@ -50,7 +52,6 @@ def classification(y_true, y_pred):
     scores = {
         "accuracy": accuracy_score(y_true, y_pred),
         "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
-        "majority_baseline": np.bincount(y_true).max() / len(y_true),
     }
     for average in ("weighted", "macro"):
         options = {"average": average, "zero_division": 0}

@@ -19,9 +19,10 @@ import time
 
 import numpy as np
 from _common import RESULTS, describe_run
+from evaluation import classification, load
+from settings import PAPER_VIEWS
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_score, recall_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
@@ -33,20 +34,6 @@ from sklearn_cae import (
     LinearProbe,
     clustering_report,
 )
-from sklearn_cae.datasets import load_mnist, load_pneumoniamnist
-
-VIEWS = {"pneumoniamnist": "paper", "mnist": "digits"}
-
-
-def load(dataset, max_samples):
-    if dataset == "mnist":
-        splits = {split: load_mnist(split, return_X_y=True) for split in ("train", "test")}
-    else:
-        splits = {
-            split: load_pneumoniamnist(split, return_X_y=True) for split in ("train", "val", "test")
-        }
-    X, y = splits["train"]
-    return {**splits, "train": (X[:max_samples], y[:max_samples])}
 
 
 def run(splits, options, seed):
@@ -55,7 +42,7 @@ def run(splits, options, seed):
     clusterer = ContrastiveAutoencoderClusterer(
         warm_up_epochs=options.epochs,
         conditioning_epochs=options.epochs,
-        augmentation=VIEWS[options.dataset],
+        augmentation=PAPER_VIEWS[options.dataset],
         variational=options.variational,
         precision=options.precision,
         random_state=seed,
@@ -107,19 +94,7 @@ def evaluate(clusterer, splits, seed):
     for name, (view, model) in models.items():
         model.fit(views[view]["train"], splits["train"][1])
         for split, rows in scores.items():
-            rows[name] = score(splits[split][1], model.predict(views[view][split]))
-    return scores
-
-
-def score(y_true, y_pred):
-    scores = {
-        "accuracy": accuracy_score(y_true, y_pred),
-        "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
-    }
-    for average in ("weighted", "macro"):
-        options = {"average": average, "zero_division": 0}
-        scores[f"precision_{average}"] = precision_score(y_true, y_pred, **options)
-        scores[f"recall_{average}"] = recall_score(y_true, y_pred, **options)
+            rows[name] = classification(splits[split][1], model.predict(views[view][split]))
     return scores
 
 
@@ -198,7 +173,7 @@ def show(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("dataset", choices=sorted(VIEWS))
+    parser.add_argument("dataset", choices=sorted(PAPER_VIEWS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=50, help="of each phase")
     parser.add_argument("--max-samples", type=int)

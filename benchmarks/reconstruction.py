@@ -4,16 +4,14 @@ import copy
 
 import numpy as np
 import torch
-from baselines import BATCH_SIZE, as_tensor, fit_classifier
-from evaluation import flat, rows_of_predictions
+from baselines import BATCH_SIZE, fit_classifier, rows_of_classifier, small_classifier
+from evaluation import flat
 from skimage.metrics import structural_similarity
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
-from torch import nn
 
 from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
-from sklearn_cae.modules import Encoder
 
 
 class KeepWarmDecoder(Callback):
@@ -113,17 +111,8 @@ def sample_rows(model, splits, seed, fraction=0.05, n_steps=600):
     }
     rows = []
     for name, (images, labels) in sets.items():
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = nn.Sequential(Encoder((1, 28, 28)), nn.GELU(), nn.Linear(128, 10))
+        network = small_classifier(seed)
         n_epochs = round(n_steps / np.ceil(len(images) / BATCH_SIZE))
         fit_classifier(network, images, labels, seed, n_epochs)
-        network.eval()
-        with torch.no_grad():
-            labels_of = {
-                split: network(as_tensor(held_back)).argmax(dim=1).numpy()
-                for split, (held_back, _) in splits.items()
-                if split != "train"
-            }
-        rows += rows_of_predictions(name, splits, labels_of.get, epochs=n_epochs)
+        rows += rows_of_classifier(name, network, splits, epochs=n_epochs)
     return rows

@@ -7,6 +7,8 @@ from sklearn_cae import ContrastiveAutoencoderClusterer
 
 #: What the views may do to an image depends on what it shows; this is all that differs.
 PAPER_VIEWS = {"pneumoniamnist": "paper", "mnist": "digits"}
+#: Clusters where a number has to be given.
+N_CLUSTERS = {"pneumoniamnist": 7, "mnist": 10}
 
 
 def paper(dataset):

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _common import RESULTS, describe_run, images, in_turn, record, seconds
+from _common import RESULTS, describe_run, images, in_turn, record, seconds, write_records
 from bare import PHASES, WarmUp
 from joblib.externals.loky import get_reusable_executor
 from peers import (
@@ -36,6 +36,7 @@ from peers import (
     kornia_views,
     time_epochs,
 )
+from settings import PAPER_VIEWS as VIEWS
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
@@ -49,7 +50,6 @@ from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
 
 N_STEPS = 18  # whole batches in PneumoniaMNIST's training images
-VIEWS = {"pneumoniamnist": "paper", "mnist": "digits"}
 
 
 def suffix(dataset):
@@ -352,8 +352,7 @@ def write(section, records, duration, options):
     names = {one["name"] for one in records}
     old = json.loads(path.read_text()) if path.exists() else []
     kept = [one for one in old if one["name"] not in names]
-    lines = ",\n".join(json.dumps(one) for one in [*kept, *records])
-    path.write_text(f"[\n{lines}\n]\n")
+    write_records(path, [*kept, *records])
     header = json.loads(header_path.read_text()) if header_path.exists() else {}
     header[section] = {
         **describe_run("lightly", "kornia", "clustpy", "torchvision"),

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 
 import baselines
 import numpy as np
-from _common import RESULTS, describe_run, in_fresh_process
+from _common import RESULTS, describe_run, in_fresh_process, write_records
 from evaluation import SPLITS, load, rows_of_clusters, rows_of_probes
 from reconstruction import images_job
 from settings import SETTINGS, fingerprint, parameters
@@ -159,8 +159,7 @@ def summarise():
                 "hash": digest,
             }
         )
-    lines = ",\n".join(json.dumps(one) for one in records)
-    (RESULTS / "table1.json").write_text(f"[\n{lines}\n]\n")
+    write_records(RESULTS / "table1.json", records)
     (RESULTS / "table1_header.json").write_text(json.dumps(header, indent=1) + "\n")
 
 

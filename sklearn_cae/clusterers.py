@@ -34,7 +34,24 @@ _FINER = 1.5
 _FINEST = 100.0
 
 
-class CommunityClusterer(ClusterMixin, BaseEstimator):
+class _PosteriorMixin(ClusterMixin):
+    """A clusterer that assigns samples to their most probable cluster."""
+
+    def predict(self, X):
+        """Assign samples to their most probable cluster.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
+        return self.predict_proba(X).argmax(axis=1)
+
+
+class CommunityClusterer(_PosteriorMixin, BaseEstimator):
     """Cluster by communities of the graph of shared nearest neighbours.
 
     Samples are joined with their nearest neighbours, by the share of neighbours that both have in
@@ -166,19 +183,6 @@ class CommunityClusterer(ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         return self._neighbors.predict_proba(validate_data(self, X, reset=False))
 
-    def predict(self, X):
-        """Assign samples to the cluster in which most of their neighbours are.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-        """
-        return self.predict_proba(X).argmax(axis=1)
-
 
 def shared_neighbors(X, n_neighbors):
     """Link samples with their nearest neighbours, by the share of neighbours in common.
@@ -231,8 +235,7 @@ def most_stable(X, links, max_clusters, seed):
     partitions = [communities(graph, resolution, seed) for resolution in RESOLUTIONS]
     numbers = np.array([labels.max() + 1 for labels in partitions])
     agreement = np.array([adjusted_rand_score(*pair) for pair in pairwise(partitions)])
-    stays = np.where(numbers[1:] == numbers[:-1], agreement, 0)
-    allowed = np.unique(numbers[(numbers > 1) & (numbers <= max_clusters)])
+    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "agreement": agreement}
     if numbers[0] > max_clusters:
         warnings.warn(
             f"There are {numbers[0]} communities at the coarsest, more than max_clusters="
@@ -240,9 +243,9 @@ def most_stable(X, links, max_clusters, seed):
             ConvergenceWarning,
             stacklevel=3,
         )
-        joined = _join_to(max_clusters, X, links, partitions[0])
-        search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "agreement": agreement}
-        return joined, {**search, "found": False}
+        return _join_to(max_clusters, X, links, partitions[0]), {**search, "found": False}
+    stays = np.where(numbers[1:] == numbers[:-1], agreement, 0)
+    allowed = np.unique(numbers[(numbers > 1) & (numbers <= max_clusters)])
     # The sum over its steps, each at most 1: a number that stays, with partitions that agree.
     stability = {number: stays[numbers[:-1] == number].sum() for number in allowed}
     best = max(stability, key=stability.get, default=numbers[0])
@@ -255,7 +258,6 @@ def most_stable(X, links, max_clusters, seed):
             ConvergenceWarning,
             stacklevel=3,
         )
-    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "agreement": agreement}
     return _middle(partitions, numbers == best), {**search, "found": bool(found)}
 
 
@@ -304,7 +306,7 @@ def _join_two(X, links, labels):
     return joined - (joined > gone)
 
 
-class MixtureClusterer(ClusterMixin, BaseEstimator):
+class MixtureClusterer(_PosteriorMixin, BaseEstimator):
     """Cluster by a mixture of Gaussians with full covariances, in a few principal components.
 
     Groups may be elongated, each in its own direction.
@@ -399,16 +401,3 @@ class MixtureClusterer(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.mixture_.predict_proba(self._reduce(validate_data(self, X, reset=False)))
-
-    def predict(self, X):
-        """Assign samples to their most probable Gaussian.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-        """
-        return self.predict_proba(X).argmax(axis=1)
