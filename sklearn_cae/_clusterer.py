@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from functools import partial
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
@@ -87,9 +88,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         for groups that are no cones.
     refinement_epochs : int, default=0
         Epochs in which encoder and prototypes are trained together, so that views of neighbours
-        agree on their cluster [2]_, from the clusterer's labels on. Clusters of equal size are
-        preferred; one that loses all its members is dropped. The projection head, and without
-        conditioning the decoder, stay those of the embedding before.
+        agree on their cluster [2]_, from the clusterer's labels on. Clusters tend to keep the sizes
+        that the clusterer found; one that loses all its members is dropped. The projection head,
+        and without conditioning the decoder, stay those of the embedding before.
     variational : bool, default=False
         Whether the encoder is reparametrised, with a KL term.
     kl_weight : float, default=1e-3
@@ -427,8 +428,12 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             self.encoder_, X, then=_prototypes.NearestClustered(embedding, phases.N_NEIGHBORS)
         ).numpy()
         generator = torch.Generator().manual_seed(draw_seed(rng))
+        proportions = np.bincount(labels) / len(labels)
         module = phases.LearnedPrototypes(
-            self.encoder_, torch.tensor(self.cluster_centers_), self.assignment_temperature
+            self.encoder_,
+            torch.tensor(self.cluster_centers_),
+            torch.tensor(proportions, dtype=torch.float32),
+            self.assignment_temperature,
         )
         net = phases.RefinementNet(
             module,

@@ -10,7 +10,7 @@ from .losses import agreement_loss, nt_xent_loss
 
 #: Of the refinement: neighbours that a sample may be paired with, and rates of AdamW.
 N_NEIGHBORS = 5
-ENCODER_RATE = 5e-4
+ENCODER_RATE = 1e-4
 PROTOTYPE_RATE = 1e-2
 
 
@@ -152,13 +152,16 @@ class LearnedPrototypes(nn.Module):
     ----------
     encoder : nn.Module
     cluster_centers : Tensor of shape (n_clusters, embedding_dim)
+    proportions : Tensor of shape (n_clusters,)
+        Shares of the samples in the clusters, as the clusterer found them.
     assignment_temperature : float
     """
 
-    def __init__(self, encoder, cluster_centers, assignment_temperature):
+    def __init__(self, encoder, cluster_centers, proportions, assignment_temperature):
         super().__init__()
         self.encoder = encoder
         self.cluster_centers = nn.Parameter(cluster_centers)
+        self.register_buffer("proportions", proportions)
         self.assignment_temperature = assignment_temperature
 
     def forward(self, views):
@@ -172,7 +175,7 @@ class LearnedPrototypes(nn.Module):
 
 
 class RefinementNet(PhaseNet):
-    """Between the phases: neighbours shall agree on their cluster, and all clusters be used.
+    """Between the phases: neighbours shall agree on their cluster, and clusters keep their sizes.
 
     In its first epoch the labels that the clusterer gave are learned: prototypes and embedding
     start from them.
@@ -195,5 +198,5 @@ class RefinementNet(PhaseNet):
         if len(self.history) == 1:
             loss = F.nll_loss(y_pred, y_true)
         else:
-            loss = agreement_loss(*y_pred.chunk(2))
+            loss = agreement_loss(*y_pred.chunk(2), self.module_.proportions)
         return loss

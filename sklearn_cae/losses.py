@@ -53,28 +53,32 @@ def nt_xent_loss(projection_a: Tensor, projection_b: Tensor, temperature: float 
 
 
 def agreement_loss(
-    log_assignment_a: Tensor, log_assignment_b: Tensor, entropy_weight: float = 2.0
+    log_assignment_a: Tensor,
+    log_assignment_b: Tensor,
+    proportions: Tensor,
+    divergence_weight: float = 2.0,
 ) -> Tensor:
-    r"""Disagreement of two soft assignments of each sample, less the spread of all of them.
+    r"""Disagreement of two soft assignments of each sample, and of all of them with proportions.
 
     .. math::
-        -\frac{1}{N} \sum_i \log \langle p_i, q_i \rangle - w H(\bar p)
+        -\frac{1}{N} \sum_i \log \langle p_i, q_i \rangle + w \, \mathrm{KL}(\bar p \,\|\, \pi)
 
-    where H is the entropy of the mean assignment over both: as in SCAN [1]_, agreement alone would
-    be reached by a single cluster.
+    where the mean assignment is over both. Agreement alone would be reached by a single cluster:
+    SCAN [1]_ adds the entropy of the mean assignment, which is this with equal proportions.
 
     Parameters
     ----------
     log_assignment_a, log_assignment_b : Tensor of shape (n_samples, n_clusters)
         Logarithms of soft assignments; row i of both belongs to sample i, or to it and a neighbour.
-    entropy_weight : float, default=2.0
-        Weight of the entropy: the higher, the more are clusters of equal size preferred.
+    proportions : Tensor of shape (n_clusters,)
+        Positive, with a sum of 1: how large the clusters are thought to be.
+    divergence_weight : float, default=2.0
+        Weight of the divergence: the higher, the closer clusters keep to the proportions.
 
     Returns
     -------
     loss : Tensor of shape ()
-        At least ``-entropy_weight * log(n_clusters)``, reached where all agree, surely, on clusters
-        of equal size.
+        At least 0, reached where all agree, surely, on clusters of the given proportions.
 
     References
     ----------
@@ -84,12 +88,12 @@ def agreement_loss(
     --------
     >>> import torch
     >>> from sklearn_cae.losses import agreement_loss
-    >>> log_assignment = torch.eye(4).clamp_min(1e-30).log()
-    >>> print(f"{agreement_loss(log_assignment, log_assignment):.4f}")  # -2 log(4)
-    -2.7726
+    >>> sure = torch.eye(4)[[0, 1, 2, 3, 3]].clamp_min(1e-30).log()
+    >>> print(f"{agreement_loss(sure, sure, torch.tensor([0.2, 0.2, 0.2, 0.4])):.4f}")
+    0.0000
     """
     agreement = torch.logsumexp(log_assignment_a + log_assignment_b, dim=1).mean()
     mean = torch.cat([log_assignment_a, log_assignment_b]).exp().mean(dim=0)  # (n_clusters,)
-    mean = mean.clamp_min(torch.finfo(mean.dtype).tiny)  # the slope of the entropy at 0 is infinite
-    entropy = torch.special.entr(mean).sum()
-    return -agreement - entropy_weight * entropy
+    mean = mean.clamp_min(torch.finfo(mean.dtype).tiny)  # the logarithm's slope at 0 is infinite
+    divergence = (mean * (mean / proportions).log()).sum()
+    return -agreement + divergence_weight * divergence

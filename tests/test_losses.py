@@ -75,23 +75,32 @@ def test_agreement_loss_by_hand():
     q = torch.tensor([[0.6, 0.4], [0.5, 0.5]])
     agreement = -(math.log(0.9 * 0.6 + 0.1 * 0.4) + math.log(0.2 * 0.5 + 0.8 * 0.5)) / 2
     first = (0.9 + 0.2 + 0.6 + 0.5) / 4
-    entropy = -(first * math.log(first) + (1 - first) * math.log(1 - first))
+    divergence = first * math.log(first / 0.7) + (1 - first) * math.log((1 - first) / 0.3)
     for weight in (0.0, 2.0):
-        loss = agreement_loss(p.log(), q.log(), weight)
-        assert loss.item() == pytest.approx(agreement - weight * entropy, rel=1e-5)
+        loss = agreement_loss(p.log(), q.log(), torch.tensor([0.7, 0.3]), weight)
+        assert loss.item() == pytest.approx(agreement + weight * divergence, rel=1e-5)
+
+
+def test_equal_proportions_are_the_entropy_of_scan():
+    log_p, log_q = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)).log_softmax(2)
+    mean = torch.cat([log_p, log_q]).exp().mean(dim=0)
+    agreement = -(log_p.exp() * log_q.exp()).sum(dim=1).log().mean()
+    scan = agreement - 2 * torch.special.entr(mean).sum()
+    loss = agreement_loss(log_p, log_q, torch.full((4,), 0.25))
+    assert loss.item() == pytest.approx(scan.item() + 2 * math.log(4), rel=1e-5)
 
 
 def test_a_cluster_that_is_empty_has_a_gradient_too():
     logits = torch.tensor([[100.0, 0, -120], [0, 100, -120]], requires_grad=True)
     log_p = logits.log_softmax(dim=1)
-    agreement_loss(log_p, log_p.flip(0)).backward()
+    agreement_loss(log_p, log_p.flip(0), torch.full((3,), 1 / 3)).backward()
     assert logits.grad.isfinite().all()
 
 
 def test_agreement_that_is_far_off_still_has_a_gradient():
     log_p = torch.tensor([[0.0, -150.0], [-150.0, 0.0]], requires_grad=True)
-    loss = agreement_loss(log_p, log_p.detach().flip(0))
+    loss = agreement_loss(log_p, log_p.detach().flip(0), torch.tensor([0.5, 0.5]))
     loss.backward()
-    assert loss.item() == pytest.approx(150 - math.log(2) - 2 * math.log(2))
+    assert loss.item() == pytest.approx(150 - math.log(2))
     assert log_p.grad.isfinite().all()
     assert log_p.grad.abs().sum() > 0

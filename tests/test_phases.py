@@ -150,13 +150,14 @@ def test_conditioning_updates_the_decoder_and_reads_the_condition():
 
 
 def test_refinement_steps_equal_a_plain_transcription():
-    """First the labels that were given, then -log <p, q> of a sample and its neighbour - 2 H."""
+    """First the labels that were given, then -log <p, q> of a sample and its neighbour + 2 KL."""
     samples, n_epochs = random_images(16), 3
     start = F.normalize(torch.randn(3, 6, generator=torch.Generator().manual_seed(1)))
     labels, neighbors = np.arange(16) % 3, (np.arange(16)[:, None] + [1, 2]) % 16
+    proportions = torch.tensor([0.2, 0.3, 0.5])
     encoder, *_ = networks()
     net = phases.RefinementNet(
-        phases.LearnedPrototypes(encoder, start.clone(), assignment_temperature=0.1),
+        phases.LearnedPrototypes(encoder, start.clone(), proportions, assignment_temperature=0.1),
         **{
             **net_params(n_epochs),
             "optimizer": torch.optim.SGD,
@@ -189,7 +190,7 @@ def test_refinement_steps_equal_a_plain_transcription():
             loss = -torch.cat(given).log().mean()
         else:
             mean = torch.cat([p, q]).mean(dim=0)
-            loss = -(p * q).sum(dim=1).log().mean() + 2 * (mean * mean.log()).sum()
+            loss = -(p * q).sum(dim=1).log().mean() + 2 * (mean * (mean / proportions).log()).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
