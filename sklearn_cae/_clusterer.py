@@ -17,7 +17,7 @@ from . import _phases as phases
 from . import _prototypes
 from . import _training as training
 from ._fitted import OUTPUTS, FittedMixin
-from ._networks import build_networks
+from ._networks import build_networks, change_basis
 from ._random import draw_seed, forked_rng, local_random_state
 from .augmentations import PRESETS
 from .optim import learning_rate_at
@@ -91,6 +91,11 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         agree on their cluster [2]_, from the clusterer's labels on. Clusters tend to keep the sizes
         that the clusterer found; one that loses all its members is dropped. The projection head,
         and without conditioning the decoder, stay those of the embedding before.
+    whiten : bool, default=False
+        Whether the embedding's basis is changed after the warm-up, so that all its principal
+        components count nearly alike: groups that differ in what varies little are found, too.
+        Not with `variational`. KMeans is lost in so many directions: it is for `n_clusters`
+        "auto" and other clusterers that look at neighbours.
     variational : bool, default=False
         Whether the encoder is reparametrised, with a KL term.
     kl_weight : float, default=1e-3
@@ -214,6 +219,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         "clusterer": [HasMethods(["fit_predict", "get_params"]), None],
         "assignment": [StrOptions({"cosine", "clusterer"})],
         "refinement_epochs": [Interval(Integral, 0, None, closed="left")],
+        "whiten": ["boolean"],
         "variational": ["boolean"],
         "kl_weight": [Interval(Real, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
@@ -247,6 +253,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         clusterer=None,
         assignment="cosine",
         refinement_epochs=0,
+        whiten=False,
         variational=False,
         kl_weight=1e-3,
         image_shape=None,
@@ -276,6 +283,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         self.clusterer = clusterer
         self.assignment = assignment
         self.refinement_epochs = refinement_epochs
+        self.whiten = whiten
         self.variational = variational
         self.kl_weight = kl_weight
         self.image_shape = image_shape
@@ -326,6 +334,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         finished = self._warm_up(X, rng)  # phase one: update e, p, d
         clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
         embedding = self._embed(clustered)
+        if self.whiten:
+            embedding = self._whiten(clustered, embedding)
         labels = self._find_prototypes(embedding, rng)  # KMeans, elbow
         if finished and self.refinement_epochs > 0:
             finished = self._refine(X, clustered.indices, embedding, labels, rng)
@@ -342,6 +352,11 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         _prototypes.check_assignment(
             self.assignment, self.clusterer, self.n_clusters, self.refinement_epochs
         )
+        if self.whiten and self.variational:
+            raise ValueError(
+                "whiten must be False with variational=True, whose noise is drawn in the basis "
+                "that was trained, got True. Pass one of the two."
+            )
         training.check_callbacks(self.callbacks)
         training.check_batch_size(self.batch_size, len(X))
 
@@ -401,6 +416,16 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         )
         self.history_ = training.History()
         return self._train(net, X, "warm_up", rng)
+
+    def _whiten(self, clustered, embedding):
+        """Change the basis of the embedding; give the new one of the clustered samples."""
+        self.encoder_ = change_basis(
+            self.encoder_,
+            self.projection_head_,
+            self.decoder_,
+            _prototypes.whitening(embedding),
+        )
+        return self._embed(clustered)
 
     def _find_prototypes(self, embedding, rng):
         """Cluster the embeddings; the clusters' mean directions are the prototypes."""

@@ -9,6 +9,7 @@ from .modules import (
     ConditionalDecoder,
     Encoder,
     ProjectionHead,
+    UnpooledEncoder,
     VectorEncoder,
     image_decoder,
     vector_decoder,
@@ -58,7 +59,7 @@ def _build_encoder(sample_shape, embedding_dim, factory):
         return _channels_last(Encoder(sample_shape, embedding_dim))
     own = _call_factory(factory, "encoder", sample_shape, embedding_dim)
     _check_shape(own, "encoder", given=sample_shape, wanted=(embedding_dim,))
-    return own
+    return _channels_last(own) if isinstance(own, (Encoder, UnpooledEncoder)) else own
 
 
 def _build_decoder(sample_shape, embedding_dim, factory):
@@ -75,7 +76,8 @@ def _build_decoder(sample_shape, embedding_dim, factory):
 def _channels_last(module):
     """Lay the weights out in the order in which convolutions are fastest; the values stay.
 
-    Not for the user's own modules: a ``view`` of a feature map that is laid out so fails.
+    Only for the networks of this package: in another one a ``view`` of a feature map that is laid
+    out so may fail.
     """
     return module.to(memory_format=torch.channels_last)
 
@@ -113,3 +115,45 @@ def _check_shape(module, name, *, given, wanted):
             f"(n, {', '.join(map(str, wanted))}), but two samples became {got}. Change the "
             "module, or embedding_dim."
         )
+
+
+def change_basis(encoder, projection_head, decoder, basis):
+    """Let an encoder give embeddings in a new basis, and what reads them take these back.
+
+    Together the networks compute what they did before. The change becomes part of the linear layers
+    at their ends; where there is none, as in a network of the user's own, one is added.
+
+    Parameters
+    ----------
+    encoder, projection_head : nn.Module
+    decoder : ConditionalDecoder
+    basis : Basis
+        Of `_prototypes`.
+
+    Returns
+    -------
+    encoder : nn.Module
+    """
+    if isinstance(decoder.stem, nn.Identity):  # before a decoder of the user's own
+        decoder.stem = _linear_identity(decoder.n_map_features)
+    last = encoder[-1] if isinstance(encoder, nn.Sequential) else None
+    if not isinstance(last, nn.Linear) or last.bias is None:
+        last = _linear_identity(len(basis.mean))
+        encoder = nn.Sequential(encoder, last)
+    origin, into, back = (torch.from_numpy(part) for part in basis)
+    with torch.no_grad():
+        for network in (projection_head, decoder.stem):
+            first = next(each for each in network.modules() if isinstance(each, nn.Linear))
+            weight = first.weight.double().cpu()
+            first.bias.copy_(first.bias.cpu() + weight @ origin)
+            first.weight.copy_(weight @ back)
+        last.bias.copy_(into @ (last.bias.double().cpu() - origin))
+        last.weight.copy_(into @ last.weight.double().cpu())
+    return encoder
+
+
+def _linear_identity(n_features):
+    layer = nn.utils.skip_init(nn.Linear, n_features, n_features)
+    nn.init.eye_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

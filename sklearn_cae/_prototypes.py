@@ -28,6 +28,7 @@ CLUSTERED_SAMPLES = 20_000
 SWEEP_SAMPLES = 10_000
 _COLLAPSE_SHARE = 0.95
 _STRUCTURE_MARGIN = 1.1
+_FLOOR = 0.01  # of the variances that are whitened, of their mean
 
 
 class Found(NamedTuple):
@@ -49,6 +50,42 @@ class Found(NamedTuple):
     labels: np.ndarray
     clusterer: Any
     elbow: dict | None
+
+
+class Basis(NamedTuple):
+    """A change of the embedding's basis: ``into @ (embedding - mean)``.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (embedding_dim,)
+    into, back : ndarray of shape (embedding_dim, embedding_dim)
+        Inverse to each other.
+    """
+
+    mean: np.ndarray
+    into: np.ndarray
+    back: np.ndarray
+
+
+def whitening(embedding):
+    """Find the basis in which all principal components of embeddings count nearly alike.
+
+    A contrastive embedding spends most of its variance on a few directions, of what differs most
+    between images. Components of far less than the average variance stay small: they hold noise.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_samples, embedding_dim)
+
+    Returns
+    -------
+    basis : Basis
+    """
+    embedding = embedding.astype(np.float64)
+    variances, components = np.linalg.eigh(np.cov(embedding.T))  # components are columns
+    variances = variances.clip(0)
+    scale = np.sqrt(variances + max(_FLOOR * variances.mean(), np.finfo(np.float32).tiny))
+    return Basis(embedding.mean(axis=0), components.T / scale[:, None], components * scale)
 
 
 class Posterior:

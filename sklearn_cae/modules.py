@@ -43,12 +43,49 @@ class Encoder(nn.Sequential):
         # A side that the convolutions brought down to 1 pixel (images below 16) is not pooled.
         pool = (min(2, height), min(2, width))
         n_features = WIDTHS[-1] * (height // pool[0]) * (width // pool[1])
-        layers: list[nn.Module] = []
-        for n_in, n_out in zip((channels, *WIDTHS), WIDTHS, strict=False):
-            layers += [nn.Conv2d(n_in, n_out, kernel_size=4, stride=2, padding=1), nn.GELU()]
         super().__init__(
-            *layers, nn.AvgPool2d(pool), nn.Flatten(), nn.Linear(n_features, embedding_dim)
+            *_convolutions(channels),
+            nn.AvgPool2d(pool),
+            nn.Flatten(),
+            nn.Linear(n_features, embedding_dim),
         )
+
+
+class UnpooledEncoder(nn.Sequential):
+    """The paper's encoder without its pooling: the linear layer sees the whole last feature map.
+
+    Pooling with kernel 2 leaves of 28 x 28 pixels one place of the map's 3 x 3, and the image's
+    lower and right border unseen. Without it, reconstructions are sharper, and more of what an
+    image shows can be read from its embedding.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (C, H, W), with H and W at least 8.
+    embedding_dim : int, default=128
+        Width of the embedding.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_cae.modules import UnpooledEncoder
+    >>> UnpooledEncoder((1, 28, 28))(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 128])
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], embedding_dim: int = 128) -> None:
+        channels, height, width = image_shape
+        n_features = WIDTHS[-1] * (height // 8) * (width // 8)
+        super().__init__(
+            *_convolutions(channels), nn.Flatten(), nn.Linear(n_features, embedding_dim)
+        )
+
+
+def _convolutions(channels: int) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip((channels, *WIDTHS), WIDTHS, strict=False):
+        layers += [nn.Conv2d(n_in, n_out, kernel_size=4, stride=2, padding=1), nn.GELU()]
+    return layers
 
 
 class VectorEncoder(nn.Sequential):

@@ -322,20 +322,23 @@ def test_one_cluster(toy_images, make_quick):
     assert not model.score_samples(X).any()
 
 
+def build_encoder(image_shape):
+    n_pixels = int(np.prod(image_shape))
+    return torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(n_pixels, 16, bias=False), torch.nn.Tanh()
+    )
+
+
+def build_decoder(embedding_dim, image_shape):
+    return torch.nn.Sequential(
+        torch.nn.Linear(embedding_dim, int(np.prod(image_shape))),
+        torch.nn.Unflatten(1, image_shape),
+    )
+
+
 def test_own_networks(toy_images, make_quick):
-    def build(image_shape):
-        return torch.nn.Sequential(
-            torch.nn.Flatten(), torch.nn.Linear(int(np.prod(image_shape)), 16)
-        )
-
-    def build_decoder(embedding_dim, image_shape):
-        return torch.nn.Sequential(
-            torch.nn.Linear(embedding_dim, int(np.prod(image_shape))),
-            torch.nn.Unflatten(1, image_shape),
-        )
-
     X, _ = toy_images
-    model = make_quick(encoder=build, decoder=build_decoder).fit(X)
+    model = make_quick(encoder=build_encoder, decoder=build_decoder).fit(X)
     assert isinstance(model.encoder_[0], torch.nn.Flatten)
     assert model.decoder_.condition.weight.any()
     assert model.reconstruct(X).shape == X.shape
@@ -464,6 +467,45 @@ def test_refinement_of_many_samples_and_of_two(toy_images, make_quick, monkeypat
 def test_refinement_of_vectors(make_quick):
     X = np.random.default_rng(0).normal(size=(60, 5))
     model = make_quick(refinement_epochs=1).fit(X)
+    assert np.array_equal(model.predict(X), model.labels_)
+
+
+def test_whitening_changes_the_basis_of_the_embedding_alone(toy_images, make_quick):
+    X, _ = toy_images
+    plain, white = (
+        make_quick(warm_up_epochs=5, conditioning_epochs=0, whiten=whiten).fit(X)
+        for whiten in (False, True)
+    )
+    np.testing.assert_allclose(white.reconstruct(X), plain.reconstruct(X), atol=0.01)
+    before, after = (model.set_params(output="projection").transform(X) for model in (plain, white))
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
+    embedding = white.set_params(output="embedding").transform(X)
+    np.testing.assert_allclose(embedding.mean(axis=0), 0, atol=1e-3)
+    covariance = np.cov(embedding.T)
+    np.testing.assert_allclose(covariance, np.diag(covariance.diagonal()), atol=1e-2)
+    assert covariance.diagonal()[-3:].min() > 0.9  # the last components vary most
+
+
+def test_whitening_of_networks_of_ones_own_and_of_vectors(toy_images, make_quick):
+    X, _ = toy_images
+    own = {"encoder": build_encoder, "decoder": build_decoder}
+    vectors = np.random.default_rng(0).normal(size=(60, 5))
+    for data, params in ((X, own), (vectors, {})):
+        params = {"warm_up_epochs": 1, "conditioning_epochs": 0, **params}
+        plain, white = (make_quick(**params, whiten=whiten).fit(data) for whiten in (False, True))
+        np.testing.assert_allclose(
+            white.reconstruct(data), plain.reconstruct(data), rtol=1e-3, atol=0.02
+        )
+        assert np.array_equal(white.predict(data), white.labels_)
+        assert not np.allclose(plain.cluster_centers_, white.cluster_centers_, atol=0.01)
+
+
+def test_a_warm_start_whitens_what_is_white_already(toy_images, make_quick):
+    X, _ = toy_images
+    model = make_quick(whiten=True, refinement_epochs=1).fit(X)
+    before = [name for name, _ in model.encoder_.named_modules()]
+    model.set_params(warm_start=True).fit(X)
+    assert [name for name, _ in model.encoder_.named_modules()] == before
     assert np.array_equal(model.predict(X), model.labels_)
 
 
@@ -612,6 +654,7 @@ def test_bad_images(make_quick, X, error, message):
             "assignment must be 'cosine' with refinement_epochs > 0",
         ),
         ({"refinement_epochs": -1}, "refinement_epochs"),
+        ({"whiten": True, "variational": True}, "whiten must be False with variational=True"),
         ({"n_clusters": "auto", "clusterer": KMeans(21)}, "n_clusters must be at most n_samples"),
         ({"image_shape": (15, 15)}, "image_shape"),
         ({"intensity_range": (1, 0)}, "intensity_range"),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sklearn_cae.modules import (
     Encoder,
     ProjectionHead,
+    UnpooledEncoder,
     VectorEncoder,
     image_decoder,
     vector_decoder,
@@ -28,6 +29,14 @@ def test_the_encoder_is_the_papers():
     convolutions = (16 + 1) * 32 + (32 * 16 + 1) * 64 + (64 * 16 + 1) * 128
     assert n_parameters(encoder) == convolutions + (128 + 1) * 128
     assert sum(isinstance(layer, torch.nn.GELU) for layer in encoder) == 3
+
+
+@pytest.mark.parametrize("encoder", [Encoder, UnpooledEncoder])
+def test_only_the_unpooled_encoder_sees_the_lower_right_corner(encoder):
+    torch.manual_seed(0)
+    image = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    encoder((1, 28, 28))(image).sum().backward()
+    assert (image.grad[..., 23:27, 23:27] != 0).all() == (encoder is UnpooledEncoder)
 
 
 def test_the_head_has_three_layers():
