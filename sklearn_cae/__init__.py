@@ -10,6 +10,7 @@ _MODULE_OF = {
     "KNNProbe": "probes",
     "LinearProbe": "probes",
     "clustering_report": "metrics",
+    "recommended": "_recommended",
 }
 _SUBMODULES = [
     "augmentations",

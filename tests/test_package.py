@@ -19,6 +19,7 @@ ALLOWED = {
     "_pictures": set(),
     "plotting": {"_pictures", "_random"},
     "_networks": {"modules"},
+    "_recommended": {"modules"},
     "clusterers": {"_random"},
     "_prototypes": {"_random", "clusterers"},
     "_training": {"augmentations", "optim"},

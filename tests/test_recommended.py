@@ -1,0 +1,41 @@
+"""The recommended setting: what it follows from, and that it finds what pixels do not show."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from sklearn.metrics import normalized_mutual_info_score
+
+from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
+
+
+@given(st.integers(2, 10**7))
+def test_few_images_are_seen_more_often(n_samples):
+    params, of_more = recommended(n_samples), recommended(2 * n_samples)
+    assert 20 <= of_more["warm_up_epochs"] <= params["warm_up_epochs"] <= 200
+    assert 64 <= params["batch_size"] <= of_more["batch_size"] <= 256
+    steps = params["warm_up_epochs"] * n_samples / params["batch_size"]
+    if 20 < params["warm_up_epochs"] < 200:
+        assert steps == pytest.approx(2500, rel=0.05)
+
+
+def test_parameters_are_those_of_the_estimator():
+    model = ContrastiveAutoencoderClusterer(**recommended(1000))
+    assert {**model.get_params(), **recommended(1000)} == model.get_params()
+
+
+@pytest.mark.parametrize(("n_samples", "error"), [(1, ValueError), (100.0, TypeError)])
+def test_a_number_of_samples_is_needed(n_samples, error):
+    with pytest.raises(error, match="n_samples"):
+        recommended(n_samples)
+
+
+def test_groups_of_x_rays_are_closer_to_the_diagnosis_than_those_of_pixels(pneumonia):
+    X, y = (part[:400] for part in pneumonia["train"])
+    params = {**recommended(len(X)), "warm_up_epochs": 40, "conditioning_epochs": 0}
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
+    k = model.n_clusters_
+    assert 2 <= k <= 10
+    pixels = KMeans(k, n_init=5, random_state=0).fit_predict(X.reshape(len(X), -1))
+    ours, theirs = (normalized_mutual_info_score(y, labels) for labels in (model.labels_, pixels))
+    assert ours > theirs + 0.05
