@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 from _common import RESULTS, describe_run, write_records
-from evaluation import load, rows_of_clusters, rows_of_features
+from evaluation import equal_images, load, rows_of_clusters, rows_of_features
 from settings import N_CLUSTERS, PAPER_VIEWS
 from sklearn.model_selection import GroupShuffleSplit
 from torch import nn
@@ -81,9 +81,8 @@ CHANGES = {
 def hold_back(dataset, max_samples, seed):
     """Split the training images into nine tenths and one, equal images on one side."""
     X, y = load(dataset, max_samples)["train"]
-    _, groups = np.unique(X.reshape(len(X), -1), axis=0, return_inverse=True)
     splitter = GroupShuffleSplit(1, test_size=0.1, random_state=seed)
-    ((train, held_back),) = splitter.split(X, groups=groups)
+    ((train, held_back),) = splitter.split(X, groups=equal_images(X))
     return {"train": (X[train], y[train]), "held_back": (X[held_back], y[held_back])}
 
 

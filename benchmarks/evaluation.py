@@ -1,6 +1,7 @@
 """How every row of the tables is judged: one function for all of them."""
 
 import base64
+import zlib
 
 import numpy as np
 from _common import LOADERS
@@ -30,6 +31,11 @@ def load(dataset, max_samples=None):
     return {**splits, "train": (X[:max_samples], y[:max_samples])}
 
 
+def equal_images(X):
+    """Give each image the number of the images that equal it: groups for a split."""
+    return np.unique(X.reshape(len(X), -1), axis=0, return_inverse=True)[1].ravel()
+
+
 def rows_of_predictions(model, splits, predict, **extra):
     """Judge a classifier, `predict` from a split's name to labels, on the held-back splits."""
     return [
@@ -45,6 +51,21 @@ def judge(y_true, y_pred):
     metrics = classification(y_true, y_pred)
     metrics["majority_baseline"] = float(np.bincount(y_true).max() / len(y_true))
     return {"metrics": metrics, "right": base64.b64encode(right).decode()}
+
+
+def unpack_right(text, n_samples):
+    """Undo what `judge` does: whether each sample is right."""
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8))
+    return bits[:n_samples].astype(bool)
+
+
+def pack_clusters(labels):
+    """Write up to 256 clusters of samples as text."""
+    return base64.b64encode(zlib.compress(labels.astype(np.uint8).tobytes())).decode()
+
+
+def unpack_clusters(text):
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
 
 
 def classification(y_true, y_pred):

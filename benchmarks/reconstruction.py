@@ -4,24 +4,32 @@ import copy
 
 import numpy as np
 import torch
-from baselines import BATCH_SIZE, fit_classifier, rows_of_classifier, small_classifier
+from baselines import (
+    BATCH_SIZE,
+    fit_classifier,
+    rows_of_classifier,
+    run_network,
+    small_classifier,
+)
 from evaluation import flat
 from skimage.metrics import structural_similarity
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
+from torch import nn
 
 from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
 
 
-class KeepWarmDecoder(Callback):
-    """Keep a copy of the decoder as the warm-up leaves it, in the class."""
+class KeepWarmAutoencoder(Callback):
+    """Keep a copy of encoder and decoder as the warm-up leaves them, in the class."""
 
-    decoder = None
+    network = None
 
     def on_train_end(self, net, **kwargs):
         if hasattr(net.module_, "projection_head"):
-            type(self).decoder = copy.deepcopy(net.module_.decoder).eval().cpu()
+            warm = nn.Sequential(net.module_.encoder, net.module_.decoder)
+            type(self).network = copy.deepcopy(warm).cpu()
 
 
 class WithoutCondition(Callback):
@@ -36,7 +44,7 @@ def images_job(params, splits, seed):
     """Rows of reconstruction, and of a classifier that is trained with samples."""
     X = splits["train"][0]
     model = ContrastiveAutoencoderClusterer(
-        **{**params, "callbacks": [KeepWarmDecoder()]}, random_state=seed
+        **{**params, "callbacks": [KeepWarmAutoencoder()]}, random_state=seed
     ).fit(X)
     unconditional = ContrastiveAutoencoderClusterer(
         **{**params, "callbacks": [WithoutCondition()]}, random_state=seed
@@ -62,11 +70,12 @@ def reconstruction_rows(model, unconditional, splits, seed):
         shuffled = assignment[rng.permutation(len(images))]
         with torch.no_grad():
             decoded = {
-                "warm_up": KeepWarmDecoder.decoder(embedding),
                 "conditioning": decoder(embedding, assignment),
                 "shuffled_condition": decoder(embedding, shuffled),
             }
-        decoded = {name: each.numpy()[:, 0].clip(0, 1) for name, each in decoded.items()}
+        decoded = {name: each.numpy() for name, each in decoded.items()}
+        decoded["warm_up"] = run_network(KeepWarmAutoencoder.network, images)
+        decoded = {name: each[:, 0].clip(0, 1) for name, each in decoded.items()}
         decoded["without_condition"] = unconditional.reconstruct(images) / 255.0
         back = pca.inverse_transform(pca.transform(flat(images)))
         decoded["pca_128"] = back.reshape(images.shape).clip(0, 1)

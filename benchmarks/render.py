@@ -8,22 +8,10 @@ import json
 import sys
 from pathlib import Path
 
+import table1_page
+from table1_page import RESULTS
+
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-PAPER = {  # accuracies that the paper reports: stat, kNN, linear, ResNet18, Feature+KM
-    where: dict(
-        zip(
-            ("stat", "knn", "linear", "resnet18_transfer", "resnet18_kmeans"),
-            accuracies,
-            strict=True,
-        )
-    )
-    for where, accuracies in {
-        ("pneumoniamnist", "val"): (0.80, 0.84, 0.84, 0.86, 0.78),
-        ("pneumoniamnist", "test"): (0.73, 0.84, 0.84, 0.74, 0.69),
-        ("mnist", "test"): (0.90, 0.98, 0.98, 0.995, 0.69),
-    }.items()
-}
 ROWS = {
     "stat": "stat: each cluster carries its most frequent label",
     "stat_k10": "stat, at k = 10",
@@ -31,42 +19,6 @@ ROWS = {
     "linear": "linear layer, 20 % of the labels",
     "logistic_all_labels": "logistic regression, all labels",
 }
-TITLES = {"pneumoniamnist": "PneumoniaMNIST", "mnist": "MNIST"}
-
-
-def render_results():
-    return "\n".join(render_dataset(dataset) for dataset in TITLES)
-
-
-def render_dataset(dataset):
-    results = json.loads((RESULTS / f"paper_setting_{dataset}.json").read_text())
-    runs, means = results["runs"], results["mean_and_std"]
-    columns = [
-        f"{split} (majority {results['majority_baseline'][split]:.3f}) | paper" for split in means
-    ]
-    lines = [
-        f"**{TITLES[dataset]}**, {results['n_samples']['train']} training images, "
-        f"{results['epochs']} + {results['epochs']} epochs, {len(runs)} seed(s): "
-        f"{'; '.join(render_k(run) for run in runs)}",
-        "",
-        "| accuracy (balanced) | " + " | ".join(columns) + " |",
-        "|---|" + "---|---|" * len(means),
-    ]
-    for model, title in ROWS.items():
-        cells = [render_cells(dataset, split, model, means[split][model]) for split in means]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def render_k(run):
-    how = "elbow" if run["elbow_found"] else "no elbow found, best silhouette"
-    return f"k = {run['n_clusters']} ({how})"
-
-
-def render_cells(dataset, split, model, metrics):
-    (mean, std), (balanced, _) = metrics["accuracy"], metrics["balanced_accuracy"]
-    published = PAPER[dataset, split].get(model)
-    return f"{mean:.3f} ± {std:.3f} ({balanced:.3f}) | {published or ''}"
 
 
 def render_accuracy():
@@ -85,83 +37,6 @@ def render_accuracy():
             scores = [one["mean_and_std"][split][model]["accuracy"] for one in results.values()]
             shown = " | ".join(f"{mean:.3f} ± {std:.3f}" for mean, std in scores)
             lines.append(f"| {title} | {split} | {shown} |")
-    return "\n".join(lines) + "\n"
-
-
-METHOD = {
-    "stat": "the method, stat: each cluster carries its most frequent label",
-    "knn": "the method, kNN, k = 5, cosine",
-    "knn_euclidean": "the method, kNN, Euclidean",
-    "linear": "the method, linear layer, 20 % of the labels",
-    "linear_projection": "the same on the projection",
-    "logistic": "the method, logistic regression, all labels",
-}
-BESIDE = {
-    **{
-        f"{name}_{model}": f"{title}, {what}"
-        for name, title in (("pixels", "pixels"), ("pca", "128 principal components"))
-        for model, what in (
-            ("kmeans", "KMeans"),
-            ("kmeans_true_k", "KMeans, as many clusters as classes"),
-            ("knn_euclidean", "kNN, Euclidean"),
-            ("linear", "linear layer, 20 % of the labels"),
-            ("logistic", "logistic regression, all labels"),
-        )
-    },
-    "umap_kmeans": "UMAP of the pixels, KMeans",
-    "dec": "ClustPy's DEC, given the number of classes",
-    "idec": "ClustPy's IDEC, given the number of classes",
-    "resnet18_transfer": "ResNet18 of ImageNet, new last layer",
-    "resnet18_kmeans": "ResNet18 of ImageNet, KMeans at the elbow",
-    "squeezenet_transfer": "SqueezeNet of ImageNet, new last layer",
-    "squeezenet_kmeans": "SqueezeNet of ImageNet, KMeans at the elbow",
-    "encoder_supervised": "the method's encoder, trained on all labels",
-    "resnet18_scratch": "ResNet18, trained on all labels",
-}
-COLUMNS = {
-    "balanced_accuracy": "balanced",
-    "precision_weighted": "precision (weighted)",
-    "precision_macro": "(macro)",
-    "recall_macro": "recall (macro)",
-    "hungarian": "Hungarian",
-    "nmi": "NMI",
-    "ari": "ARI",
-}
-
-
-def render_table1(dataset, split):
-    """Every row of the table on one split, the method's in each setting first."""
-    cells = {}
-    for one in json.loads((RESULTS / "table1.json").read_text()):
-        if (one["dataset"], one["split"]) == (dataset, split):
-            row = (one["model"], one["setting"], one["n_train"])
-            other = cells.setdefault(row, {}).setdefault(one["metric"], one)
-            if other is not one:
-                sys.exit(f"{row} was run with the settings {other['hash']} and {one['hash']}")
-    titles = {**METHOD, **BESIDE}
-    rows = sorted(
-        (row for row in cells if row[0] in titles),
-        key=lambda row: (row[1] is None, row[1], row[2], list(titles).index(row[0])),
-    )
-    lines = [
-        "| model | setting | training images | seeds | k | accuracy | paper | "
-        + " | ".join(COLUMNS.values())
-        + " |",
-        "|---" * (7 + len(COLUMNS)) + "|",
-    ]
-    for row in rows:
-        model, setting, n_train = row
-        accuracy = cells[row]["accuracy"]
-        scores = [cells[row].get(metric) for metric in COLUMNS]
-        spread = f" ± {accuracy['std']:.3f}" if accuracy["n_seeds"] > 1 else ""
-        published = PAPER.get((dataset, split), {}).get(model, "")
-        lines.append(
-            f"| {titles[model]} | {setting or ''} | {n_train} | {accuracy['n_seeds']} "
-            f"| {', '.join(map(str, accuracy['n_clusters'] or []))} "
-            f"| {accuracy['mean']:.3f}{spread} | {published} | "
-            + " | ".join("" if one is None else f"{one['mean']:.3f}" for one in scores)
-            + " |"
-        )
     return "\n".join(lines) + "\n"
 
 
@@ -296,11 +171,8 @@ def render_machine():
 
 
 PAGES = {
-    "README.md": {"results": render_results},
-    "docs/benchmarks.md": {
-        "pneumoniamnist_val": lambda: render_table1("pneumoniamnist", "val"),
-        "pneumoniamnist_test": lambda: render_table1("pneumoniamnist", "test"),
-    },
+    "README.md": {"results": table1_page.render_results},
+    "docs/benchmarks.md": table1_page.TABLES,
     "docs/performance.md": {
         "machine": render_machine,
         "profile": render_profile,

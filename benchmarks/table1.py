@@ -8,8 +8,8 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
 
 Each job is run in a fresh process; one that has been run with this setting and seed is not run
 again. Writes after each of them, into ``benchmarks/results``: ``table1_runs.jsonl`` (a line a job),
-``table1.json`` (means and standard deviations over seeds: a list of records) and
-``table1_header.json`` (command, versions, machine, time and memory). Before a job starts, its
+what `summary.py` makes of them, and ``table1_header.json`` (command, versions, machine, time and
+memory). Before a job starts, its
 setting and the setting's hash are written to ``table1_log.jsonl``, which only grows: labels of the
 validation and test splits choose nothing.
 """
@@ -22,17 +22,25 @@ import time
 from datetime import UTC, datetime
 
 import baselines
-import numpy as np
-from _common import RESULTS, describe_run, in_fresh_process, write_records
-from evaluation import SPLITS, load, rows_of_clusters, rows_of_probes
+from _common import RESULTS, describe_run, in_fresh_process
+from evaluation import (
+    SPLITS,
+    equal_images,
+    load,
+    pack_clusters,
+    rows_of_clusters,
+    rows_of_probes,
+)
+from figures import draw
 from reconstruction import images_job
-from settings import SETTINGS, fingerprint, parameters
+from settings import N_TRAIN, SETTINGS, fingerprint, parameters, setting_of
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GroupShuffleSplit
+from summary import summarise
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 
 LOG, RUNS = RESULTS / "table1_log.jsonl", RESULTS / "table1_runs.jsonl"
-IMAGE_JOBS = {f"{setting}_images": setting for setting in SETTINGS}
-JOBS = [*SETTINGS, *IMAGE_JOBS, *baselines.JOBS]
 SEEDS = {"pneumoniamnist": 5, "mnist": 3}
 SHOWN = ("accuracy", "balanced_accuracy", "nmi", "mse", "psnr", "ssim")
 PACKAGES = ("torchvision", "clustpy", "umap-learn", "scikit-image")
@@ -40,10 +48,13 @@ PACKAGES = ("torchvision", "clustpy", "umap-learn", "scikit-image")
 
 def method(setting, dataset, splits, seed):
     """Fit the method in a setting; judge its clusters and its embedding."""
-    model = ContrastiveAutoencoderClusterer(**parameters(setting, dataset), random_state=seed)
+    params = parameters(setting, dataset, len(splits["train"][0]))
+    model = ContrastiveAutoencoderClusterer(**params, random_state=seed)
     started = time.perf_counter()
     model.fit(splits["train"][0])
     seconds = time.perf_counter() - started
+    if seed == 0:
+        draw(model, splits, f"{dataset}_{setting}")
     views = {}
     for output in ("embedding", "projection"):
         model.set_params(output=output)
@@ -51,10 +62,36 @@ def method(setting, dataset, splits, seed):
     rows = rows_of_clusters("stat", splits, lambda split: model.predict(splits[split][0]))
     rows += rows_of_probes(splits, views["embedding"], seed)
     rows += rows_of_probes(splits, views["projection"], seed, suffix="_projection")
-    found = {"n_clusters": model.n_clusters_, "fit_seconds": round(seconds, 1)}
+    clusters = {split: model.predict(splits[split][0]) for split in held_back(splits)}
+    found = {
+        "n_clusters": model.n_clusters_,
+        "fit_seconds": round(seconds, 1),
+        "clusters": {split: pack_clusters(labels) for split, labels in clusters.items()},
+    }
     if model.elbow_ is not None:
         found["elbow_found"] = model.elbow_["found"]
     return rows, found
+
+
+def held_back(splits):
+    return [split for split in splits if split != "train"]
+
+
+def halves(params, splits, seed):
+    """Fit to both halves of the training images; compare the clusters that they give new ones."""
+    X, _ = splits["train"]
+    splitter = GroupShuffleSplit(1, test_size=0.5, random_state=seed)
+    ((one, other),) = splitter.split(X, groups=equal_images(X))
+    models = [
+        ContrastiveAutoencoderClusterer(**params, random_state=seed).fit(X[half])
+        for half in (one, other)
+    ]
+    rows = []
+    for split in held_back(splits):
+        first, second = (model.predict(splits[split][0]) for model in models)
+        agreement = float(adjusted_rand_score(first, second))
+        rows.append({"model": "agreement_halves", "split": split, "metrics": {"ari": agreement}})
+    return rows
 
 
 def run_job(job, dataset, seed, max_samples):
@@ -63,8 +100,9 @@ def run_job(job, dataset, seed, max_samples):
     started = time.perf_counter()
     if job in SETTINGS:
         rows, found = method(job, dataset, splits, seed)
-    elif job in IMAGE_JOBS:
-        rows, found = images_job(parameters(IMAGE_JOBS[job], dataset), splits, seed), {}
+    elif job in DERIVED:
+        params = parameters(setting_of(job), dataset, len(splits["train"][0]))
+        rows, found = DERIVED[job](params, splits, seed), {}
     else:
         rows, found = baselines.JOBS[job](dataset, splits, seed), {}
     return {
@@ -74,6 +112,15 @@ def run_job(job, dataset, seed, max_samples):
         "seconds": round(time.perf_counter() - started, 1),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+
+
+#: Jobs that fit the method in a setting to other data, or for other rows.
+DERIVED = {
+    f"{setting}_{name}": run
+    for setting in SETTINGS
+    for name, run in (("halves", halves), ("images", images_job))
+}
+JOBS = [*SETTINGS, *DERIVED, *baselines.JOBS]
 
 
 def main():
@@ -91,8 +138,9 @@ def main():
 
 def run_once(job, dataset, seed, max_samples):
     """Run a job that has not been run yet: into the log first, and then into the results."""
-    name = IMAGE_JOBS.get(job, job)
-    setting = parameters(name, dataset) if name in SETTINGS else None
+    name = setting_of(job)
+    n_samples = min(max_samples or N_TRAIN[dataset], N_TRAIN[dataset])
+    setting = parameters(name, dataset, n_samples) if name else None
     key = {
         "dataset": dataset,
         "job": job,
@@ -115,7 +163,7 @@ def run_once(job, dataset, seed, max_samples):
             *(f"{name} {scores[name]:.3f}" for name in SHOWN if name in scores),
             flush=True,
         )
-    summarise()
+    summarise(read(RUNS))
 
 
 def read(path):
@@ -127,40 +175,6 @@ def append(path, one):
         file.write(json.dumps(one, default=repr) + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def summarise():
-    """Rewrite ``table1.json`` and its header from the runs."""
-    cells, header = {}, {}
-    for run in read(RUNS):
-        name = IMAGE_JOBS.get(run["job"], run["job"])
-        setting = name if name in SETTINGS else None
-        for row in run["rows"]:
-            key = (run["dataset"], run["n_train"], row["split"], row["model"], setting, run["hash"])
-            for metric, value in row["metrics"].items():
-                cells.setdefault((*key, metric), []).append((value, row.get("n_clusters")))
-        about = header.setdefault(f"{run['dataset']}/{run['n_train']}/{run['job']}", [])
-        about.append({name: value for name, value in run.items() if name != "rows"})
-    records = []
-    for (dataset, n_train, split, model, setting, digest, metric), values in cells.items():
-        scores, numbers = zip(*values, strict=True)
-        records.append(
-            {
-                "dataset": dataset,
-                "split": split,
-                "model": model,
-                "setting": setting,
-                "metric": metric,
-                "mean": round(float(np.mean(scores)), 4),
-                "std": round(float(np.std(scores)), 4),
-                "n_seeds": len(scores),
-                "n_clusters": list(numbers) if numbers[0] is not None else None,
-                "n_train": n_train,
-                "hash": digest,
-            }
-        )
-    write_records(RESULTS / "table1.json", records)
-    (RESULTS / "table1_header.json").write_text(json.dumps(header, indent=1) + "\n")
 
 
 if __name__ == "__main__":

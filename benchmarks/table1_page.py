@@ -1,0 +1,228 @@
+"""The tables of the README and of ``docs/benchmarks.md``, from what ``table1.py`` wrote."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+from published import PUBLISHED
+
+RESULTS = Path(__file__).parent / "results"
+TITLES = {"pneumoniamnist": "PneumoniaMNIST", "mnist": "MNIST"}
+METHOD = {
+    "stat": "the method, stat: each cluster carries its most frequent label",
+    "knn": "the method, kNN, k = 5, cosine",
+    "knn_euclidean": "the method, kNN, Euclidean",
+    "linear": "the method, linear layer, 20 % of the labels",
+    "linear_projection": "the same on the projection",
+    "logistic": "the method, logistic regression, all labels",
+}
+BESIDE = {
+    **{
+        f"{name}_{model}": f"{title}, {what}"
+        for name, title in (("pixels", "pixels"), ("pca", "128 principal components"))
+        for model, what in (
+            ("kmeans", "KMeans"),
+            ("kmeans_true_k", "KMeans, as many clusters as classes"),
+            ("knn_euclidean", "kNN, Euclidean"),
+            ("linear", "linear layer, 20 % of the labels"),
+            ("logistic", "logistic regression, all labels"),
+        )
+    },
+    "umap_kmeans": "UMAP of the pixels, KMeans",
+    "dec": "ClustPy's DEC, given the number of classes",
+    "idec": "ClustPy's IDEC, given the number of classes",
+    "resnet18_transfer": "ResNet18 of ImageNet, new last layer",
+    "resnet18_kmeans": "ResNet18 of ImageNet, KMeans at the elbow",
+    "squeezenet_transfer": "SqueezeNet of ImageNet, new last layer",
+    "squeezenet_kmeans": "SqueezeNet of ImageNet, KMeans at the elbow",
+    "encoder_supervised": "the method's encoder, trained on all labels",
+    "resnet18_scratch": "ResNet18, trained on all labels",
+}
+COLUMNS = {
+    "balanced_accuracy": "balanced",
+    "precision_weighted": "precision (weighted)",
+    "precision_macro": "(macro)",
+    "recall_macro": "recall (macro)",
+    "hungarian": "Hungarian",
+    "nmi": "NMI",
+    "ari": "ARI",
+}
+
+
+SHORT = {
+    "stat": ("stat: each cluster carries its most frequent label", "pixels_kmeans"),
+    "knn": ("kNN, k = 5", "pixels_knn_euclidean"),
+    "linear": ("linear layer, 20 % of the labels", "pixels_linear"),
+    "logistic": ("logistic regression, all labels", "pixels_logistic"),
+}
+IMAGES = {
+    "reconstruction_warm_up": "decoder after the warm-up",
+    "reconstruction_conditioning": "conditional decoder",
+    "reconstruction_shuffled_condition": "the same, told other images' clusters",
+    "reconstruction_without_condition": "decoder trained as long, told no cluster",
+    "reconstruction_pca_128": "128 principal components",
+}
+
+
+def read_cells(dataset, split):
+    """Give the records of one split: {(model, setting, n_train): {metric: record}}."""
+    cells = {}
+    for one in json.loads((RESULTS / "table1.json").read_text()):
+        if (one["dataset"], one["split"]) == (dataset, split):
+            row = (one["model"], one["setting"], one["n_train"])
+            other = cells.setdefault(row, {}).setdefault(one["metric"], one)
+            if other is not one:
+                sys.exit(f"{row} was run with the settings {other['hash']} and {one['hash']}")
+    return cells
+
+
+def table(columns, rows):
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+def spread(one):
+    return f"{one['mean']:.3f}" + (f" ± {one['std']:.3f}" if one["n_seeds"] > 1 else "")
+
+
+def render_results():
+    """Of each data set: the paper's setting, the recommended one and pixels, briefly."""
+    return "\n".join(render_short(dataset) for dataset in TITLES)
+
+
+def render_short(dataset):
+    splits = [split for of, split in PUBLISHED if of == dataset]
+    cells = {split: read_cells(dataset, split) for split in splits}
+    rows = []
+    for model, (title, pixels) in SHORT.items():
+        for name, setting in ((model, "paper"), (model, "recommended"), (pixels, None)):
+            of_all = [key for key in cells[splits[0]] if key[:2] == (name, setting)]
+            for key in sorted(of_all, key=lambda key: key[2]):
+                row = [title, setting or "pixels", key[2]]
+                first = cells[splits[0]][key]["accuracy"]
+                row += [first["n_seeds"], ", ".join(map(str, first["n_clusters"] or []))]
+                for split in splits:
+                    scores = cells[split][key]
+                    balanced = scores["balanced_accuracy"]["mean"]
+                    published = PUBLISHED[dataset, split].get(model, [""])[0]
+                    row += [
+                        f"{spread(scores['accuracy'])} ({balanced:.3f})",
+                        published if setting == "paper" else "",
+                    ]
+                rows.append(row)
+    majority = {  # of any row that names labels
+        split: next(
+            one["majority_baseline"]["mean"] for one in rows.values() if "majority_baseline" in one
+        )
+        for split, rows in cells.items()
+    }
+    columns = ["accuracy (balanced)", "setting", "images", "seeds", "k"]
+    for split in splits:
+        columns += [f"{split} (majority {majority[split]:.3f})", "paper reports"]
+    return f"**{TITLES[dataset]}**\n\n{table(columns, rows)}"
+
+
+def render_differences(dataset):
+    """Say in which rows the settings beat what stands beside them, and in which they do not."""
+    found = json.loads((RESULTS / "table1_differences.json").read_text())
+    rows = []
+    for one in found:
+        if one["dataset"] != dataset or one["model"] not in SHORT:
+            continue
+        verdict = "beaten" if one["low"] > 0 else "not reached" if one["high"] < 0 else "tie"
+        rival = {"published": "the paper's figure"}.get(one["rival"]) or BESIDE.get(one["rival"])
+        rows.append(
+            [
+                SHORT[one["model"]][0],
+                one["setting"],
+                one["n_train"],
+                rival or "the paper's setting",
+                one["split"],
+                f"{one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]",
+                verdict,
+            ]
+        )
+    return table(
+        ["row", "setting", "images", "less", "split", "difference [95 % interval]", "verdict"], rows
+    )
+
+
+def render_agreement():
+    """Compare the clusters of two seeds, and of two halves of the images: adjusted Rand index."""
+    rows = []
+    for dataset, split in PUBLISHED:
+        for (model, setting, n_train), scores in read_cells(dataset, split).items():
+            if model.startswith("agreement_"):
+                one = scores["ari"]
+                what = {"agreement_seeds": "pairs of seeds", "agreement_halves": "pairs of halves"}
+                row = [TITLES[dataset], split, setting, n_train, what[model], one["n_seeds"]]
+                rows.append([*row, spread(one)])
+    return table(["data", "split", "setting", "images", "between", "pairs", "ARI"], rows)
+
+
+def render_images():
+    """Show how well images come back."""
+    rows = []
+    for dataset, split in PUBLISHED:
+        cells = read_cells(dataset, split)
+        for (model, setting, n_train), scores in cells.items():
+            if model in IMAGES:
+                shown = [f"{scores[name]['mean']:.4f}" for name in ("mse", "psnr", "ssim")]
+                seeds = scores["mse"]["n_seeds"]
+                where = [TITLES[dataset], split, setting, n_train, seeds]
+                rows.append([*where, IMAGES[model], *shown])
+    return table(
+        ["data", "split", "setting", "images", "seeds", "decoded by", "MSE", "PSNR (dB)", "SSIM"],
+        rows,
+    )
+
+
+def render_samples():
+    """Show what a small classifier on 5 % of the labels gains from sampled images."""
+    rows = []
+    for dataset, split in PUBLISHED:
+        for (model, setting, n_train), scores in read_cells(dataset, split).items():
+            if model.startswith("few_labels"):
+                one, balanced = scores["accuracy"], scores["balanced_accuracy"]["mean"]
+                what = "with samples" if model.endswith("samples") else "without"
+                where = [TITLES[dataset], split, setting, n_train, one["n_seeds"], what]
+                rows.append([*where, f"{spread(one)} ({balanced:.3f})"])
+    return table(
+        ["data", "split", "setting", "images", "seeds", "trained", "accuracy (balanced)"], rows
+    )
+
+
+def render_table1(dataset, split):
+    """Every row of the table on one split, the method's in each setting first."""
+    cells = read_cells(dataset, split)
+    titles = {**METHOD, **BESIDE}
+    rows = sorted(
+        (row for row in cells if row[0] in titles),
+        key=lambda row: (row[1] is None, row[1], row[2], list(titles).index(row[0])),
+    )
+    lines = []
+    for row in rows:
+        model, setting, n_train = row
+        accuracy = cells[row]["accuracy"]
+        scores = [cells[row].get(metric) for metric in COLUMNS]
+        lines.append(
+            [
+                *(titles[model], setting or "", n_train, accuracy["n_seeds"]),
+                ", ".join(map(str, accuracy["n_clusters"] or [])),
+                spread(accuracy),
+                " / ".join(map(str, PUBLISHED[dataset, split].get(model, ()))),
+                *("" if one is None else f"{one['mean']:.3f}" for one in scores),
+            ]
+        )
+    first = ["model", "setting", "training images", "seeds", "k", "accuracy"]
+    return table([*first, "paper (accuracy / precision / recall)", *COLUMNS.values()], lines)
+
+
+TABLES = {
+    **{f"{where[0]}_{where[1]}": partial(render_table1, *where) for where in PUBLISHED},
+    **{f"differences_{dataset}": partial(render_differences, dataset) for dataset in TITLES},
+    "agreement": render_agreement,
+    "images": render_images,
+    "samples": render_samples,
+}
