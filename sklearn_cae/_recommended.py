@@ -4,6 +4,7 @@ from numbers import Integral
 
 from sklearn.utils import check_scalar
 
+from .clusterers import CommunityClusterer
 from .modules import UnpooledEncoder
 
 _SAMPLES_A_BATCH = 50
@@ -28,7 +29,8 @@ def recommended(n_samples):
     -------
     params : dict
         Of `ContrastiveAutoencoderClusterer`. Change what you know better: `augmentation` where
-        images may be turned or flipped, `n_clusters` where the number is known.
+        images may be turned or flipped, `n_clusters` where the number is known (the communities of
+        neighbours that are linked best are then joined).
 
     Examples
     --------
@@ -44,6 +46,7 @@ def recommended(n_samples):
     warm_up_epochs = min(max(round(_STEPS * batch_size / n_samples), 20), 200)
     return {
         "n_clusters": "auto",
+        "clusterer": CommunityClusterer(),
         "temperature": 0.2,
         "reconstruction_weight": 10.0,
         "warm_up_epochs": warm_up_epochs,

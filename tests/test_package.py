@@ -19,7 +19,7 @@ ALLOWED = {
     "_pictures": set(),
     "plotting": {"_pictures", "_random"},
     "_networks": {"modules"},
-    "_recommended": {"modules"},
+    "_recommended": {"clusterers", "modules"},
     "clusterers": {"_random"},
     "_prototypes": {"_random", "clusterers"},
     "_training": {"augmentations", "optim"},

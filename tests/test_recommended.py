@@ -20,8 +20,17 @@ def test_few_images_are_seen_more_often(n_samples):
 
 
 def test_parameters_are_those_of_the_estimator():
-    model = ContrastiveAutoencoderClusterer(**recommended(1000))
-    assert {**model.get_params(), **recommended(1000)} == model.get_params()
+    params = recommended(1000)
+    model = ContrastiveAutoencoderClusterer(**params)
+    assert {**model.get_params(deep=False), **params} == model.get_params(deep=False)
+
+
+def test_a_number_that_is_known_is_what_comes_out(toy_images):
+    X, _ = toy_images
+    params = {**recommended(len(X)), "warm_up_epochs": 5, "refinement_epochs": 2}
+    params |= {"conditioning_epochs": 1, "n_clusters": 4}
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
+    assert model.clusterer_.n_clusters_ == model.n_clusters_ == 4
 
 
 @pytest.mark.parametrize(("n_samples", "error"), [(1, ValueError), (100.0, TypeError)])
