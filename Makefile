@@ -1,13 +1,14 @@
 # Two commands for a fresh clone: `make demo` and `make test`. Both make their virtual environment.
 PYTHON ?= python3
 DATASET ?= pneumoniamnist
+SETTING ?= paper
 VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint
 
 demo: $(VENV)/all.stamp
-	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --output results/$(DATASET)
+	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --cov --cov-report=term

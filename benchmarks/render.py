@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import ablations_page
 import table1_page
 from table1_page import RESULTS
 
@@ -173,6 +174,7 @@ def render_machine():
 PAGES = {
     "README.md": {"results": table1_page.render_results},
     "docs/benchmarks.md": table1_page.TABLES,
+    "docs/ablations.md": ablations_page.TABLES,
     "docs/performance.md": {
         "machine": render_machine,
         "profile": render_profile,

@@ -9,6 +9,7 @@ import matplotlib.image
 import pytest
 from sklearn.model_selection import train_test_split
 
+from sklearn_cae import recommended
 from sklearn_cae.__main__ import main
 from sklearn_cae.datasets import load_digit_images
 
@@ -90,6 +91,19 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     assert "majority class" in capsys.readouterr().out
     pipeline = joblib.load(tmp_path / "xrays" / "model.joblib")
     assert set(pipeline.classes_) == {"normal", "pneumonia"}
+
+
+def test_the_recommended_setting(tmp_path):
+    common = ["--setting", "recommended", "--max-samples", "200", "--epochs", "1"]
+    main([*common, "--output", str(tmp_path)])
+    assert {path.stem for path in tmp_path.glob("*.png")} == PICTURES
+    clusterer = joblib.load(tmp_path / "model.joblib")[0]
+    params = recommended(200)
+    params |= dict.fromkeys(["warm_up_epochs", "refinement_epochs", "conditioning_epochs"], 1)
+    found = clusterer.get_params(deep=False)
+    assert {name: repr(found[name]) for name in params} == {
+        name: repr(value) for name, value in params.items()
+    }
 
 
 def test_mnist_is_known(data_root, tmp_path, monkeypatch):

@@ -41,7 +41,8 @@ def test_a_number_of_samples_is_needed(n_samples, error):
 
 def test_groups_of_x_rays_are_closer_to_the_diagnosis_than_those_of_pixels(pneumonia):
     X, y = (part[:400] for part in pneumonia["train"])
-    params = {**recommended(len(X)), "warm_up_epochs": 40, "conditioning_epochs": 0}
+    params = {**recommended(len(X)), "warm_up_epochs": 40, "refinement_epochs": 20}
+    params["conditioning_epochs"] = 0
     model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
     k = model.n_clusters_
     assert 2 <= k <= 10

@@ -1,0 +1,31 @@
+"""The tables of ``docs/ablations.md``, from what ``ablations.py`` wrote."""
+
+import json
+from functools import partial
+from statistics import mean
+
+from table1_page import RESULTS, table
+
+COLUMNS = ("nmi", "stat", "balanced", "knn", "logistic", "reconstruction_mse")
+
+
+def render_ablations(dataset):
+    """Show the means over seeds of each change, in the order of the runs."""
+    changes = {}
+    for one in json.loads((RESULTS / "ablations.json").read_text()):
+        if one["dataset"] == dataset:
+            changes.setdefault(one["change"], []).append(one)
+    rows = []
+    for change, runs in sorted(changes.items(), key=lambda item: item[0].startswith("recommended")):
+        name = change if change.startswith("recommended") else f"paper, {change}"
+        numbers = ", ".join(str(run["n_clusters"]) for run in runs)
+        row = [name.replace("paper, none", "paper"), len(runs), numbers]
+        for column in COLUMNS:
+            values = [run[column] for run in runs]
+            row.append("" if None in values else f"{mean(values):.{4 if 'mse' in column else 3}f}")
+        rows.append([*row, f"{mean(run['seconds'] for run in runs):.0f}"])
+    names = ["NMI", "stat", "balanced", "kNN", "logistic", "MSE", "seconds"]
+    return table(["setting, change", "seeds", "k", *names], rows)
+
+
+TABLES = {"ablations_pneumoniamnist": partial(render_ablations, "pneumoniamnist")}
