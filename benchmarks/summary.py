@@ -6,6 +6,7 @@ differences of accuracies with their intervals, ``table1_header.json`` how each 
 
 import json
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from _common import RESULTS, write_records
@@ -14,7 +15,6 @@ from published import PUBLISHED
 from settings import setting_of
 from sklearn.metrics import adjusted_rand_score
 
-CELL = ("dataset", "split", "model", "setting", "n_train", "hash")
 N_SAMPLES = {
     ("pneumoniamnist", "val"): 524,
     ("pneumoniamnist", "test"): 624,
@@ -29,25 +29,36 @@ BESIDE = {
 }
 
 
+class Row(NamedTuple):
+    """What tells rows of the tables apart."""
+
+    dataset: str
+    split: str
+    model: str
+    setting: str | None
+    n_train: int
+    hash: str | None
+
+
 def summarise(runs):
     """Rewrite ``table1.json``, its header and ``table1_differences.json``."""
     cells, header = {}, {}
     for run in runs:
         for row in run["rows"]:
             for metric, value in row["metrics"].items():
-                key = (*cell(run, row), metric)
-                cells.setdefault(key, []).append((value, row.get("n_clusters")))
+                values = cells.setdefault((row_of(run, row), metric), [])
+                values.append((value, row.get("n_clusters")))
         about = header.setdefault(f"{run['dataset']}/{run['n_train']}/{run['job']}", [])
         left_out = ("rows", "clusters")
         about.append({name: value for name, value in run.items() if name not in left_out})
-    for key, agreements in agreement_of_seeds(runs).items():
-        cells[*key, "ari"] = [(agreement, None) for agreement in agreements]
+    for row, agreements in agreement_of_seeds(runs).items():
+        cells[row, "ari"] = [(agreement, None) for agreement in agreements]
     records = []
-    for (*key, metric), values in cells.items():
+    for (row, metric), values in cells.items():
         scores, numbers = zip(*values, strict=True)
         records.append(
             {
-                **dict(zip(CELL, key, strict=True)),
+                **row._asdict(),
                 "metric": metric,
                 "mean": round(float(np.mean(scores)), 4),
                 "std": round(float(np.std(scores)), 4),
@@ -60,12 +71,10 @@ def summarise(runs):
     (RESULTS / "table1_header.json").write_text(json.dumps(header, indent=1) + "\n")
 
 
-def cell(run, row):
+def row_of(run, row):
     """Say which row of which table a run's row belongs to."""
-    return (
-        *(run["dataset"], row["split"], row["model"]),
-        *(setting_of(run["job"]), run["n_train"], run["hash"]),
-    )
+    setting = setting_of(run["job"])
+    return Row(run["dataset"], row["split"], row["model"], setting, run["n_train"], run["hash"])
 
 
 def agreement_of_seeds(runs):
@@ -73,11 +82,11 @@ def agreement_of_seeds(runs):
     clusters = {}
     for run in runs:
         for split, packed in run.get("clusters", {}).items():
-            key = cell(run, {"split": split, "model": "agreement_seeds"})
-            clusters.setdefault(key, []).append(unpack_clusters(packed))
+            row = row_of(run, {"split": split, "model": "agreement_seeds"})
+            clusters.setdefault(row, []).append(unpack_clusters(packed))
     return {
-        key: [adjusted_rand_score(*pair) for pair in combinations(labels, 2)]
-        for key, labels in clusters.items()
+        row: [adjusted_rand_score(*pair) for pair in combinations(labels, 2)]
+        for row, labels in clusters.items()
         if len(labels) > 1
     }
 
@@ -93,33 +102,34 @@ def differences(runs):
         for row in run["rows"]:
             if "right" in row:
                 n_samples = N_SAMPLES[run["dataset"], row["split"]]
-                right.setdefault(cell(run, row), []).append(unpack_right(row["right"], n_samples))
-    right = {key: np.mean(seeds, axis=0) for key, seeds in right.items()}
+                seeds = right.setdefault(row_of(run, row), [])
+                seeds.append(unpack_right(row["right"], n_samples))
+    right = {row: np.mean(seeds, axis=0) for row, seeds in right.items()}
     found = []
-    for key, ours in right.items():
-        dataset, split, model, setting, n_train, _ = key
-        if setting is None or model not in BESIDE:
+    for row, ours in right.items():
+        if row.setting is None or row.model not in BESIDE:
             continue
         rivals = {
-            (other[2], other[3]): theirs
+            (other.model, other.setting): theirs
             for other, theirs in right.items()
-            if (other[0], other[1], other[4]) == (dataset, split, n_train)
-            and (other[2] in BESIDE[model] or (other[2] == model and other[3] == "paper"))
-            and other[3] != setting
+            if are_rivals(row, other)
         }
-        published = PUBLISHED[dataset, split].get(model)
+        published = PUBLISHED[row.dataset, row.split].get(row.model)
         if published is not None:
             rivals["published", None] = np.full(len(ours), published[0])
         for (rival, rival_setting), theirs in rivals.items():
-            found.append(
-                {
-                    **dict(zip(CELL, key, strict=True)),
-                    "rival": rival,
-                    "rival_setting": rival_setting,
-                    **bootstrap(ours - theirs),
-                }
-            )
+            beside = {"rival": rival, "rival_setting": rival_setting}
+            found.append({**row._asdict(), **beside, **bootstrap(ours - theirs)})
     return found
+
+
+def are_rivals(row, other):
+    """Whether a row is compared with another: of the same data, a baseline or the paper's way."""
+    if (row.dataset, row.split, row.n_train) != (other.dataset, other.split, other.n_train):
+        return False
+    if other.setting is None:
+        return other.model in BESIDE[row.model]
+    return other.model == row.model and other.setting == "paper" != row.setting
 
 
 def bootstrap(difference, n_draws=10_000):

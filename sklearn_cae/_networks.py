@@ -134,26 +134,27 @@ def change_basis(encoder, projection_head, decoder, basis):
     -------
     encoder : nn.Module
     """
+    device = next(projection_head.parameters()).device
     if isinstance(decoder.stem, nn.Identity):  # before a decoder of the user's own
-        decoder.stem = _linear_identity(decoder.n_map_features)
+        decoder.stem = _linear_identity(decoder.n_map_features, device)
     last = encoder[-1] if isinstance(encoder, nn.Sequential) else None
     if not isinstance(last, nn.Linear) or last.bias is None:
-        last = _linear_identity(len(basis.mean))
+        last = _linear_identity(len(basis.mean), device)
         encoder = nn.Sequential(encoder, last)
     origin, into, back = (torch.from_numpy(part) for part in basis)
     with torch.no_grad():
         for network in (projection_head, decoder.stem):
             first = next(each for each in network.modules() if isinstance(each, nn.Linear))
-            weight = first.weight.double().cpu()
-            first.bias.copy_(first.bias.cpu() + weight @ origin)
+            weight = first.weight.cpu().double()
+            first.bias.copy_(first.bias.cpu().double() + weight @ origin)
             first.weight.copy_(weight @ back)
-        last.bias.copy_(into @ (last.bias.double().cpu() - origin))
-        last.weight.copy_(into @ last.weight.double().cpu())
+        last.bias.copy_(into @ (last.bias.cpu().double() - origin))
+        last.weight.copy_(into @ last.weight.cpu().double())
     return encoder
 
 
-def _linear_identity(n_features):
-    layer = nn.utils.skip_init(nn.Linear, n_features, n_features)
+def _linear_identity(n_features, device):
+    layer = nn.utils.skip_init(nn.Linear, n_features, n_features, device=device)
     nn.init.eye_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

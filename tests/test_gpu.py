@@ -26,3 +26,15 @@ def test_views_are_those_of_the_cpu(toy_images):
     on_cpu = PRESETS["paper"](images, torch.Generator().manual_seed(0))
     on_gpu = PRESETS["paper"](images.cuda(), torch.Generator().manual_seed(0))
     torch.testing.assert_close(on_gpu.cpu(), on_cpu, atol=1e-4, rtol=0)
+
+
+def test_whitening_adds_its_layer_where_the_networks_are(toy_images, make_quick):
+    def own():
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(256, 16, bias=False), torch.nn.Tanh()
+        )
+
+    X, _ = toy_images
+    model = make_quick(device="cuda", encoder=own, whiten=True, refinement_epochs=1).fit(X)
+    assert {each.device.type for each in model.encoder_.parameters()} == {"cuda"}
+    assert np.array_equal(model.predict(X), model.labels_)
