@@ -17,8 +17,9 @@ from . import _phases as phases
 from . import _prototypes
 from . import _training as training
 from ._fitted import OUTPUTS, FittedMixin
-from ._networks import build_networks, change_basis
+from ._networks import build_networks
 from ._random import draw_seed, forked_rng, local_random_state
+from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
 from .optim import learning_rate_at
 
@@ -47,7 +48,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         At most 10 000 samples, drawn at random, take part in the search, and 20 000 in the final
         clustering; all are assigned.
     max_clusters : int, default=20
-        Upper end of the search.
+        Upper end of the search. A clusterer that has a parameter of this name searches as far.
     embedding_dim : int, default=128
         Width of the embedding.
     temperature : float, default=0.5
@@ -93,9 +94,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         and without conditioning the decoder, stay those of the embedding before.
     whiten : bool, default=False
         Whether the embedding's basis is changed after the warm-up, so that all its principal
-        components count nearly alike: groups that differ in what varies little are found, too.
-        Not with `variational`. KMeans is lost in so many directions: it is for `n_clusters`
-        "auto" and other clusterers that look at neighbours.
+        components count nearly alike: groups that differ in what varies little can be found, and
+        those that differ in what varies most stand out less. Not with `variational`. KMeans is lost
+        in so many directions: it is for clusterers that look at neighbours.
     variational : bool, default=False
         Whether the encoder is reparametrised, with a KL term.
     kl_weight : float, default=1e-3
@@ -379,11 +380,12 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         self._built_for = self._network_params(X)
 
     def _network_params(self, X):
-        """Collect what the networks' shapes depend on."""
+        """Collect what the networks, and the basis of their embedding, depend on."""
         return {
             "shape of a sample": X.format.image_shape,
             "embedding_dim": self.embedding_dim,
             "variational": self.variational,
+            "whiten": self.whiten,
             "encoder": self.encoder,
             "decoder": self.decoder,
         }
@@ -420,10 +422,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     def _whiten(self, clustered, embedding):
         """Change the basis of the embedding; give the new one of the clustered samples."""
         self.encoder_ = change_basis(
-            self.encoder_,
-            self.projection_head_,
-            self.decoder_,
-            _prototypes.whitening(embedding),
+            self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
         )
         return self._embed(clustered)
 

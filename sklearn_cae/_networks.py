@@ -59,7 +59,7 @@ def _build_encoder(sample_shape, embedding_dim, factory):
         return _channels_last(Encoder(sample_shape, embedding_dim))
     own = _call_factory(factory, "encoder", sample_shape, embedding_dim)
     _check_shape(own, "encoder", given=sample_shape, wanted=(embedding_dim,))
-    return _channels_last(own) if isinstance(own, (Encoder, UnpooledEncoder)) else own
+    return _channels_last(own) if type(own) in (Encoder, UnpooledEncoder) else own
 
 
 def _build_decoder(sample_shape, embedding_dim, factory):
@@ -91,7 +91,13 @@ def _call_factory(factory, name, image_shape, embedding_dim):
         )
     offered = {"image_shape": image_shape, "embedding_dim": embedding_dim}
     named = inspect.signature(factory).parameters
-    module = factory(**{key: value for key, value in offered.items() if key in named})
+    try:
+        module = factory(**{key: value for key, value in offered.items() if key in named})
+    except Exception as error:
+        raise ValueError(
+            f"{name} must be a factory for samples of shape {image_shape}, but {factory!r} failed: "
+            f"{error}. Pass another one, or give image_shape if rows are images."
+        ) from error
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"{name} must be a factory of an nn.Module, but {factory!r} returned "
@@ -115,46 +121,3 @@ def _check_shape(module, name, *, given, wanted):
             f"(n, {', '.join(map(str, wanted))}), but two samples became {got}. Change the "
             "module, or embedding_dim."
         )
-
-
-def change_basis(encoder, projection_head, decoder, basis):
-    """Let an encoder give embeddings in a new basis, and what reads them take these back.
-
-    Together the networks compute what they did before. The change becomes part of the linear layers
-    at their ends; where there is none, as in a network of the user's own, one is added.
-
-    Parameters
-    ----------
-    encoder, projection_head : nn.Module
-    decoder : ConditionalDecoder
-    basis : Basis
-        Of `_prototypes`.
-
-    Returns
-    -------
-    encoder : nn.Module
-    """
-    device = next(projection_head.parameters()).device
-    if isinstance(decoder.stem, nn.Identity):  # before a decoder of the user's own
-        decoder.stem = _linear_identity(decoder.n_map_features, device)
-    last = encoder[-1] if isinstance(encoder, nn.Sequential) else None
-    if not isinstance(last, nn.Linear) or last.bias is None:
-        last = _linear_identity(len(basis.mean), device)
-        encoder = nn.Sequential(encoder, last)
-    origin, into, back = (torch.from_numpy(part) for part in basis)
-    with torch.no_grad():
-        for network in (projection_head, decoder.stem):
-            first = next(each for each in network.modules() if isinstance(each, nn.Linear))
-            weight = first.weight.cpu().double()
-            first.bias.copy_(first.bias.cpu().double() + weight @ origin)
-            first.weight.copy_(weight @ back)
-        last.bias.copy_(into @ (last.bias.cpu().double() - origin))
-        last.weight.copy_(into @ last.weight.cpu().double())
-    return encoder
-
-
-def _linear_identity(n_features, device):
-    layer = nn.utils.skip_init(nn.Linear, n_features, n_features, device=device)
-    nn.init.eye_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

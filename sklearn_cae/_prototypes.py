@@ -28,7 +28,6 @@ CLUSTERED_SAMPLES = 20_000
 SWEEP_SAMPLES = 10_000
 _COLLAPSE_SHARE = 0.95
 _STRUCTURE_MARGIN = 1.1
-_FLOOR = 0.01  # of the variances that are whitened, of their mean
 
 
 class Found(NamedTuple):
@@ -50,42 +49,6 @@ class Found(NamedTuple):
     labels: np.ndarray
     clusterer: Any
     elbow: dict | None
-
-
-class Basis(NamedTuple):
-    """A change of the embedding's basis: ``into @ (embedding - mean)``.
-
-    Attributes
-    ----------
-    mean : ndarray of shape (embedding_dim,)
-    into, back : ndarray of shape (embedding_dim, embedding_dim)
-        Inverse to each other.
-    """
-
-    mean: np.ndarray
-    into: np.ndarray
-    back: np.ndarray
-
-
-def whitening(embedding):
-    """Find the basis in which all principal components of embeddings count nearly alike.
-
-    A contrastive embedding spends most of its variance on a few directions, of what differs most
-    between images. Components of far less than the average variance stay small: they hold noise.
-
-    Parameters
-    ----------
-    embedding : ndarray of shape (n_samples, embedding_dim)
-
-    Returns
-    -------
-    basis : Basis
-    """
-    embedding = embedding.astype(np.float64)
-    variances, components = np.linalg.eigh(np.cov(embedding.T))  # components are columns
-    variances = variances.clip(0)
-    scale = np.sqrt(variances + max(_FLOOR * variances.mean(), np.finfo(np.float32).tiny))
-    return Basis(embedding.mean(axis=0), components.T / scale[:, None], components * scale)
 
 
 class Posterior:
@@ -210,7 +173,7 @@ def check_assignment(assignment, clusterer, n_clusters, refinement_epochs):
             "assignment must be 'cosine' with refinement_epochs > 0, which train the embedding "
             "away from what the clusterer saw, got 'clusterer'. Pass refinement_epochs=0."
         )
-    if not hasattr(_default_clusterer(clusterer, n_clusters, 2), "predict_proba"):
+    if not hasattr(_choose_clusterer(clusterer, n_clusters, 2), "predict_proba"):
         raise ValueError(
             "assignment='clusterer' needs a clusterer with predict_proba, got clusterer="
             f"{clusterer!r} with n_clusters={n_clusters!r}. Pass n_clusters='auto', or one of "
@@ -277,7 +240,7 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     found : Found
     """
     unit = normalize(embedding)
-    clusterer = _default_clusterer(clusterer, n_clusters, max_clusters)
+    clusterer = _choose_clusterer(clusterer, n_clusters, max_clusters)
     elbow = None
     if n_clusters == "elbow" and number_parameter(clusterer) is not None:
         elbow = find_elbow(unit, clusterer, max_clusters, rng, verbose=verbose)
@@ -289,12 +252,12 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     return Found(cluster_centers, labels, model, elbow)
 
 
-def _default_clusterer(clusterer, n_clusters, max_clusters):
-    if clusterer is not None:
-        return clusterer
-    if n_clusters == "auto":
-        return CommunityClusterer(max_clusters=max_clusters)
-    return KMeans(n_init=5)
+def _choose_clusterer(clusterer, n_clusters, max_clusters):
+    if clusterer is None:
+        clusterer = CommunityClusterer() if n_clusters == "auto" else KMeans(n_init=5)
+    if "max_clusters" in clusterer.get_params():
+        return clone(clusterer).set_params(max_clusters=max_clusters)
+    return clusterer
 
 
 def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):

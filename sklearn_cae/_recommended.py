@@ -7,8 +7,8 @@ from sklearn.utils import check_scalar
 from .clusterers import CommunityClusterer
 from .modules import UnpooledEncoder
 
-_SAMPLES_A_BATCH = 50
-_STEPS = 2500
+_BATCHES = 50  # in an epoch, at least, before batches are made larger
+_SAMPLES_SEEN = 320_000
 
 
 def recommended(n_samples):
@@ -17,8 +17,8 @@ def recommended(n_samples):
     The estimator's defaults are the paper's setting. Here are, in place of some, what the project's
     benchmarks found to be better: an encoder without pooling, gentle views, more weight on the
     reconstruction, AdamW, a whitened embedding, groups of any shape that are counted, and a
-    refinement in which neighbours agree. Batches and epochs follow from the number of images: about
-    2500 steps of warm-up, so that few images are seen more often, within 20 to 200 epochs.
+    refinement in which neighbours agree. Batches and epochs follow from the number of images: the
+    warm-up sees about 320 000, few images more often, within 20 to 200 epochs.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ def recommended(n_samples):
     """
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
     batch_size = 64
-    while batch_size < 256 and batch_size * _SAMPLES_A_BATCH < n_samples:
+    while batch_size < 256 and batch_size * _BATCHES < n_samples:
         batch_size *= 2
-    warm_up_epochs = min(max(round(_STEPS * batch_size / n_samples), 20), 200)
+    warm_up_epochs = min(max(round(_SAMPLES_SEEN / n_samples), 20), 200)
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),

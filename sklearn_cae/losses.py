@@ -63,8 +63,9 @@ def agreement_loss(
     .. math::
         -\frac{1}{N} \sum_i \log \langle p_i, q_i \rangle + w \, \mathrm{KL}(\bar p \,\|\, \pi)
 
-    where the mean assignment is over both. Agreement alone would be reached by a single cluster:
-    SCAN [1]_ adds the entropy of the mean assignment, which is this with equal proportions.
+    where the mean assignment is over both. Agreement alone would be reached by a single cluster.
+    SCAN [1]_ subtracts the entropy of the mean assignment, which with equal proportions is the same
+    but for a constant.
 
     Parameters
     ----------

@@ -22,12 +22,13 @@ ALLOWED = {
     "_recommended": {"clusterers", "modules"},
     "clusterers": {"_random"},
     "_prototypes": {"_random", "clusterers"},
+    "_whitening": set(),
     "_training": {"augmentations", "optim"},
     "_phases": {"_prototypes", "_training", "losses"},
     "_fitted": {"_images", "_prototypes", "_random", "_training"},
     "_clusterer": {
         *["_fitted", "_networks", "_phases", "_prototypes", "_random", "_training"],
-        *["augmentations", "optim"],
+        *["_whitening", "augmentations", "optim"],
     },
 }
 KNOW_SKORCH = {"_training", "_clusterer", "probes"}

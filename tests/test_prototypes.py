@@ -241,22 +241,3 @@ def test_the_posterior_leaves_out_what_is_nobodys_best():
     assert posterior.labels.tolist() == [0, 1]
     assigned = posterior(torch.eye(3))
     torch.testing.assert_close(assigned, torch.tensor([[5 / 6, 1 / 6], [2 / 7, 5 / 7], [0.5, 0.5]]))
-
-
-def test_whitening_evens_out_the_components():
-    rng = np.random.default_rng(0)
-    scales = np.array([10.0, 1.0, 0.01])
-    X = (rng.normal(size=(500, 3)) * scales) @ rng.normal(size=(3, 3)) + 5
-    basis = _prototypes.whitening(X.astype(np.float32))
-    np.testing.assert_allclose(basis.into @ basis.back, np.eye(3), atol=1e-9)
-    variances = np.linalg.eigvalsh(np.cov(X.T))
-    white = (X - basis.mean) @ basis.into.T
-    expected = variances / (variances + 0.01 * variances.mean())
-    np.testing.assert_allclose(np.cov(white.T), np.diag(expected), atol=1e-3)
-    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-4)
-
-
-def test_whitening_of_embeddings_that_are_all_equal():
-    basis = _prototypes.whitening(np.ones((5, 4), dtype=np.float32))
-    assert np.isfinite(basis.into).all()
-    assert np.isfinite(basis.back).all()

@@ -1,0 +1,72 @@
+"""What the benchmarks' verdicts rest on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _can_be_imported(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
+def test_what_is_packed_comes_back():
+    from evaluation import judge, pack_clusters, unpack_clusters, unpack_right
+
+    rng = np.random.default_rng(0)
+    y_true, y_pred, labels = (rng.integers(3, size=21) for _ in range(3))
+    judged = judge(y_true, y_pred)
+    assert np.array_equal(unpack_right(judged["right"], 21), y_true == y_pred)
+    assert judged["metrics"]["accuracy"] == np.mean(y_true == y_pred)
+    assert np.array_equal(unpack_clusters(pack_clusters(labels)), labels)
+
+
+def test_the_interval_covers_what_two_classifiers_differ_by():
+    from summary import bootstrap
+
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(100):
+        p = rng.uniform(0.6, 0.9, size=300)  # how easy an image is
+        ours, theirs = (rng.random((3, 300)) < p + lead for lead in (0.05, 0.0))
+        found = bootstrap(ours, theirs, n_draws=200)
+        assert found["low"] <= found["mean"] <= found["high"]
+        covered += found["low"] <= 0.05 <= found["high"]
+    assert covered >= 88
+
+
+def test_seeds_widen_the_interval():
+    from summary import bootstrap
+
+    rights = np.repeat([[1.0], [0.8], [0.9]], 200, axis=1)  # seeds differ, images do not
+    found = bootstrap(rights, np.full((1, 200), 0.85))
+    assert found["low"] < found["mean"] - 0.04
+    assert bootstrap(rights, rights[:1])["mean"] == pytest.approx(-0.1)
+
+
+def test_rows_are_compared_with_their_like():
+    from summary import Row, are_rivals
+
+    ours = Row("mnist", "test", "knn", "recommended", 60_000, "a")
+    like = ours._replace(setting=None, hash=None, model="pixels_knn_euclidean")
+    assert are_rivals(ours, like)
+    assert are_rivals(ours, ours._replace(setting="paper", hash="b"))
+    assert not are_rivals(ours, ours)
+    assert not are_rivals(ours, like._replace(n_train=20_000))
+    assert not are_rivals(ours, like._replace(model="pixels_kmeans"))
+    assert not are_rivals(ours._replace(setting="paper"), ours)
+
+
+def test_agreement_is_between_pairs_of_seeds():
+    from evaluation import pack_clusters
+    from summary import agreement_of_seeds
+
+    labels = [np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]), np.array([0, 1, 0, 1])]
+    run = {"dataset": "mnist", "job": "paper", "n_train": 4, "hash": "a"}
+    runs = [{**run, "clusters": {"test": pack_clusters(each)}} for each in labels]
+    ((row, found),) = agreement_of_seeds([*runs, run]).items()
+    assert (row.model, row.split, row.setting) == ("agreement_seeds", "test", "paper")
+    assert found[0] == 1.0
+    assert max(found[1:]) < 0
