@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test lint
 
 demo: $(VENV)/all.stamp
-	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)
+	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)-$(SETTING)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --cov --cov-report=term

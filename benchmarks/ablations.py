@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from _common import RESULTS, describe_run, write_records
 from evaluation import equal_images, load, rows_of_clusters, rows_of_features
-from settings import N_CLUSTERS, PAPER_VIEWS
+from settings import N_CLUSTERS, PAPER_VIEWS, fingerprint
 from sklearn.cluster import KMeans
 from sklearn.model_selection import GroupShuffleSplit
 from torch import nn
@@ -107,7 +107,11 @@ RECOMMENDED_CHANGES = {
     "whiten=no": {"whiten": False},
     "refinement_epochs=0": {"refinement_epochs": 0},
     "n_clusters=given": {"n_clusters": None},
-    "clusterer=kmeans, n_clusters=given": {"n_clusters": None, "clusterer": KMeans(n_init=5)},
+    "clusterer=kmeans, n_clusters=given, whiten=no": {
+        "n_clusters": None,
+        "clusterer": KMeans(n_init=5),
+        "whiten": False,
+    },
     **{f"reconstruction_weight={value}": {"reconstruction_weight": value} for value in (0.1, 1)},
     "temperature=0.5": {"temperature": 0.5},
     "augmentation=paper": {"augmentation": "paper"},
@@ -145,10 +149,9 @@ def changed_parameters(dataset, change, n_samples):
     return {**params, "warm_up_epochs": EPOCHS, "conditioning_epochs": 0}, decoupled
 
 
-def run(dataset, change, splits, seed):
+def run(dataset, params, decoupled, splits, seed):
     """Fit with a change; scores on what was held back."""
     X, _ = splits["train"]
-    params, decoupled = changed_parameters(dataset, change, len(X))
     model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed)
     started = time.perf_counter()
     # No parameter names a loss: this one is tried here alone.
@@ -186,16 +189,18 @@ def main():
         splits = hold_back(options.dataset, options.max_samples, seed)
         for change in options.changes:
             results = json.loads(PATH.read_text()) if PATH.exists() else []
+            params, decoupled = changed_parameters(options.dataset, change, len(splits["train"][0]))
             key = {
                 "dataset": options.dataset,
                 "change": change,
                 "seed": seed,
                 "max_samples": options.max_samples,
+                "hash": fingerprint({**params, "decoupled": decoupled}),
             }
             is_base = change == f"augmentation={PAPER_VIEWS[options.dataset]}"
             if is_base or any(key.items() <= one.items() for one in results):
                 continue
-            scores = run(options.dataset, change, splits, seed)
+            scores = run(options.dataset, params, decoupled, splits, seed)
             print(*key.values(), scores, flush=True)
             results.append({**key, **scores, "made_by": describe_run()})
             write_records(PATH, results)

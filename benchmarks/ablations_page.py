@@ -9,11 +9,11 @@ from table1_page import RESULTS, table
 COLUMNS = ("nmi", "stat", "balanced", "knn", "logistic", "reconstruction_mse")
 
 
-def render_ablations(dataset):
+def render_ablations(dataset, max_samples):
     """Show the means over seeds of each change, in the order of the runs."""
     changes = {}
     for one in json.loads((RESULTS / "ablations.json").read_text()):
-        if one["dataset"] == dataset:
+        if (one["dataset"], one["max_samples"]) == (dataset, max_samples):
             changes.setdefault(one["change"], []).append(one)
     rows = []
     for change, runs in sorted(changes.items(), key=lambda item: item[0].startswith("recommended")):
@@ -28,4 +28,4 @@ def render_ablations(dataset):
     return table(["setting, change", "seeds", "k", *names], rows)
 
 
-TABLES = {"ablations_pneumoniamnist": partial(render_ablations, "pneumoniamnist")}
+TABLES = {"ablations_pneumoniamnist": partial(render_ablations, "pneumoniamnist", None)}

@@ -10,10 +10,12 @@ from kneed import KneeLocator
 from settings import N_CLUSTERS
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
 from torch import nn
 from torch.nn import functional as F
 
 from sklearn_cae import LinearProbe
+from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.modules import Encoder
 
 SQUEEZENET = "squeezenet1_1_imagenet.pth"
@@ -43,6 +45,22 @@ def umap(dataset, splits, seed):
     features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
     kmeans = KMeans(N_CLUSTERS[dataset], n_init=5, random_state=seed).fit(features["train"])
     return rows_of_clusters("umap_kmeans", splits, lambda split: kmeans.predict(features[split]))
+
+
+def communities(dataset, splits, seed):
+    """Give pixels, and whitened principal components, what the recommended setting clusters with.
+
+    What is left of its lead is the embedding's, and the refinement's.
+    """
+    pixels = {split: flat(images) for split, (images, _) in splits.items()}
+    white = PCA(128, whiten=True, random_state=seed).fit(pixels["train"])
+    whitened = {split: normalize(white.transform(X)) for split, X in pixels.items()}
+    rows = []
+    for name, features in (("pixels", pixels), ("pca_whitened", whitened)):
+        model = CommunityClusterer(random_state=seed).fit(features["train"])
+        labels = {split: model.predict(X) for split, X in features.items()}
+        rows += rows_of_clusters(f"{name}_communities", splits, labels.get)
+    return rows
 
 
 # ---- features learned elsewhere ----
@@ -196,5 +214,8 @@ def _deep_clustering(name, splits, seed):
 
 JOBS = {
     job.__name__: job
-    for job in (pixels, pca, umap, pretrained, resnet18_scratch, encoder_supervised, dec, idec)
+    for job in (
+        *(pixels, pca, communities, umap, pretrained),
+        *(resnet18_scratch, encoder_supervised, dec, idec),
+    )
 }

@@ -40,9 +40,10 @@ class WithoutCondition(Callback):
             net.module_.condition.weight.requires_grad_(False)
 
 
-def images_job(params, splits, seed):
+def images_job(parameters_for, splits, seed):
     """Rows of reconstruction, and of a classifier that is trained with samples."""
     X = splits["train"][0]
+    params = parameters_for(len(X))
     model = ContrastiveAutoencoderClusterer(
         **{**params, "callbacks": [KeepWarmAutoencoder()]}, random_state=seed
     ).fit(X)

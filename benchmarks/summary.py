@@ -22,9 +22,9 @@ N_SAMPLES = {
 }
 #: Rows that an accuracy is compared with.
 BESIDE = {
-    "stat": ("pixels_kmeans", "pca_kmeans", "umap_kmeans"),
+    "stat": ("pixels_kmeans", "umap_kmeans", "pixels_communities", "pca_whitened_communities"),
     "knn": ("pixels_knn_euclidean", "pca_knn_euclidean"),
-    "linear": ("pixels_linear", "pca_linear"),
+    "linear": ("pixels_linear",),
     "logistic": ("pixels_logistic", "pca_logistic"),
 }
 
@@ -94,32 +94,39 @@ def agreement_of_seeds(runs):
 def differences(runs):
     """Accuracies less those of the rows beside them: mean, and 95 % interval of the bootstrap.
 
-    Images are drawn with replacement, the same for both; a row's image is right to the share of its
-    seeds. A published accuracy is taken as it is.
+    Images and seeds are drawn with replacement, images the same for both. A published accuracy is
+    taken as it is.
     """
-    right = {}
+    right, numbers = {}, {}
     for run in runs:
         for row in run["rows"]:
             if "right" in row:
                 n_samples = N_SAMPLES[run["dataset"], row["split"]]
                 seeds = right.setdefault(row_of(run, row), [])
                 seeds.append(unpack_right(row["right"], n_samples))
-    right = {row: np.mean(seeds, axis=0) for row, seeds in right.items()}
+                numbers.setdefault(row_of(run, row), []).append(row.get("n_clusters"))
+    right = {row: np.array(seeds, dtype=np.float32) for row, seeds in right.items()}
     found = []
     for row, ours in right.items():
         if row.setting is None or row.model not in BESIDE:
             continue
         rivals = {
-            (other.model, other.setting): theirs
+            (other.model, other.setting): (theirs, numbers[other])
             for other, theirs in right.items()
             if are_rivals(row, other)
         }
         published = PUBLISHED[row.dataset, row.split].get(row.model)
         if published is not None:
-            rivals["published", None] = np.full(len(ours), published[0])
-        for (rival, rival_setting), theirs in rivals.items():
-            beside = {"rival": rival, "rival_setting": rival_setting}
-            found.append({**row._asdict(), **beside, **bootstrap(ours - theirs)})
+            rivals["published", None] = np.full((1, ours.shape[1]), published[0]), [None]
+        for (rival, rival_setting), (theirs, their_numbers) in rivals.items():
+            about = {
+                "rival": rival,
+                "rival_setting": rival_setting,
+                "n_seeds": len(ours),
+                "n_clusters": numbers[row],
+                "n_clusters_of_rival": their_numbers,
+            }
+            found.append({**row._asdict(), **about, **bootstrap(ours, theirs)})
     return found
 
 
@@ -132,16 +139,18 @@ def are_rivals(row, other):
     return other.model == row.model and other.setting == "paper" != row.setting
 
 
-def bootstrap(difference, n_draws=10_000):
-    """Mean of differences, and the 95 % interval of the mean where images are drawn again."""
+def bootstrap(ours, theirs, n_draws=2000):
+    """Mean difference of (n_seeds, n_samples) rights, and its 95 % interval."""
     rng = np.random.RandomState(0)
-    n = len(difference)
-    # Drawing n of n with replacement is drawing how often each comes.
-    values, counts = np.unique(difference, return_counts=True)
-    means = rng.multinomial(n, counts / n, size=n_draws) @ values / n
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {
-        "mean": round(float(difference.mean()), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
-    }
+    drawn = [
+        draw_seeds(ours, images, rng) - draw_seeds(theirs, images, rng)
+        for images in (rng.randint(ours.shape[1], size=ours.shape[1]) for _ in range(n_draws))
+    ]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    mean = ours.mean() - theirs.mean()
+    return {name: round(float(x), 4) for name, x in (("mean", mean), ("low", low), ("high", high))}
+
+
+def draw_seeds(right, images, rng):
+    """Accuracy of seeds drawn with replacement, on images that were."""
+    return right[rng.randint(len(right), size=len(right))][:, images].mean()

@@ -20,6 +20,7 @@ import os
 import resource
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import baselines
 from _common import RESULTS, describe_run, in_fresh_process
@@ -55,13 +56,13 @@ def method(setting, dataset, splits, seed):
     seconds = time.perf_counter() - started
     if seed == 0:
         draw(model, splits, f"{dataset}_{setting}")
-    views = {}
+    features = {}
     for output in ("embedding", "projection"):
         model.set_params(output=output)
-        views[output] = {split: model.transform(X) for split, (X, _) in splits.items()}
+        features[output] = {split: model.transform(X) for split, (X, _) in splits.items()}
     rows = rows_of_clusters("stat", splits, lambda split: model.predict(splits[split][0]))
-    rows += rows_of_probes(splits, views["embedding"], seed)
-    rows += rows_of_probes(splits, views["projection"], seed, suffix="_projection")
+    rows += rows_of_probes(splits, features["embedding"], seed)
+    rows += rows_of_probes(splits, features["projection"], seed, suffix="_projection")
     clusters = {split: model.predict(splits[split][0]) for split in held_back(splits)}
     found = {
         "n_clusters": model.n_clusters_,
@@ -77,15 +78,18 @@ def held_back(splits):
     return [split for split in splits if split != "train"]
 
 
-def halves(params, splits, seed):
-    """Fit to both halves of the training images; compare the clusters that they give new ones."""
+def halves(parameters_for, splits, seed):
+    """Fit to both halves of the training images; compare the clusters that they give new ones.
+
+    Each half has a seed of its own, and the parameters for so many images.
+    """
     X, _ = splits["train"]
     splitter = GroupShuffleSplit(1, test_size=0.5, random_state=seed)
-    ((one, other),) = splitter.split(X, groups=equal_images(X))
-    models = [
-        ContrastiveAutoencoderClusterer(**params, random_state=seed).fit(X[half])
-        for half in (one, other)
-    ]
+    (both,) = splitter.split(X, groups=equal_images(X))
+    models = []
+    for number, half in enumerate(both):
+        params = {**parameters_for(len(half)), "random_state": 2 * seed + number}
+        models.append(ContrastiveAutoencoderClusterer(**params).fit(X[half]))
     rows = []
     for split in held_back(splits):
         first, second = (model.predict(splits[split][0]) for model in models)
@@ -101,8 +105,8 @@ def run_job(job, dataset, seed, max_samples):
     if job in SETTINGS:
         rows, found = method(job, dataset, splits, seed)
     elif job in DERIVED:
-        params = parameters(setting_of(job), dataset, len(splits["train"][0]))
-        rows, found = DERIVED[job](params, splits, seed), {}
+        parameters_for = partial(parameters, setting_of(job), dataset)
+        rows, found = DERIVED[job](parameters_for, splits, seed), {}
     else:
         rows, found = baselines.JOBS[job](dataset, splits, seed), {}
     return {

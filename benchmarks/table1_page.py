@@ -29,6 +29,8 @@ BESIDE = {
             ("logistic", "logistic regression, all labels"),
         )
     },
+    "pixels_communities": "pixels, communities",
+    "pca_whitened_communities": "128 principal components, whitened, communities",
     "umap_kmeans": "UMAP of the pixels, KMeans",
     "dec": "ClustPy's DEC, given the number of classes",
     "idec": "ClustPy's IDEC, given the number of classes",
@@ -88,7 +90,8 @@ def spread(one):
 
 def render_results():
     """Of each data set: the paper's setting, the recommended one and pixels, briefly."""
-    return "\n".join(render_short(dataset) for dataset in TITLES)
+    datasets = [dataset for dataset, split in PUBLISHED if split == "test"]
+    return "\n".join(render_short(each) for each in datasets if read_cells(each, "test"))
 
 
 def render_short(dataset):
@@ -111,11 +114,13 @@ def render_short(dataset):
                         published if setting == "paper" else "",
                     ]
                 rows.append(row)
-    majority = {  # of any row that names labels
+    majority = {
         split: next(
-            one["majority_baseline"]["mean"] for one in rows.values() if "majority_baseline" in one
+            one["majority_baseline"]["mean"]
+            for one in of_split.values()
+            if "majority_baseline" in one
         )
-        for split, rows in cells.items()
+        for split, of_split in cells.items()
     }
     columns = ["accuracy (balanced)", "setting", "images", "seeds", "k"]
     for split in splits:
@@ -128,24 +133,32 @@ def render_differences(dataset):
     found = json.loads((RESULTS / "table1_differences.json").read_text())
     rows = []
     for one in found:
-        if one["dataset"] != dataset or one["model"] not in SHORT:
+        if one["dataset"] != dataset:
             continue
-        verdict = "beaten" if one["low"] > 0 else "not reached" if one["high"] < 0 else "tie"
         rival = {"published": "the paper's figure"}.get(one["rival"]) or BESIDE.get(one["rival"])
         rows.append(
             [
-                SHORT[one["model"]][0],
-                one["setting"],
-                one["n_train"],
-                rival or "the paper's setting",
-                one["split"],
+                *(SHORT[one["model"]][0], one["setting"], one["n_train"], one["n_seeds"]),
+                *(rival or "the paper's setting", one["split"]),
+                " less ".join(
+                    ", ".join(map(str, one[name])) if one[name] != [None] else "-"
+                    for name in ("n_clusters", "n_clusters_of_rival")
+                )
+                if one["model"] == "stat"
+                else "",
                 f"{one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]",
-                verdict,
+                verdict(one),
             ]
         )
-    return table(
-        ["row", "setting", "images", "less", "split", "difference [95 % interval]", "verdict"], rows
-    )
+    columns = ["row", "setting", "images", "seeds", "less", "split", "k", "difference [95 %]"]
+    return table([*columns, "verdict"], rows)
+
+
+def verdict(one):
+    """Say what an interval shows; of a single seed, nothing."""
+    if one["n_seeds"] == 1:
+        return ""
+    return "beaten" if one["low"] > 0 else "not reached" if one["high"] < 0 else "tie"
 
 
 def render_agreement():
