@@ -53,7 +53,7 @@ COLUMNS = {
 
 
 SHORT = {
-    "stat": ("stat: each cluster carries its most frequent label", "pixels_kmeans"),
+    "stat": ("stat: a cluster's most frequent label", "pixels_kmeans"),
     "knn": ("kNN, k = 5", "pixels_knn_euclidean"),
     "linear": ("linear layer, 20 % of the labels", "pixels_linear"),
     "logistic": ("logistic regression, all labels", "pixels_logistic"),
@@ -111,7 +111,7 @@ def render_short(dataset):
                     published = PUBLISHED[dataset, split].get(model, [""])[0]
                     row += [
                         f"{spread(scores['accuracy'])} ({balanced:.3f})",
-                        published if setting == "paper" else "",
+                        published if setting else "",
                     ]
                 rows.append(row)
     majority = {
