@@ -1,5 +1,6 @@
 """The recommended setting: what it follows from, and that it finds what pixels do not show."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,16 +50,20 @@ def test_a_number_of_samples_is_needed(n_samples, error):
 
 
 def test_groups_of_x_rays_are_closer_to_the_diagnosis_than_those_of_pixels(pneumonia):
-    X, y = (part[:400] for part in pneumonia["train"])
+    """On average over seeds: the number of groups, and with it NMI, changes from fit to fit."""
+    X, y = (part[:800] for part in pneumonia["train"])
+    pixels = X.reshape(len(X), -1) / 255.0
     params = {**recommended(len(X)), "warm_up_epochs": 40, "refinement_epochs": 20}
     params["conditioning_epochs"] = 0
-    model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
-    k = model.n_clusters_
-    assert 2 <= k <= 10
-    pixels = X.reshape(len(X), -1) / 255.0
-    rivals = (KMeans(k, n_init=5, random_state=0), CommunityClusterer(random_state=0))
-    ours, *theirs = (
-        normalized_mutual_info_score(y, labels)
-        for labels in (model.labels_, *(rival.fit_predict(pixels) for rival in rivals))
-    )
+    scores = []
+    for seed in (0, 1):
+        model = ContrastiveAutoencoderClusterer(**params, random_state=seed).fit(X)
+        assert 2 <= model.n_clusters_ <= 10
+        rivals = (
+            KMeans(model.n_clusters_, n_init=5, random_state=seed),
+            CommunityClusterer(random_state=seed),
+        )
+        found = [model.labels_, *(rival.fit_predict(pixels) for rival in rivals)]
+        scores.append([normalized_mutual_info_score(y, labels) for labels in found])
+    ours, *theirs = np.mean(scores, axis=0)
     assert ours > max(theirs)
