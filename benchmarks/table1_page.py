@@ -161,49 +161,50 @@ def verdict(one):
     return "beaten" if one["low"] > 0 else "not reached" if one["high"] < 0 else "tie"
 
 
-def render_agreement():
-    """Compare the clusters of two seeds, and of two halves of the images: adjusted Rand index."""
-    rows = []
+WHERE = ["data", "split", "setting", "images"]
+
+
+def rows_everywhere():
+    """Go through the rows of all splits: ``WHERE`` each one is, its model, its records."""
     for dataset, split in PUBLISHED:
         for (model, setting, n_train), scores in read_cells(dataset, split).items():
-            if model.startswith("agreement_"):
-                one = scores["ari"]
-                what = {"agreement_seeds": "pairs of seeds", "agreement_halves": "pairs of halves"}
-                row = [TITLES[dataset], split, setting, n_train, what[model], one["n_seeds"]]
-                rows.append([*row, spread(one)])
-    return table(["data", "split", "setting", "images", "between", "pairs", "ARI"], rows)
+            yield [TITLES[dataset], split, setting, n_train], model, scores
+
+
+def render_agreement():
+    """Compare the clusters of two seeds, and of two halves of the images: adjusted Rand index."""
+    pairs = {"agreement_seeds": "pairs of seeds", "agreement_halves": "pairs of halves"}
+    rows = [
+        [*where, pairs[model], scores["ari"]["n_seeds"], spread(scores["ari"])]
+        for where, model, scores in rows_everywhere()
+        if model in pairs
+    ]
+    return table([*WHERE, "between", "pairs", "ARI"], rows)
 
 
 def render_images():
     """Show how well images come back."""
-    rows = []
-    for dataset, split in PUBLISHED:
-        cells = read_cells(dataset, split)
-        for (model, setting, n_train), scores in cells.items():
-            if model in IMAGES:
-                shown = [f"{scores[name]['mean']:.4f}" for name in ("mse", "psnr", "ssim")]
-                seeds = scores["mse"]["n_seeds"]
-                where = [TITLES[dataset], split, setting, n_train, seeds]
-                rows.append([*where, IMAGES[model], *shown])
-    return table(
-        ["data", "split", "setting", "images", "seeds", "decoded by", "MSE", "PSNR (dB)", "SSIM"],
-        rows,
-    )
+    rows = [
+        [
+            *(*where, scores["mse"]["n_seeds"], IMAGES[model]),
+            *(f"{scores[name]['mean']:.4f}" for name in ("mse", "psnr", "ssim")),
+        ]
+        for where, model, scores in rows_everywhere()
+        if model in IMAGES
+    ]
+    return table([*WHERE, "seeds", "decoded by", "MSE", "PSNR (dB)", "SSIM"], rows)
 
 
 def render_samples():
     """Show what a small classifier on 5 % of the labels gains from sampled images."""
+    trained = {"few_labels": "without", "few_labels_and_samples": "with samples"}
     rows = []
-    for dataset, split in PUBLISHED:
-        for (model, setting, n_train), scores in read_cells(dataset, split).items():
-            if model.startswith("few_labels"):
-                one, balanced = scores["accuracy"], scores["balanced_accuracy"]["mean"]
-                what = "with samples" if model.endswith("samples") else "without"
-                where = [TITLES[dataset], split, setting, n_train, one["n_seeds"], what]
-                rows.append([*where, f"{spread(one)} ({balanced:.3f})"])
-    return table(
-        ["data", "split", "setting", "images", "seeds", "trained", "accuracy (balanced)"], rows
-    )
+    for where, model, scores in rows_everywhere():
+        if model in trained:
+            one, balanced = scores["accuracy"], scores["balanced_accuracy"]["mean"]
+            shown = f"{spread(one)} ({balanced:.3f})"
+            rows.append([*where, one["n_seeds"], trained[model], shown])
+    return table([*WHERE, "seeds", "trained", "accuracy (balanced)"], rows)
 
 
 def render_table1(dataset, split):
