@@ -54,9 +54,9 @@ class Encoder(nn.Sequential):
 class UnpooledEncoder(nn.Sequential):
     """The paper's encoder without its pooling: the linear layer sees the whole last feature map.
 
-    Pooling with kernel 2 leaves of 28 x 28 pixels one place of the map's 3 x 3, and the image's
-    lower and right border unseen. Without it, reconstructions are sharper, and more of what an
-    image shows can be read from its embedding.
+    Of 28 x 28 pixels that map has 3 x 3 places. Pooling with kernel 2 averages four of them and
+    drops the five at the right and below, and with them the image's border there. Without it,
+    reconstructions are sharper, and more of what an image shows can be read from its embedding.
 
     Parameters
     ----------
