@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from sklearn_cae import LinearProbe
 from sklearn_cae.clusterers import CommunityClusterer
-from sklearn_cae.modules import Encoder
+from sklearn_cae.modules import Encoder, image_decoder
 
 SQUEEZENET = "squeezenet1_1_imagenet.pth"
 BATCH_SIZE = 256
@@ -61,6 +61,20 @@ def communities(dataset, splits, seed):
         labels = {split: model.predict(X) for split, X in features.items()}
         rows += rows_of_clusters(f"{name}_communities", splits, labels.get)
     return rows
+
+
+def autoencoder(dataset, splits, seed):
+    """Embed with the paper's autoencoder, trained without views and without the contrastive term.
+
+    With AdamW at 1e-3, decaying by a cosine, for as many epochs as both phases have by default.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = nn.Sequential(Encoder((1, 28, 28)), image_decoder((1, 28, 28)))
+    images = as_tensor(splits["train"][0])
+    train(network, F.mse_loss, images, images, seed, n_epochs=100)
+    features = {split: run_network(network[0], X) for split, (X, _) in splits.items()}
+    return rows_of_features("autoencoder", splits, features, N_CLUSTERS[dataset], seed)
 
 
 # ---- features learned elsewhere ----
@@ -173,19 +187,23 @@ def rows_of_classifier(name, network, splits, **extra):
 
 
 def fit_classifier(network, X, y, seed, n_epochs):
-    """Train with AdamW at 1e-3, decaying by a cosine; no augmentation, no validation."""
-    images, labels = as_tensor(X), torch.from_numpy(np.asarray(y)).long()
+    """Train on labels; no augmentation, no validation."""
+    labels = torch.from_numpy(np.asarray(y)).long()
+    train(network, F.cross_entropy, as_tensor(X), labels, seed, n_epochs)
+
+
+def train(network, loss, inputs, targets, seed, n_epochs):
+    """Train with AdamW at 1e-3, decaying by a cosine."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_epochs)
     generator = torch.Generator().manual_seed(seed)
     network.train()
     for _ in range(n_epochs):
-        for batch in torch.randperm(len(images), generator=generator).split(BATCH_SIZE):
+        for batch in torch.randperm(len(inputs), generator=generator).split(BATCH_SIZE):
             with torch.autocast("cpu", torch.bfloat16):
-                logits = network(images[batch])
-            loss = F.cross_entropy(logits.float(), labels[batch])
+                outputs = network(inputs[batch])
             optimizer.zero_grad()
-            loss.backward()
+            loss(outputs.float(), targets[batch]).backward()
             optimizer.step()
         schedule.step()
 
@@ -215,7 +233,7 @@ def _deep_clustering(name, splits, seed):
 JOBS = {
     job.__name__: job
     for job in (
-        *(pixels, pca, communities, umap, pretrained),
+        *(pixels, pca, communities, umap, autoencoder, pretrained),
         *(resnet18_scratch, encoder_supervised, dec, idec),
     )
 }

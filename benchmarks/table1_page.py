@@ -20,7 +20,11 @@ METHOD = {
 BESIDE = {
     **{
         f"{name}_{model}": f"{title}, {what}"
-        for name, title in (("pixels", "pixels"), ("pca", "128 principal components"))
+        for name, title in (
+            ("pixels", "pixels"),
+            ("pca", "128 principal components"),
+            ("autoencoder", "autoencoder without the contrastive term"),
+        )
         for model, what in (
             ("kmeans", "KMeans"),
             ("kmeans_true_k", "KMeans, as many clusters as classes"),
