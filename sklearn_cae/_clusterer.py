@@ -1,14 +1,11 @@
 """The estimator: its parameters, and Algorithm 1 of the paper as ``fit``."""
 
-import warnings
-from contextlib import nullcontext
 from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch.utils.data import Subset
@@ -16,12 +13,13 @@ from torch.utils.data import Subset
 from . import _phases as phases
 from . import _prototypes
 from . import _training as training
+from ._callbacks import check_callbacks
 from ._fitted import OUTPUTS, FittedMixin
 from ._networks import build_networks
 from ._random import draw_seed, forked_rng, local_random_state
+from ._trainer import OPTIMIZERS, Trainer, check_batch_size
 from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
-from .optim import learning_rate_at
 
 
 class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
@@ -150,6 +148,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         ``pandas.DataFrame(list(history_))`` makes a table of it.
     n_iter_ : int
         Number of epochs run.
+    interrupted_ : bool
+        Whether a phase was interrupted: what comes after it was left out.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.
     intensity_range_ : tuple of float or None
@@ -212,7 +212,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         "warm_up_epochs": [Interval(Integral, 1, None, closed="left")],
         "conditioning_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "optimizer": [StrOptions(set(training.OPTIMIZERS))],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "augmentation": [StrOptions(set(PRESETS)), callable],
         "encoder": [callable, None],
@@ -330,22 +330,27 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         """
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
+        self._forget_fit()
         rng = local_random_state(self.random_state)
         self._build_networks(X, rng)
-        finished = self._warm_up(X, rng)  # phase one: update e, p, d
+        trainer = Trainer(X, self.get_params(deep=False), rng)
+        self.history_ = trainer.history
+        self._warm_up(trainer)  # phase one: update e, p, d
         clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
         embedding = self._embed(clustered)
         if self.whiten:
             embedding = self._whiten(clustered, embedding)
         labels = self._find_prototypes(embedding, rng)  # KMeans, elbow
-        if finished and self.refinement_epochs > 0:
-            finished = self._refine(X, clustered.indices, embedding, labels, rng)
+        if trainer.goes_on and self.refinement_epochs > 0:
+            self._refine(trainer, clustered.indices, embedding, labels)
             embedding = self._embed(clustered)  # e is fixed from here on
         self._drop_empty(embedding)
         self._assign_members(X)
-        if finished and self.conditioning_epochs > 0:
-            self._condition_decoder(X, rng)  # phase two: update d only
+        if trainer.goes_on and self.conditioning_epochs > 0:
+            self._condition_decoder(trainer)  # phase two: update d only
         self._describe_clusters(embedding)
+        self.n_iter_ = len(self.history_)
+        self.interrupted_ = not trainer.goes_on
         return self
 
     def _check_params_vs_input(self, X):
@@ -358,8 +363,12 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
                 "whiten must be False with variational=True, whose noise is drawn in the basis "
                 "that was trained, got True. Pass one of the two."
             )
-        training.check_callbacks(self.callbacks)
-        training.check_batch_size(self.batch_size, len(X))
+        check_callbacks(self.callbacks)
+        check_batch_size(self.batch_size, len(X))
+
+    def _forget_fit(self):
+        """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
+        vars(self).pop("embedding_means_", None)
 
     def _build_networks(self, X, rng):
         """Build new networks, or with `warm_start` go on with the fitted ones."""
@@ -399,9 +408,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
                     "Pass warm_start=False to train new networks."
                 )
 
-    def _warm_up(self, X, rng):
-        """Update encoder, projection head and decoder; say whether the phase came to its end."""
-        generator = torch.Generator().manual_seed(draw_seed(rng))
+    def _warm_up(self, trainer):
+        """Update encoder, projection head and decoder."""
+        generator = trainer.new_generator()
         module = phases.ContrastiveAutoencoder(
             self.encoder_,
             self.projection_head_,
@@ -409,15 +418,15 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             self.log_variance_head_,
             generator,
         )
-        net = phases.WarmUpNet(
+        trainer.run(
+            "warm_up",
+            phases.WarmUpNet,
             module,
+            generator,
             temperature=self.temperature,
             reconstruction_weight=self.reconstruction_weight,
             kl_weight=self.kl_weight,
-            **self._net_params("warm_up", generator),
         )
-        self.history_ = training.History()
-        return self._train(net, X, "warm_up", rng)
 
     def _whiten(self, clustered, embedding):
         """Change the basis of the embedding; give the new one of the clustered samples."""
@@ -443,15 +452,17 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             self.cluster_centers_ = _prototypes.mean_directions(embedding, self._posterior.labels)
         return labels
 
-    def _refine(self, X, clustered, embedding, labels, rng):
-        """Update encoder and prototypes together; say whether the phase came to its end.
+    def _refine(self, trainer, clustered, embedding, labels):
+        """Update encoder and prototypes together.
 
         Neighbours, and the labels of the first epoch, are looked up among the clustered samples.
         """
         nearest = self._run(
-            self.encoder_, X, then=_prototypes.NearestClustered(embedding, phases.N_NEIGHBORS)
+            self.encoder_,
+            trainer.X,
+            then=_prototypes.NearestClustered(embedding, phases.N_NEIGHBORS),
         ).numpy()
-        generator = torch.Generator().manual_seed(draw_seed(rng))
+        generator = trainer.new_generator()
         proportions = np.bincount(labels) / len(labels)
         module = phases.LearnedPrototypes(
             self.encoder_,
@@ -459,21 +470,19 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             torch.tensor(proportions, dtype=torch.float32),
             self.assignment_temperature,
         )
-        net = phases.RefinementNet(
+        trainer.run(
+            "refinement",
+            phases.RefinementNet,
             module,
-            **{
-                **self._net_params("refinement", generator),
-                "optimizer": torch.optim.AdamW,
-                "optimizer__param_groups": [("cluster_centers", {"lr": phases.PROTOTYPE_RATE})],
-                "lr": phases.ENCODER_RATE,
-                "iterator_train": training.NeighborBatches,
-                "iterator_train__neighbors": _prototypes.without_itself(clustered[nearest]),
-                "iterator_train__labels": labels[nearest[:, 0]],
-            },
+            generator,
+            optimizer=torch.optim.AdamW,
+            optimizer__param_groups=[("cluster_centers", {"lr": phases.PROTOTYPE_RATE})],
+            lr=phases.ENCODER_RATE,
+            iterator_train=training.NeighborBatches,
+            iterator_train__neighbors=_prototypes.without_itself(clustered[nearest]),
+            iterator_train__labels=labels[nearest[:, 0]],
         )
-        finished = self._train(net, X, "refinement", rng)
         self.cluster_centers_ = normalize(module.cluster_centers.detach().cpu().numpy())
-        return finished
 
     def _drop_empty(self, embedding):
         """Leave out prototypes that are no clustered sample's own."""
@@ -491,19 +500,20 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         self.labels_ = self._labels_of(X)
         _prototypes.check_spread(self.labels_, self.n_clusters_)
 
-    def _condition_decoder(self, X, rng):
+    def _condition_decoder(self, trainer):
         """Update the decoder under soft assignments; the encoder only encodes."""
-        generator = torch.Generator().manual_seed(draw_seed(rng))
+        generator = trainer.new_generator()
         self.decoder_.add_condition(self.n_clusters_)
-        net = phases.ConditioningNet(
+        trainer.run(
+            "conditioning",
+            phases.ConditioningNet,
             self.decoder_,
+            generator,
             encode=partial(
                 phases.encode, self.encoder_, self.log_variance_head_, generator=generator
             ),
-            assign=self._assigner(training.choose_device(self.device)),
-            **self._net_params("conditioning", generator),
+            assign=self._assigner(trainer.device),
         )
-        self._train(net, X, "conditioning", rng)
 
     def _describe_clusters(self, embedding):
         """Fit the Gaussians that `sample` draws from, and whose means are decoded as prototypes."""
@@ -512,59 +522,3 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             self._closest(embedding),
             self._posterior_variance(embedding),
         )
-
-    def _net_params(self, phase, generator):
-        """Parameters that the nets of all phases share."""
-        device = training.choose_device(self.device)
-        return {
-            "max_epochs": getattr(self, f"{phase}_epochs"),
-            "batch_size": self.batch_size,
-            "optimizer": training.OPTIMIZERS[self.optimizer],
-            "lr": 1.0,  # times the schedule's
-            "device": device,
-            "precision": training.choose_precision(self.precision, device),
-            "iterator_train": training.ViewBatches,
-            "iterator_train__augment": training.choose_views(
-                self.augmentation, is_image=self.image_shape_ is not None
-            ),
-            "iterator_train__generator": generator,
-            "iterator_train__device": device,
-            "callbacks": training.phase_callbacks(
-                phase,
-                schedule=partial(self._factor_at, phase),
-                verbose=self.verbose,
-                user_callbacks=clone(self.callbacks or [], safe=False),
-            ),
-        }
-
-    def _factor_at(self, phase, epoch):
-        """Factor of the learning rate: the paper's curve over warm-up and conditioning."""
-        if phase == "refinement":
-            return 1.0
-        return learning_rate_at(
-            epoch + (self.warm_up_epochs if phase == "conditioning" else 0),
-            self.warm_up_epochs + self.conditioning_epochs,
-            self.learning_rate or training.PEAK_LEARNING_RATES[self.optimizer],
-        )
-
-    def _train(self, net, X, phase, rng):
-        """Run a phase and log it; say whether it came to its end."""
-        # What the user's own callables draw from torch's global generator is seeded, too.
-        own = self.encoder or self.decoder or training.is_own(self.augmentation)
-        with forked_rng(draw_seed(rng), net.device) if own else nullcontext():
-            net.fit(X)
-        net.module_.zero_grad(set_to_none=True)
-        net.module_.eval()
-        rows = training.epoch_history(phase, net.history, first_epoch=len(self.history_))
-        self.history_.extend(rows)
-        self.n_iter_ = len(self.history_)
-        finished = len(rows) == len(net.history)
-        if not finished:
-            warnings.warn(
-                f"The fit was interrupted after {len(rows)} of {net.max_epochs} epochs of the "
-                f"phase {phase!r}. The estimator is usable as far as it came; fit again for all "
-                "of it.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        return finished

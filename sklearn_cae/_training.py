@@ -1,10 +1,8 @@
-"""How a phase is trained: batches of views, a skorch net, its callbacks, its device.
+"""What a phase is trained with: batches of views, a skorch net, a device.
 
 Only hooks that skorch declares safe are overridden; the training loop is skorch's.
 """
 
-import math
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -12,18 +10,9 @@ from functools import partial
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, LRScheduler
-from skorch.history import History
 from torch import nn
-from tqdm.auto import tqdm
 
 from .augmentations import PRESETS, ImageViews, VectorViews
-from .optim import LARS
-
-OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
-PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
-_FEW_SAMPLES = 16
-_SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 
 class ViewBatches:
@@ -147,118 +136,12 @@ class PhaseNet(NeuralNet):
         return 2 * self.criterion_(reconstruction.float(), views)
 
     def record(self, n_views, **losses):
-        """Add up parts of the loss on the device; `_EpochMeans` reads them once an epoch.
+        """Add up parts of the loss on the device; `_callbacks.EpochMeans` reads them once an epoch.
 
         A tensor kept for each batch would pin the memory around it, and outgrow the data.
         """
         for name, loss in losses.items():
             self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()
-
-
-class _EpochMeans(Callback):
-    """Put the means of the recorded parts of the loss into the history of the epoch.
-
-    Of an older epoch skorch's records of batches go but for the last one, which callbacks such as
-    Checkpoint look at: all of them would outgrow the data.
-    """
-
-    def on_epoch_begin(self, net, **kwargs):
-        net.sums_ = {}
-
-    def on_epoch_end(self, net, **kwargs):
-        n_views = sum(batch["train_batch_size"] for batch in net.history[-1, "batches"])
-        for name, total in net.sums_.items():
-            net.history.record(name, float(total) / n_views)
-        for row in net.history[-2:-1]:
-            del row["batches"][:-1]
-
-
-class _StopOnNaN(Callback):
-    """End a fit that has left the numbers, at the end of that step."""
-
-    def on_batch_end(self, net, **kwargs):
-        if not math.isfinite(net.history[-1, "batches", -1, "train_loss"]):
-            raise ValueError(
-                f"The loss became NaN or infinite in epoch {len(net.history)} of this phase. "
-                "Lower learning_rate or reconstruction_weight, raise temperature, or pass "
-                "precision='float32'."
-            )
-
-
-class _ProgressBar(Callback):
-    """One bar for a phase: epochs, losses, time left."""
-
-    def __init__(self, phase):
-        self.phase = phase
-
-    def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=net.max_epochs, desc=self.phase, unit="epoch")
-
-    def on_epoch_end(self, net, **kwargs):
-        losses = {key: f"{x:.4f}" for key, x in net.history[-1].items() if key.endswith("_loss")}
-        self.bar_.set_postfix(losses)
-        self.bar_.update()
-
-    def on_train_end(self, net, **kwargs):
-        self.bar_.close()
-
-
-def phase_callbacks(phase, *, schedule, verbose, user_callbacks):
-    """Callbacks of one phase: the schedule, the history, the user's own.
-
-    `schedule` gives the factor of the learning rate from the epoch of the phase.
-    """
-    callbacks = [
-        ("stop_on_nan", _StopOnNaN()),
-        ("epoch_means", _EpochMeans()),
-        (
-            "learning_rate",
-            LRScheduler(
-                torch.optim.lr_scheduler.LambdaLR,
-                event_name="learning_rate",
-                lr_lambda=schedule,
-            ),
-        ),
-    ]
-    if verbose:
-        callbacks.append(("progress_bar", _ProgressBar(phase)))
-    return [*callbacks, *user_callbacks]
-
-
-def epoch_history(phase, net_history, first_epoch):
-    """Rows of finished epochs, without batches, as they stand in `history_`."""
-    rows = History()
-    for row in net_history:
-        if "train_loss" not in row:  # the epoch in which training was interrupted
-            continue
-        kept = {key: value for key, value in row.items() if key not in _SKORCH_COLUMNS}
-        kept["train_loss"] = float(kept["train_loss"])
-        rows.append({"phase": phase, "epoch": first_epoch + len(rows) + 1, **kept})
-    return rows
-
-
-def check_callbacks(callbacks):
-    """Raise where something is no skorch callback."""
-    for callback in callbacks or []:
-        own = callback[1] if isinstance(callback, tuple) else callback
-        if not hasattr(own, "on_train_begin"):
-            raise TypeError(
-                "callbacks must be skorch callbacks, or tuples of a name and one, got "
-                f"{callback!r}. See skorch.callbacks."
-            )
-
-
-def check_batch_size(batch_size, n_samples):
-    """Warn where a batch leaves the contrastive loss hardly a negative."""
-    batch = min(batch_size, n_samples)
-    if batch < _FEW_SAMPLES:
-        warnings.warn(
-            f"A batch of {batch} samples leaves the contrastive loss {2 * batch - 2} negatives "
-            "for each view, hardly enough to learn from. Raise batch_size, or gather more "
-            "samples.",
-            UserWarning,
-            stacklevel=5,  # where fit is called
-        )
 
 
 def choose_views(augmentation, *, is_image):

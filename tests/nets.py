@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from sklearn_cae import _training as training
+from sklearn_cae._callbacks import phase_callbacks
 from sklearn_cae._images import Samples, infer_image_format
 from sklearn_cae.modules import Encoder, ProjectionHead, image_decoder
 from sklearn_cae.optim import LARS, learning_rate_at
@@ -44,7 +45,7 @@ def net_params(n_epochs=2, generator=None, augment=identity, **options):
         "iterator_train__augment": augment,
         "iterator_train__generator": generator,
         "iterator_train__device": "cpu",
-        "callbacks": training.phase_callbacks(
+        "callbacks": phase_callbacks(
             "warm_up",
             schedule=lambda epoch: learning_rate_at(epoch, n_epochs),
             verbose=0,

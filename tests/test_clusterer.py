@@ -10,18 +10,18 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
 
-from sklearn_cae import ContrastiveAutoencoderClusterer, _clusterer, _prototypes
+from sklearn_cae import _callbacks, _phases, _prototypes, _trainer
 from sklearn_cae._phases import LearnedPrototypes
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
-from sklearn_cae.modules import Encoder
+from sklearn_cae.modules import ConditionalDecoder, Encoder
 
 NETWORKS = ("encoder_", "projection_head_", "decoder_")
 
@@ -128,7 +128,7 @@ def test_the_encoder_is_bit_equal_before_and_after_phase_two(toy_images, make_qu
     with_phase_two = make_quick(encoder=NormalisedEncoder, conditioning_epochs=2)
     # The schedule counts both phases: hold its curve, and so the warm-up, by hand.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_clusterer, "learning_rate_at", lambda epoch, n_epochs, peak: peak)
+        patch.setattr(_trainer, "learning_rate_at", lambda epoch, n_epochs, peak: peak)
         without.fit(X)
         with_phase_two.fit(X)
     before, after = states(without), states(with_phase_two)
@@ -469,7 +469,7 @@ def test_refinement_of_many_samples_and_of_two(toy_images, make_quick, monkeypat
 def test_refinement_is_told_the_sizes_that_were_found(toy_images, make_quick, monkeypatch):
     given = []
     monkeypatch.setattr(
-        _clusterer.phases,
+        _phases,
         "LearnedPrototypes",
         lambda *args: given.append(args) or LearnedPrototypes(*args),
     )
@@ -555,11 +555,40 @@ def test_an_interrupted_warm_up_keeps_what_it_had(toy_images, make_quick):
         model = make_quick(warm_up_epochs=1, refinement_epochs=2, callbacks=[Interrupt()]).fit(X)
     assert [row["phase"] for row in model.history_] == ["warm_up", "refinement"]
     assert np.array_equal(model.predict(X), model.labels_)
+    assert model.interrupted_
     with pytest.warns(ConvergenceWarning, match="after 1 of 3 epochs of the phase 'warm_up'"):
         model = make_quick(callbacks=[Interrupt()]).fit(X)
     assert model.n_iter_ == 1
     assert np.array_equal(model.predict(X), model.labels_)
     assert model.decode_prototypes().shape == (3, 16, 16)
+
+
+def test_an_interrupt_between_epochs_is_one(toy_images, make_quick, monkeypatch):
+    def stop(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_callbacks.StopOnNaN, "on_epoch_end", stop)
+    with pytest.warns(ConvergenceWarning, match="after 1 of 3 epochs of the phase 'warm_up'"):
+        model = make_quick().fit(toy_images[0])
+    assert model.interrupted_
+    assert {row["phase"] for row in model.history_} == {"warm_up"}
+
+
+def test_an_interrupted_search_leaves_no_clusters_of_other_networks(toy_images, make_quick):
+    class Interrupted(KMeans):
+        def fit_predict(self, X, y=None):
+            raise KeyboardInterrupt
+
+    X, _ = toy_images
+    model = make_quick(warm_start=True).fit(X)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(clusterer=Interrupted()).fit(X)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    encoder = model.encoder_
+    model.set_params(clusterer=None).fit(X)  # the weights are there: nothing is lost
+    assert model.encoder_ is encoder
+    assert not model.interrupted_
 
 
 def test_bfloat16_trains_about_the_same(toy_images, make_quick):
@@ -651,7 +680,7 @@ def test_bad_parameters_are_named_before_training(make_quick, params, message, m
     def train(*args):
         raise AssertionError("training started")
 
-    monkeypatch.setattr(ContrastiveAutoencoderClusterer, "_train", train)
+    monkeypatch.setattr(_trainer.Trainer, "run", train)
     with pytest.raises(ValueError, match=message):
         make_quick(**{"n_clusters": 2, **params}).fit(images())
 
@@ -698,6 +727,48 @@ def test_collapse_warns(make_quick):
 def test_nan_stops_the_fit_at_its_step(toy_images, make_quick):
     with pytest.raises(ValueError, match=r"NaN or infinite in epoch 1.*Lower learning_rate"):
         make_quick(augmentation=lambda batch: batch * torch.nan).fit(toy_images[0])
+
+
+class Spoil(Callback):
+    """Turn a weight into NaN in epoch 2 of a phase; remember the weights after epoch 1."""
+
+    good = {}
+
+    def __init__(self, event, module_type):
+        self.event = event
+        self.module_type = module_type
+
+    def spoil(self, net, event):
+        is_phase = type(net.module_) is self.module_type
+        if is_phase and event == self.event and len(net.history) == 2:
+            next(net.module_.parameters()).data.view(-1)[0] = torch.nan
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.spoil(net, "epoch_begin")
+
+    def on_batch_end(self, net, **kwargs):
+        self.spoil(net, "batch_end")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.good[type(net.module_)] = copy.deepcopy(net.module_.state_dict())
+
+
+@pytest.mark.parametrize(("event", "what"), [("epoch_begin", "loss"), ("batch_end", "weights")])
+@pytest.mark.parametrize("module_type", [_phases.ContrastiveAutoencoder, ConditionalDecoder])
+def test_nan_restores_the_epoch_before(toy_images, make_quick, event, what, module_type):
+    """That of the last step, too, after which the loss was still a number."""
+    X, _ = toy_images
+    model = make_quick(batch_size=96, callbacks=[Spoil(event, module_type)])
+    with pytest.raises(ValueError, match=f"The {what} became NaN or infinite in epoch 2 of this"):
+        model.fit(X)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    good = {key.removeprefix("decoder."): x for key, x in Spoil.good[module_type].items()}
+    restored = model.decoder_.state_dict()
+    assert restored.keys() <= good.keys()
+    assert all(torch.equal(restored[key], good[key]) for key in restored)
+    calmer = model.set_params(callbacks=None, warm_start=True, learning_rate=1e-4).fit(X)
+    assert np.isfinite(calmer.decode_prototypes()).all()
 
 
 def test_clone_and_repr(make_quick):

@@ -23,15 +23,17 @@ ALLOWED = {
     "clusterers": {"_random"},
     "_prototypes": {"_random", "clusterers"},
     "_whitening": set(),
-    "_training": {"augmentations", "optim"},
+    "_training": {"augmentations"},
+    "_callbacks": set(),
+    "_trainer": {"_callbacks", "_random", "_training", "optim"},
     "_phases": {"_prototypes", "_training", "losses"},
     "_fitted": {"_images", "_prototypes", "_random", "_training"},
     "_clusterer": {
-        *["_fitted", "_networks", "_phases", "_prototypes", "_random", "_training"],
-        *["_whitening", "augmentations", "optim"],
+        *["_callbacks", "_fitted", "_networks", "_phases", "_prototypes", "_random"],
+        *["_trainer", "_training", "_whitening", "augmentations"],
     },
 }
-KNOW_SKORCH = {"_training", "_clusterer", "probes"}
+KNOW_SKORCH = {"_callbacks", "_trainer", "_training", "probes"}
 
 
 def imports(module):

@@ -9,6 +9,7 @@ from nets import net_params, networks, numbered_images, random_images
 
 from sklearn_cae import _phases as phases
 from sklearn_cae import _training as training
+from sklearn_cae._callbacks import EpochMeans
 from sklearn_cae._networks import build_networks
 from sklearn_cae._prototypes import assign_by_cosine
 from sklearn_cae._random import forked_rng
@@ -163,7 +164,7 @@ def test_refinement_steps_equal_a_plain_transcription():
             "optimizer": torch.optim.SGD,
             "lr": 0.02,
             "optimizer__param_groups": [("cluster_centers", {"lr": 0.1})],
-            "callbacks": [("epoch_means", training._EpochMeans())],
+            "callbacks": [("epoch_means", EpochMeans())],
             "iterator_train": training.NeighborBatches,
             "iterator_train__neighbors": neighbors,
             "iterator_train__labels": labels,

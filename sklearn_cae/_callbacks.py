@@ -1,0 +1,111 @@
+"""What watches a phase while it is trained: losses, learning rate, progress, numbers."""
+
+import copy
+import math
+
+import torch
+from skorch.callbacks import Callback, LRScheduler
+from tqdm.auto import tqdm
+
+
+class EpochMeans(Callback):
+    """Put the means of the recorded parts of the loss into the history of the epoch.
+
+    Of an older epoch skorch's records of batches go but for the last one, which callbacks such as
+    Checkpoint look at: all of them would outgrow the data.
+    """
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.sums_ = {}
+
+    def on_epoch_end(self, net, **kwargs):
+        n_views = sum(batch["train_batch_size"] for batch in net.history[-1, "batches"])
+        for name, total in net.sums_.items():
+            net.history.record(name, float(total) / n_views)
+        for row in net.history[-2:-1]:
+            del row["batches"][:-1]
+
+
+class StopOnNaN(Callback):
+    """End a fit that has left the numbers, at the end of that step; restore the epoch before.
+
+    The last step of an epoch can leave weights that are no numbers behind a loss that was one: so
+    they are looked at, too.
+    """
+
+    def on_train_begin(self, net, **kwargs):
+        self.good_ = copy.deepcopy(net.module_.state_dict())
+
+    def on_batch_end(self, net, **kwargs):
+        if not math.isfinite(net.history[-1, "batches", -1, "train_loss"]):
+            self._stop(net, "loss")
+
+    def on_epoch_end(self, net, **kwargs):
+        state = net.module_.state_dict()
+        if not all(torch.isfinite(value).all() for value in state.values()):
+            self._stop(net, "weights")
+        self.good_ = copy.deepcopy(state)
+
+    def on_train_end(self, net, **kwargs):
+        del self.good_
+
+    def _stop(self, net, what):
+        net.module_.load_state_dict(self.good_)
+        raise ValueError(
+            f"The {what} became NaN or infinite in epoch {len(net.history)} of this phase; the "
+            "networks are as they were after the epoch before. Lower learning_rate or "
+            "reconstruction_weight, raise temperature, or pass precision='float32'."
+        )
+
+
+class ProgressBar(Callback):
+    """One bar for a phase: epochs, losses, time left."""
+
+    def __init__(self, phase):
+        self.phase = phase
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(
+            total=net.max_epochs, initial=len(net.history), desc=self.phase, unit="epoch"
+        )
+
+    def on_epoch_end(self, net, **kwargs):
+        losses = {key: f"{x:.4f}" for key, x in net.history[-1].items() if key.endswith("_loss")}
+        self.bar_.set_postfix(losses)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+
+
+def phase_callbacks(phase, *, schedule, verbose, user_callbacks):
+    """Callbacks of one phase: the schedule, the history, the user's own.
+
+    `schedule` gives the factor of the learning rate from the epoch of the phase.
+    """
+    callbacks = [
+        ("stop_on_nan", StopOnNaN()),
+        ("epoch_means", EpochMeans()),
+        (
+            "learning_rate",
+            LRScheduler(
+                torch.optim.lr_scheduler.LambdaLR,
+                event_name="learning_rate",
+                lr_lambda=schedule,
+            ),
+        ),
+    ]
+    if verbose:
+        callbacks.append(("progress_bar", ProgressBar(phase)))
+    return [*callbacks, *user_callbacks]
+
+
+def check_callbacks(callbacks):
+    """Raise where something is no skorch callback."""
+    for callback in callbacks or []:
+        own = callback[1] if isinstance(callback, tuple) else callback
+        if not hasattr(own, "on_train_begin"):
+            raise TypeError(
+                "callbacks must be skorch callbacks, or tuples of a name and one, got "
+                f"{callback!r}. See skorch.callbacks."
+            )

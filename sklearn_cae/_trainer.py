@@ -1,0 +1,151 @@
+"""How the phases of a fit are run, one after the other."""
+
+import warnings
+from contextlib import nullcontext
+from functools import partial
+
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from skorch.history import History
+
+from . import _training as training
+from ._callbacks import phase_callbacks
+from ._random import draw_seed, forked_rng
+from .optim import LARS, learning_rate_at
+
+OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
+PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
+_FEW_SAMPLES = 16
+_SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
+
+
+class Trainer:
+    """Runs phases over the samples of one fit.
+
+    Parameters
+    ----------
+    X : Samples
+    params : dict
+        The estimator's.
+    rng : RandomState
+
+    Attributes
+    ----------
+    device : torch.device
+    history : History
+        A row for each finished epoch of the phases so far.
+    goes_on : bool
+        Whether no phase was interrupted.
+    """
+
+    def __init__(self, X, params, rng):
+        self.X = X
+        self.params = params
+        self.rng = rng
+        self.device = training.choose_device(params["device"])
+        self.views = training.choose_views(
+            params["augmentation"], is_image=len(X.format.image_shape) == 3
+        )
+        self.history = History()
+        self.goes_on = True
+
+    def new_generator(self):
+        """Give a phase a generator of its own, for its order, views and noise."""
+        return torch.Generator().manual_seed(draw_seed(self.rng))
+
+    def run(self, phase, net_class, module, generator, **options):
+        """Train a module in one phase, and log it.
+
+        Parameters
+        ----------
+        phase : {"warm_up", "refinement", "conditioning"}
+        net_class : type
+            A `PhaseNet`.
+        module : nn.Module
+        generator : torch.Generator
+        **options
+            Of the net, over those that all phases share.
+        """
+        net = net_class(module, **{**self._net_params(phase, generator), **options})
+        with self._seeded_for_own():
+            net.fit(self.X)
+        module.zero_grad(set_to_none=True)
+        module.eval()
+        rows = epoch_history(phase, net.history, first_epoch=len(self.history))
+        self.history.extend(rows)
+        stopped_early = len(rows) < net.max_epochs and not self.params["callbacks"]
+        if len(rows) < len(net.history) or stopped_early:  # and not by a callback
+            self.goes_on = False
+            warnings.warn(
+                f"The fit was interrupted after {len(rows)} of {net.max_epochs} epochs of the "
+                f"phase {phase!r}. The estimator is usable as far as it came; fit again for all "
+                "of it.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _net_params(self, phase, generator):
+        """Parameters that the nets of all phases share."""
+        params = self.params
+        return {
+            "max_epochs": params[f"{phase}_epochs"],
+            "batch_size": params["batch_size"],
+            "optimizer": OPTIMIZERS[params["optimizer"]],
+            "lr": 1.0,  # times the schedule's
+            "device": self.device,
+            "precision": training.choose_precision(params["precision"], self.device),
+            "iterator_train": training.ViewBatches,
+            "iterator_train__augment": self.views,
+            "iterator_train__generator": generator,
+            "iterator_train__device": self.device,
+            "callbacks": phase_callbacks(
+                phase,
+                schedule=partial(self._factor_at, phase),
+                verbose=params["verbose"],
+                user_callbacks=clone(params["callbacks"] or [], safe=False),
+            ),
+        }
+
+    def _factor_at(self, phase, epoch):
+        """Factor of the learning rate: the paper's curve over warm-up and conditioning."""
+        if phase == "refinement":
+            return 1.0
+        warm_up = self.params["warm_up_epochs"]
+        return learning_rate_at(
+            epoch + (warm_up if phase == "conditioning" else 0),
+            warm_up + self.params["conditioning_epochs"],
+            self.params["learning_rate"] or PEAK_LEARNING_RATES[self.params["optimizer"]],
+        )
+
+    def _seeded_for_own(self):
+        """Seed what callables of the user's own draw from torch's global generator."""
+        params = self.params
+        if params["encoder"] or params["decoder"] or training.is_own(params["augmentation"]):
+            return forked_rng(draw_seed(self.rng), self.device)
+        return nullcontext()
+
+
+def epoch_history(phase, net_history, first_epoch):
+    """Rows of finished epochs, without batches, as they stand in `history_`."""
+    rows = History()
+    for row in net_history:
+        if "train_loss" not in row:  # the epoch in which training was interrupted
+            continue
+        kept = {key: value for key, value in row.items() if key not in _SKORCH_COLUMNS}
+        kept["train_loss"] = float(kept["train_loss"])
+        rows.append({"phase": phase, "epoch": first_epoch + len(rows) + 1, **kept})
+    return rows
+
+
+def check_batch_size(batch_size, n_samples):
+    """Warn where a batch leaves the contrastive loss hardly a negative."""
+    batch = min(batch_size, n_samples)
+    if batch < _FEW_SAMPLES:
+        warnings.warn(
+            f"A batch of {batch} samples leaves the contrastive loss {2 * batch - 2} negatives "
+            "for each view, hardly enough to learn from. Raise batch_size, or gather more "
+            "samples.",
+            UserWarning,
+            stacklevel=5,  # where fit is called
+        )
