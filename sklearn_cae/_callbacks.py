@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import torch
 from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
@@ -76,6 +77,104 @@ class ProgressBar(Callback):
 
     def on_train_end(self, net, **kwargs):
         self.bar_.close()
+
+
+class KeepEpochs(Callback):
+    """Keep, after every epoch, all that a phase needs to go on; and go on from it.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint or None
+    phase : str
+    generator : torch.Generator
+        Of the phase.
+    kept : dict or None
+        The state that was kept before, if there is one.
+    user_callbacks : list
+        Whose attributes with a trailing underscore are kept where they are plain values.
+    is_seeded : bool
+        Whether torch's global generators are the phase's own while it runs.
+    """
+
+    def __init__(self, checkpoint, phase, generator, kept, user_callbacks, is_seeded):
+        self.checkpoint = checkpoint
+        self.phase = phase
+        self.generator = generator
+        self.kept = kept
+        self.user_callbacks = [one[1] if isinstance(one, tuple) else one for one in user_callbacks]
+        self.is_seeded = is_seeded
+
+    @property
+    def n_kept(self):
+        """Number of epochs that were kept."""
+        return len(self.kept["history"]) if self.kept else 0
+
+    @property
+    def finished(self):
+        """Whether the phase had come to its end."""
+        return bool(self.kept) and self.kept["finished"]
+
+    def restore(self, net):
+        """Put an initialised net where the phase stood."""
+        if not self.kept:
+            return
+        net.module_.load_state_dict(self.kept["module"])
+        net.optimizer_.load_state_dict(self.kept["optimizer"])
+        for weight, state in net.optimizer_.state.items():
+            for name, value in state.items():
+                if isinstance(value, torch.Tensor) and value.shape == weight.shape:
+                    state[name] = torch.empty_like(weight).copy_(value)  # laid out as the weight
+        self.generator.set_state(self.kept["generator"])
+        if self.is_seeded:
+            torch.set_rng_state(self.kept["global_generator"])
+            if self._on_cuda(net):
+                torch.cuda.set_rng_state(self.kept["cuda_generator"], net.device)
+        for row in self.kept["history"]:
+            net.history.append({**row, "batches": []})
+
+    def on_train_begin(self, net, **kwargs):
+        if self.kept:  # the callbacks' own beginnings come before this one
+            for callback, state in zip(self.user_callbacks, self.kept["callbacks"], strict=True):
+                vars(callback).update(state)
+
+    def on_epoch_end(self, net, **kwargs):
+        self._keep(net, finished=False)
+
+    def finish(self, net):
+        """Keep that the phase has come to its end, at its last epoch or by a callback."""
+        if not self.finished:
+            self._keep(net, finished=True)
+
+    def _keep(self, net, *, finished):
+        state = {
+            "finished": finished,
+            "module": dict(net.module_.state_dict()),
+            "optimizer": net.optimizer_.state_dict(),
+            "generator": self.generator.get_state(),
+            "history": [
+                {key: value for key, value in row.items() if key != "batches"}
+                for row in net.history
+            ],
+            "callbacks": [_plain_attributes(callback) for callback in self.user_callbacks],
+        }
+        if self.is_seeded:
+            state["global_generator"] = torch.get_rng_state()
+            if self._on_cuda(net):
+                state["cuda_generator"] = torch.cuda.get_rng_state(net.device)
+        self.checkpoint.write(self.phase, state)
+
+    def _on_cuda(self, net):
+        return torch.device(net.device).type == "cuda"
+
+
+def _plain_attributes(callback):
+    """Give what a callback has learned, in attributes with a trailing underscore: plain values."""
+    plain = (bool, int, float, str, type(None), np.generic, np.ndarray)
+    return {
+        key: value
+        for key, value in vars(callback).items()
+        if key.endswith("_") and isinstance(value, plain)
+    }
 
 
 def phase_callbacks(phase, *, schedule, verbose, user_callbacks):

@@ -1,5 +1,6 @@
 """The estimator: its parameters, and Algorithm 1 of the paper as ``fit``."""
 
+import os
 from functools import partial
 from numbers import Integral, Real
 
@@ -14,7 +15,9 @@ from . import _phases as phases
 from . import _prototypes
 from . import _training as training
 from ._callbacks import check_callbacks
-from ._fitted import OUTPUTS, FittedMixin
+from ._checkpoint import Checkpoint, fingerprint_weights
+from ._fitted import NETWORKS, OUTPUTS, FittedMixin
+from ._images import fingerprint
 from ._networks import build_networks
 from ._random import draw_seed, forked_rng, local_random_state
 from ._trainer import OPTIMIZERS, Trainer, check_batch_size
@@ -117,6 +120,11 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     callbacks : list of skorch callbacks, default=None
         Or of tuples of a name and one. Cloned for each phase: state belongs into attributes with a
         trailing underscore, as in skorch's own.
+    checkpoint_dir : str or path-like, default=None
+        Folder in which every epoch is kept, in a subfolder named by the fingerprint of parameters
+        and data. A fit with the same ones goes on where it was stopped, to the same bits; one that
+        had come to its end is loaded. A subfolder that is named itself has to be this fit's.
+        Callables are told apart by their names, not by what they do.
     warm_start : bool, default=False
         Whether `fit` starts from the fitted weights. Prototypes are found anew.
     random_state : int, RandomState instance or None, default=None
@@ -150,6 +158,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         Number of epochs run.
     interrupted_ : bool
         Whether a phase was interrupted: what comes after it was left out.
+    provenance_ : dict
+        What the fit ran with, to repeat it: "versions" of packages, "device", "precision",
+        "threads" of the CPU, "platform", and "data_sha256", the digest of the samples.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.
     intensity_range_ : tuple of float or None
@@ -229,6 +240,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "callbacks": [list, None],
+        "checkpoint_dir": [str, os.PathLike, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -263,6 +275,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         device="auto",
         precision="auto",
         callbacks=None,
+        checkpoint_dir=None,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -293,6 +306,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         self.device = device
         self.precision = precision
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -331,9 +345,10 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
         self._forget_fit()
-        rng = local_random_state(self.random_state)
+        data, rng = fingerprint(X.X), local_random_state(self.random_state)
+        checkpoint = self._open_checkpoint(data, rng)
         self._build_networks(X, rng)
-        trainer = Trainer(X, self.get_params(deep=False), rng)
+        trainer = Trainer(X, self.get_params(deep=False), rng, checkpoint)
         self.history_ = trainer.history
         self._warm_up(trainer)  # phase one: update e, p, d
         clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
@@ -351,6 +366,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         self._describe_clusters(embedding)
         self.n_iter_ = len(self.history_)
         self.interrupted_ = not trainer.goes_on
+        self.provenance_ = {**trainer.describe(), "data_sha256": data}
+        if checkpoint and not self.interrupted_:
+            checkpoint.finish()
         return self
 
     def _check_params_vs_input(self, X):
@@ -370,9 +388,25 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
         vars(self).pop("embedding_means_", None)
 
+    def _starts_warm(self):
+        return self.warm_start and hasattr(self, "encoder_")
+
+    def _open_checkpoint(self, data, rng):
+        """Find where this fit stands, if it was begun before."""
+        if self.checkpoint_dir is None:
+            return None
+        weights = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
+        return Checkpoint(
+            self.checkpoint_dir,
+            self.get_params(deep=False),
+            data=data,
+            start=fingerprint_weights(weights),
+            rng=rng,
+        )
+
     def _build_networks(self, X, rng):
         """Build new networks, or with `warm_start` go on with the fitted ones."""
-        if self.warm_start and hasattr(self, "encoder_"):
+        if self._starts_warm():
             self._check_warm_start(X)
             self.decoder_.condition = None  # of prototypes that are found anew
             return

@@ -23,7 +23,7 @@ OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
 _AS_IT_IS = nn.Identity()
 _READ_AFTER_FIT = ("assignment_temperature", "batch_size", "device", "output")
-_NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
+NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
 
 def _returns_embedding(estimator):
@@ -431,7 +431,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def __getstate__(self):
         """State with the networks on the CPU, so that it loads on any machine."""
         state = dict(super().__getstate__())  # which may be this object's own __dict__
-        for name in _NETWORKS:
+        for name in NETWORKS:
             network = state.get(name)
             if network is not None and not _is_on(network, torch.device("cpu")):
                 state[name] = copy.deepcopy(network).cpu()

@@ -4,6 +4,7 @@ X stays in memory as it is; a batch at a time is cast and scaled. All conversion
 NumPy and torch happens here.
 """
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
@@ -220,14 +221,26 @@ def scan_values(X):
     ValueError
         If a value is NaN or infinite.
     """
-    rows = max(1, _SCAN_BYTES // max(1, X[:1].nbytes))
-    chunks = (X[start : start + rows] for start in range(0, len(X), rows))
-    extremes = np.array([(chunk.min(), chunk.max()) for chunk in chunks])
+    extremes = np.array([(chunk.min(), chunk.max()) for chunk in _chunks(X)])
     if np.isnan(extremes).any():
         raise ValueError("Input X contains NaN. Impute or drop the images that do.")
     if np.isinf(extremes).any():
         raise ValueError("Input X contains infinity. Clip or drop the images that do.")
     return float(extremes[:, 0].min()), float(extremes[:, 1].max())
+
+
+def fingerprint(X):
+    """Digest of the values of X, their type and shape, however they lie in memory (SHA-256)."""
+    digest = hashlib.sha256(f"{X.dtype.str} {X.shape}".encode())
+    for chunk in _chunks(X):
+        digest.update(np.ascontiguousarray(chunk))
+    return digest.hexdigest()
+
+
+def _chunks(X):
+    """Cut X into blocks of rows that are read one after the other."""
+    rows = max(1, _SCAN_BYTES // max(1, X[:1].nbytes))
+    return (X[start : start + rows] for start in range(0, len(X), rows))
 
 
 def _sample_shape(X, image_shape):

@@ -1,22 +1,26 @@
 """How the phases of a fit are run, one after the other."""
 
+import platform
 import warnings
 from contextlib import nullcontext
 from functools import partial
+from importlib.metadata import version
 
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from skorch.history import History
 
+from . import __version__
 from . import _training as training
-from ._callbacks import phase_callbacks
+from ._callbacks import KeepEpochs, phase_callbacks
 from ._random import draw_seed, forked_rng
 from .optim import LARS, learning_rate_at
 
 OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
 PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
 _FEW_SAMPLES = 16
+_PACKAGES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
 _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 
@@ -29,6 +33,7 @@ class Trainer:
     params : dict
         The estimator's.
     rng : RandomState
+    checkpoint : Checkpoint or None
 
     Attributes
     ----------
@@ -39,16 +44,28 @@ class Trainer:
         Whether no phase was interrupted.
     """
 
-    def __init__(self, X, params, rng):
+    def __init__(self, X, params, rng, checkpoint=None):
         self.X = X
         self.params = params
         self.rng = rng
+        self.checkpoint = checkpoint
         self.device = training.choose_device(params["device"])
         self.views = training.choose_views(
             params["augmentation"], is_image=len(X.format.image_shape) == 3
         )
         self.history = History()
         self.goes_on = True
+
+    def describe(self):
+        """Tell what a fit depends on beside its parameters and data: a dict."""
+        versions = {name: version(name) for name in _PACKAGES}
+        return {
+            "versions": {"sklearn_cae": __version__, **versions},
+            "platform": platform.platform(),
+            "device": str(self.device),
+            "precision": training.choose_precision(self.params["precision"], self.device),
+            "threads": torch.get_num_threads(),
+        }
 
     def new_generator(self):
         """Give a phase a generator of its own, for its order, views and noise."""
@@ -67,9 +84,20 @@ class Trainer:
         **options
             Of the net, over those that all phases share.
         """
-        net = net_class(module, **{**self._net_params(phase, generator), **options})
+        kept = self.checkpoint.read(phase) if self.checkpoint else None
+        callbacks = clone(self.params["callbacks"] or [], safe=False)
+        keeper = KeepEpochs(self.checkpoint, phase, generator, kept, callbacks, self._has_own())
+        if self.checkpoint:
+            callbacks = [*callbacks, ("keep_epochs", keeper)]
+        net = net_class(
+            module,
+            **{**self._net_params(phase, generator, callbacks), **options},
+        )
         with self._seeded_for_own():
-            net.fit(self.X)
+            net.initialize()
+            keeper.restore(net)
+            if not keeper.finished:
+                net.partial_fit(self.X, epochs=net.max_epochs - keeper.n_kept)
         module.zero_grad(set_to_none=True)
         module.eval()
         rows = epoch_history(phase, net.history, first_epoch=len(self.history))
@@ -84,8 +112,10 @@ class Trainer:
                 ConvergenceWarning,
                 stacklevel=4,
             )
+        elif self.checkpoint:
+            keeper.finish(net)
 
-    def _net_params(self, phase, generator):
+    def _net_params(self, phase, generator, callbacks):
         """Parameters that the nets of all phases share."""
         params = self.params
         return {
@@ -103,7 +133,7 @@ class Trainer:
                 phase,
                 schedule=partial(self._factor_at, phase),
                 verbose=params["verbose"],
-                user_callbacks=clone(params["callbacks"] or [], safe=False),
+                user_callbacks=callbacks,
             ),
         }
 
@@ -118,10 +148,14 @@ class Trainer:
             self.params["learning_rate"] or PEAK_LEARNING_RATES[self.params["optimizer"]],
         )
 
+    def _has_own(self):
+        """Whether callables of the user's own may draw from torch's global generator."""
+        own = self.params["encoder"] or self.params["decoder"]
+        return bool(own) or training.is_own(self.params["augmentation"])
+
     def _seeded_for_own(self):
         """Seed what callables of the user's own draw from torch's global generator."""
-        params = self.params
-        if params["encoder"] or params["decoder"] or training.is_own(params["augmentation"]):
+        if self._has_own():
             return forked_rng(draw_seed(self.rng), self.device)
         return nullcontext()
 

@@ -1,0 +1,158 @@
+"""One file for a header and tensors: safetensors, with a checksum over every byte, no pickle.
+
+The header is JSON in the metadata of the file, which any reader of safetensors opens. Nothing in a
+file is run, and nothing is believed before the checksum agrees.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+
+FORMAT = 1
+_OWN = "sklearn_cae"
+_UNSIGNED = "0" * 64
+_MAX_HEADER = 2**23
+_CHUNK = 2**20
+
+
+class LoadError(ValueError):
+    """A file is not what it should be: damaged, of another kind or version, or forged."""
+
+
+def write(path, header, tensors):
+    """Write a file as a whole or not at all: a reader finds the old one or the new one.
+
+    Parameters
+    ----------
+    path : path-like
+    header : dict
+        Of what JSON holds.
+    tensors : dict of str to Tensor
+    """
+    content = _sign(safetensors.torch.save(tensors, _metadata(header)))
+    if int.from_bytes(content[:8], "little") > _MAX_HEADER:
+        raise ValueError(f"The header of {path} would have more than {_MAX_HEADER} bytes.")
+    write_whole(Path(path), content)
+
+
+def write_whole(path, content):
+    """Write bytes to a path so that a reader finds all of them, or the file that was there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def remove_unfinished(folder):
+    """Remove what was being written when a process was killed."""
+    for temporary in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Open a file whose checksum agrees; give its header and a function from names to tensors.
+
+    Raises
+    ------
+    LoadError
+        If the file is damaged, of a newer format, or not of this package; also for what fails
+        while it is read.
+    """
+    header = _check(Path(path))
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            yield header, file.get_tensor
+    except LoadError:
+        raise
+    except (
+        *(ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError),
+        *(MemoryError, TypeError, ValueError, safetensors.SafetensorError),
+    ) as error:
+        raise LoadError(
+            f"{path} is forged, or does not fit what was passed with it: {type(error).__name__}: "
+            f"{error}."
+        ) from error
+
+
+def _metadata(header):
+    # One key, since safetensors writes several in any order, and equal files are to be equal.
+    signed = {"sha256": _UNSIGNED, "format": FORMAT, **header}
+    return {_OWN: json.dumps(signed, allow_nan=False)}
+
+
+def _sign(content):
+    return content.replace(
+        _signature(_UNSIGNED), _signature(hashlib.sha256(content).hexdigest()), 1
+    )
+
+
+def _signature(digest):
+    """Give the checksum as it stands in a file: JSON in a string of JSON."""
+    return rf"\"sha256\": \"{digest}\"".encode()
+
+
+def _check(path):
+    """Give the header of a file that is whole, of this package and of a known format."""
+    with path.open("rb") as file:
+        raw = _read_raw_header(path, file)
+        try:
+            header = json.loads(json.loads(raw[8:])["__metadata__"][_OWN])
+            digest, version = header.pop("sha256"), header.pop("format")
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise LoadError(
+                f"{path} is not a file of {_OWN}, or its beginning is damaged: {error!r}."
+            ) from error
+        if raw.count(_signature(digest)) != 1:
+            raise LoadError(f"{path} has no checksum where it should be. Take another copy.")
+        hashed = hashlib.sha256(raw.replace(_signature(digest), _signature(_UNSIGNED)))
+        while chunk := file.read(_CHUNK):
+            hashed.update(chunk)
+    if hashed.hexdigest() != digest:
+        raise LoadError(
+            f"{path} is damaged or cut off: its SHA-256 is not the one that was written with it. "
+            "Take another copy."
+        )
+    if version != FORMAT:
+        raise LoadError(
+            f"{path} has format {version!r}; this version of {_OWN} reads format {FORMAT}. Load it "
+            f"with the version that wrote it, {header.get('version')!r}, or a newer one."
+        )
+    return header
+
+
+def _read_raw_header(path, file):
+    """Read the length of a safetensors header and the header, if they can be right."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, _MAX_HEADER):
+        raise LoadError(
+            f"{path} is not a file of {_OWN}, or cut off: of {size} bytes, {length} are said to be "
+            f"the header (at most {_MAX_HEADER})."
+        )
+    file.seek(0)
+    return file.read(8 + length)
+
+
+def _sync_folder(folder):
+    """Have the new name on the disk, where the system can be asked for it."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

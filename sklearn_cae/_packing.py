@@ -1,0 +1,256 @@
+"""Values taken apart into JSON and tensors, and put together again, with no code of a file run.
+
+What can be packed is listed here and in the table of classes that a caller passes; all else is
+refused by name.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+_MAX_TEXT = 2**24  # characters of an array, all as wide as its widest
+_NUMBERS = {str(np.dtype(kind)) for kind in "?bBhHiIqQefd"}
+
+
+class Known:
+    """A class whose instances may be packed: how they come apart and together.
+
+    Parameters
+    ----------
+    cls : type
+    """
+
+    def __init__(self, cls):
+        self.cls = cls
+
+    def take_apart(self, instance):
+        """Give the state of an instance, a dict."""
+        return vars(instance)
+
+    def put_together(self, state):
+        """Give an instance with a state."""
+        instance = self.cls.__new__(self.cls)
+        vars(instance).update(state)
+        return instance
+
+
+def dotted_name(thing):
+    """Name a class or function by its module and qualified name."""
+    return f"{thing.__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
+
+
+class Packer:
+    """Takes values apart.
+
+    Parameters
+    ----------
+    known : dict of str to Known
+        By the names that stand in files.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        What was found, by its path.
+    """
+
+    def __init__(self, known):
+        self.known = {one.cls: (name, one) for name, one in known.items()}
+        self.tensors = {}
+
+    def pack(self, value, path):
+        """Give what JSON can hold for a value; its arrays go to `tensors`.
+
+        Parameters
+        ----------
+        value : object
+        path : str
+            Its name, for tensors and errors.
+
+        Raises
+        ------
+        TypeError
+            If it, or something in it, cannot be packed.
+        """
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if type(value) is float:
+            return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
+        if type(value) is list:
+            return [self.pack(each, f"{path}.{i}") for i, each in enumerate(value)]
+        if type(value) is tuple:
+            return {"type": "tuple", "items": self.pack(list(value), path)}
+        if type(value) is dict:
+            return {"type": "dict", "items": self._pack_items(value, path)}
+        if isinstance(value, np.generic):
+            return {"type": "scalar", "array": self.pack(np.asarray(value), path)}
+        if isinstance(value, np.ndarray):
+            return self._pack_array(value, path)
+        if isinstance(value, torch.Tensor):
+            # A clone, since tensors of one file may not share memory.
+            self.tensors[path] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            return {"type": "tensor", "name": path}
+        if isinstance(value, torch.device):
+            return {"type": "device", "name": str(value)}
+        if isinstance(value, np.random.RandomState):
+            return {"type": "random_state", "state": self.pack(value.get_state(), path)}
+        return self._pack_other(value, path)
+
+    def _pack_items(self, items, path):
+        return [
+            [self.pack(key, f"{path} key"), self.pack(value, f"{path}.{key}")]
+            for key, value in items.items()
+        ]
+
+    def _pack_array(self, array, path):
+        if array.dtype.names is not None:
+            fields = {name: array[name] for name in array.dtype.names}
+            return {"type": "structured", "fields": self.pack(fields, path)}
+        if array.dtype.kind == "U" or array.dtype == object:
+            kind = "objects" if array.dtype == object else "strings"
+            if kind == "strings" and array.nbytes > 4 * _MAX_TEXT:
+                raise _refusal(path, f"an array of over {_MAX_TEXT} characters")
+            values = self.pack(array.ravel().tolist(), path)
+            return {"type": kind, "shape": list(array.shape), "values": values}
+        if str(array.dtype) not in _NUMBERS:
+            raise _refusal(path, f"an array of dtype {array.dtype}")
+        # Columns stay together where they were: sums over them depend on it in the last bit.
+        order = "F" if np.isfortran(array) else "C"
+        self.tensors[path] = torch.from_numpy(
+            np.array(array.T if order == "F" else array, order="C")
+        )
+        return {"type": "array", "name": path, "order": order}
+
+    def _pack_other(self, value, path):
+        if type(value) in self.known:
+            name, one = self.known[type(value)]
+            state = self.pack(dict(one.take_apart(value)), path)
+            return {"type": "object", "class": name, "state": state}
+        if isinstance(value, type) and value in self.known:
+            return {"type": "class", "name": self.known[value][0]}
+        if callable(value) and not hasattr(value, "get_params"):
+            return {"type": "callable", "name": dotted_name(value)}
+        raise _refusal(path, f"an instance of {dotted_name(type(value))}")
+
+
+def _refusal(path, what):
+    return TypeError(
+        f"{path} is {what}, which cannot be saved. Leave it out, or use joblib.dump, whose files "
+        "run code when they are loaded."
+    )
+
+
+class Unpacker:
+    """Puts values together.
+
+    Parameters
+    ----------
+    known : dict of str to Known
+    get_tensor : callable
+        From names to tensors.
+    callables : dict of str to callable
+        The user's own, by the last part of their paths.
+
+    Attributes
+    ----------
+    needed : set of str
+        Those that were put in their places.
+    """
+
+    def __init__(self, known, get_tensor, callables=None):
+        self.known = known
+        self.get_tensor = get_tensor
+        self.callables = callables or {}
+        self.needed = set()
+        self._used = set()
+
+    def unpack(self, packed, name=""):
+        """Put a value together; `name` is that of the parameter or attribute that it is."""
+        if isinstance(packed, list):
+            return [self.unpack(each, name) for each in packed]
+        if not isinstance(packed, dict):
+            return packed
+        return getattr(self, f"_unpack_{_checked(packed['type'])}")(packed, name)
+
+    def _unpack_float(self, packed, name):
+        return float(packed["value"])
+
+    def _unpack_tuple(self, packed, name):
+        return tuple(self.unpack(packed["items"], name))
+
+    def _unpack_dict(self, packed, name):
+        keys = [self.unpack(key) for key, _ in packed["items"]]
+        values = [value for _, value in packed["items"]]
+        return {key: self.unpack(value, key) for key, value in zip(keys, values, strict=True)}
+
+    def _unpack_scalar(self, packed, name):
+        return self.unpack(packed["array"], name)[()]
+
+    def _unpack_array(self, packed, name):
+        array = self._unpack_tensor(packed, name).numpy()
+        return array.T if packed["order"] == "F" else array
+
+    def _unpack_tensor(self, packed, name):
+        # Once each: a short file is not to ask for its tensors again and again.
+        if packed["name"] in self._used:
+            raise ValueError(f"the tensor {packed['name']!r} is used twice")
+        self._used.add(packed["name"])
+        return self.get_tensor(packed["name"]).clone()
+
+    def _unpack_structured(self, packed, name):
+        fields = self.unpack(packed["fields"])
+        first = next(iter(fields.values()))
+        array = np.empty(first.shape, [(key, value.dtype) for key, value in fields.items()])
+        for key, value in fields.items():
+            array[key] = value
+        return array
+
+    def _unpack_strings(self, packed, name):
+        values = self.unpack(packed["values"])
+        width = max([1, *map(len, values)])
+        if width * len(values) > _MAX_TEXT:
+            raise ValueError(f"an array has over {_MAX_TEXT} characters")
+        return np.array(values, dtype=f"U{width}").reshape(packed["shape"])
+
+    def _unpack_objects(self, packed, name):
+        array = np.empty(len(packed["values"]), dtype=object)
+        array[:] = self.unpack(packed["values"])
+        return array.reshape(packed["shape"])
+
+    def _unpack_device(self, packed, name):
+        return torch.device(packed["name"])
+
+    def _unpack_random_state(self, packed, name):
+        random_state = np.random.RandomState()
+        random_state.set_state(self.unpack(packed["state"]))
+        return random_state
+
+    def _unpack_object(self, packed, name):
+        return self.known[packed["class"]].put_together(self.unpack(packed["state"]))
+
+    def _unpack_class(self, packed, name):
+        return self.known[packed["name"]].cls
+
+    def _unpack_callable(self, packed, name):
+        if name not in self.callables:
+            raise MissingCallable(name, packed["name"])
+        self.needed.add(name)
+        return self.callables[name]
+
+
+_TYPES = {name.removeprefix("_unpack_") for name in vars(Unpacker) if name.startswith("_unpack_")}
+
+
+def _checked(kind):
+    if kind not in _TYPES:
+        raise ValueError(f"there is no type {kind!r}")
+    return kind
+
+
+class MissingCallable(Exception):
+    """A callable of the user's own is needed to put a value together."""
+
+    def __init__(self, name, dotted):
+        super().__init__(name, dotted)
+        self.name = name
+        self.dotted = dotted
