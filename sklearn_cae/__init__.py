@@ -10,7 +10,9 @@ _MODULE_OF = {
     "KNNProbe": "probes",
     "LinearProbe": "probes",
     "clustering_report": "metrics",
+    "load": "persistence",
     "recommended": "_recommended",
+    "save": "persistence",
 }
 _SUBMODULES = [
     "augmentations",
@@ -21,6 +23,7 @@ _SUBMODULES = [
     "metrics",
     "modules",
     "optim",
+    "persistence",
     "plotting",
     "probes",
 ]

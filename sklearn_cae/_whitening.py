@@ -65,10 +65,7 @@ def change_basis(encoder, projection_head, decoder, basis):
     encoder : nn.Module
     """
     device = next(projection_head.parameters()).device
-    if isinstance(decoder.stem, nn.Identity):  # before a decoder of the user's own
-        decoder.stem = _linear_identity(decoder.n_map_features, device)
-    if not _ends_with_plain_linear(encoder):
-        encoder = nn.Sequential(encoder, _linear_identity(len(basis.mean), device))
+    encoder = with_linear_ends(encoder, decoder, len(basis.mean), device)
     last = encoder[-1]
     origin, into, back = (torch.from_numpy(part) for part in basis)
     with torch.no_grad():
@@ -79,6 +76,28 @@ def change_basis(encoder, projection_head, decoder, basis):
             first.weight.copy_(weight @ back)
         last.bias.copy_(into @ (last.bias.cpu().double() - origin))
         last.weight.copy_(into @ last.weight.cpu().double())
+    return encoder
+
+
+def with_linear_ends(encoder, decoder, embedding_dim, device="cpu"):
+    """Add linear layers, of the identity, where there are none: to own encoders and decoders.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+    decoder : ConditionalDecoder
+        Gets its layer in place.
+    embedding_dim : int
+    device : torch.device, default="cpu"
+
+    Returns
+    -------
+    encoder : nn.Module
+    """
+    if isinstance(decoder.stem, nn.Identity):  # before a decoder of the user's own
+        decoder.stem = _linear_identity(embedding_dim, device)
+    if not _ends_with_plain_linear(encoder):
+        encoder = nn.Sequential(encoder, _linear_identity(embedding_dim, device))
     return encoder
 
 

@@ -26,6 +26,10 @@ ALLOWED = {
     "_container": set(),
     "_packing": set(),
     "_checkpoint": {"_container", "_packing"},
+    "persistence": {
+        *["__version__", "_container", "_fitted", "_networks", "_packing", "_prototypes"],
+        *["_random", "_whitening"],
+    },
     "_training": {"augmentations"},
     "_callbacks": set(),
     "_trainer": {"__version__", "_callbacks", "_random", "_training", "optim"},

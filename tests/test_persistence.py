@@ -1,0 +1,429 @@
+"""Saving and loading: the same bits, and nothing else that a file may hold."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from sklearn.base import clone
+from sklearn.cluster import HDBSCAN, KMeans, MiniBatchKMeans
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import EarlyStopping
+from torch import nn
+
+from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
+from sklearn_cae import _container as container
+from sklearn_cae.augmentations import ImageViews
+from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
+from sklearn_cae.modules import UnpooledEncoder
+from sklearn_cae.persistence import LoadError
+
+FORMATS = Path(__file__).parent / "formats"
+VECTORS = np.random.RandomState(0).rand(60, 5).astype(np.float32)
+
+
+def own_encoder(image_shape, embedding_dim):
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(image_shape[1] * image_shape[2], embedding_dim), nn.Tanh()
+    )
+
+
+def own_decoder(image_shape, embedding_dim):
+    return nn.Sequential(
+        nn.Linear(embedding_dim, image_shape[1] * image_shape[2]), nn.Unflatten(1, image_shape)
+    )
+
+
+def own_views(batch):
+    return batch + 0.01
+
+
+OWN = {"encoder": own_encoder, "decoder": own_decoder, "augmentation": own_views}
+MODELS = {
+    "defaults": {},
+    "elbow": {"n_clusters": "elbow", "max_clusters": 5},
+    "whitened communities": {
+        "n_clusters": "auto",
+        "whiten": True,
+        "refinement_epochs": 1,
+        "encoder": UnpooledEncoder,
+        "clusterer": CommunityClusterer(),
+    },
+    "posterior of communities": {"n_clusters": "auto", "assignment": "clusterer"},
+    "posterior of a mixture": {
+        "clusterer": MixtureClusterer(n_dims=3),
+        "assignment": "clusterer",
+    },
+    "variational": {"variational": True},
+    "no conditioning": {"conditioning_epochs": 0},
+    "noise": {"n_clusters": "auto", "clusterer": HDBSCAN(min_cluster_size=5, copy=True)},
+    "pipeline": {"clusterer": make_pipeline(StandardScaler(), KMeans(n_init=1))},
+    "random state": {"random_state": np.random.RandomState(3)},
+    "views": {
+        "augmentation": ImageViews(degrees=5),
+        "image_shape": (16, 16),
+        "device": torch.device("cpu"),
+    },
+    "own": OWN,
+    "own, whitened": {**OWN, "whiten": True},
+}
+
+
+def assert_same_answers(one, other, X):
+    for output in ("soft_assignment", "embedding", "projection", "distance"):
+        first, second = (model.set_params(output=output).transform(X) for model in (one, other))
+        assert np.array_equal(first, second)
+    for model in (one, other):
+        model.set_params(output="soft_assignment")
+    assert np.array_equal(one.predict(X), other.predict(X))
+    assert np.array_equal(one.reconstruct(X), other.reconstruct(X))
+    assert np.array_equal(one.sample(9, random_state=0)[0], other.sample(9, random_state=0)[0])
+    assert list(one.history_) == list(other.history_)
+    assert one.provenance_ == other.provenance_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_a_clusterer_comes_back_with_the_same_bits(tmp_path, toy_images, make_quick, name):
+    X, _ = toy_images
+    X = X.reshape(len(X), -1) if name == "views" else X
+    model = make_quick(**{"warm_up_epochs": 1, "conditioning_epochs": 1, **MODELS[name]}).fit(X)
+    save(model, tmp_path / "model")
+    own = OWN if name.startswith("own") else {}
+    again = load(tmp_path / "model", **own)
+    save(again, tmp_path / "again")  # everything there is, bit for bit
+    assert (tmp_path / "model").read_bytes() == (tmp_path / "again").read_bytes()
+    assert_same_answers(model, again, X)
+    # A RandomState has no words: the files that are equal hold it.
+    assert repr(again.set_params(random_state=0)) == repr(model.set_params(random_state=0))
+    again.set_params(warm_start=True).fit(X)  # the networks are those that fit knows
+
+
+def test_vectors_and_names_of_features_come_back(tmp_path, make_quick):
+    import pandas as pd
+
+    X = pd.DataFrame(VECTORS, columns=list("abcde"))
+    model = make_quick().fit(X)
+    save(model, tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert_same_answers(model, again, X)
+    assert again.get_feature_names_out().tolist() == model.get_feature_names_out().tolist()
+    assert again.feature_names_in_.tolist() == list("abcde")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [list("aab"), [3, 1, 1], np.array(["x", "y", ""], dtype=object), [True, False, True]],
+)
+def test_pipelines_come_back(tmp_path, toy_images, make_quick, labels):
+    X, y = toy_images
+    y = np.asarray(labels)[y]
+    missing = "" if "" in labels else None
+    last_steps = [ClusterLabelMapper(missing_label=missing), KNNProbe(), LogisticRegression()]
+    for last in [*last_steps, make_pipeline(StandardScaler(), LinearProbe(epochs=2))]:
+        frozen = FrozenEstimator(make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X))
+        model = make_pipeline(frozen, clone(last)).fit(X, y)
+        save(model, tmp_path / "model")
+        again = load(tmp_path / "model")
+        assert np.array_equal(model.predict_proba(X), again.predict_proba(X))
+        assert np.array_equal(model.predict(X), again.predict(X))
+        assert model.predict(X).dtype == again.predict(X).dtype
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_probes_find_the_same_neighbours(tmp_path, metric):
+    y = np.arange(60) % 3
+    model = KNNProbe(metric=metric).fit(VECTORS, y)
+    save(model, tmp_path / "model")
+    assert np.array_equal(
+        load(tmp_path / "model").predict_proba(VECTORS), model.predict_proba(VECTORS)
+    )
+
+
+# ---- What cannot be saved, or not alone ----
+
+
+def test_own_callables_are_asked_for_by_name(tmp_path, toy_images, make_quick):
+    X, _ = toy_images
+    save(make_quick(warm_up_epochs=1, **OWN).fit(X), tmp_path / "model")
+    with pytest.raises(
+        LoadError, match=r"your own augmentation, .*\.own_views, .*augmentation=\.\.\."
+    ):
+        load(tmp_path / "model")
+    with pytest.raises(LoadError, match="own encoder"):
+        load(tmp_path / "model", augmentation=own_views)
+    with pytest.raises(LoadError, match="weights of encoder_ are those of another network"):
+        load(tmp_path / "model", **{**OWN, "encoder": UnpooledEncoder})
+    with pytest.raises(TypeError, match=r"got \['views'\], but .* needs of your own \['aug"):
+        load(tmp_path / "model", **OWN, views=own_views)
+
+
+def test_a_file_does_not_import_what_it_names(tmp_path, toy_images, make_quick, monkeypatch):
+    monkeypatch.setattr(own_views, "__module__", "antigravity")
+    save(
+        make_quick(warm_up_epochs=1, augmentation=own_views).fit(toy_images[0]), tmp_path / "model"
+    )
+    with pytest.raises(LoadError, match=r"antigravity\.own_views"):
+        load(tmp_path / "model")
+    assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"callbacks": [EarlyStopping("train_loss")]}, r"callbacks\.0 is an instance of skorch"),
+        ({"clusterer": MiniBatchKMeans(n_init=1)}, r"\.clusterer is .*MiniBatchKMeans.*joblib"),
+    ],
+)
+def test_what_cannot_be_saved_is_named(tmp_path, toy_images, make_quick, params, message):
+    model = make_quick(warm_up_epochs=1, **params).fit(toy_images[0])
+    with pytest.raises(TypeError, match=message):
+        save(model, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_unfitted_or_spoiled_estimators_are_not_saved(tmp_path, make_quick, toy_images):
+    for unfitted in (make_quick(), make_pipeline(make_quick(), ClusterLabelMapper())):
+        with pytest.raises(NotFittedError):
+            save(unfitted, tmp_path / "model")
+    model = make_quick(warm_up_epochs=1).fit(toy_images[0]).set_params(output="nonsense")
+    with pytest.raises(ValueError, match="'output' parameter"):
+        save(model, tmp_path / "model")
+
+
+def test_a_failed_save_leaves_the_file_that_was_there(tmp_path, monkeypatch):
+    mapper = small_mapper()
+    path = tmp_path / "model"
+    save(mapper, path)
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(container.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(small_mapper(5), path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+
+
+# ---- Damaged and hostile files ----
+
+
+def small_mapper(n_clusters=3):
+    X = np.eye(n_clusters)[np.arange(30) % n_clusters]
+    return ClusterLabelMapper().fit(X, np.arange(30) % n_clusters)
+
+
+def test_every_flipped_bit_and_every_cut_is_seen(tmp_path):
+    path = tmp_path / "model"
+    save(small_mapper(), path)
+    content = path.read_bytes()
+    for position in range(len(content)):
+        spoiled = bytearray(content)
+        spoiled[position] ^= 1 << position % 8
+        path.write_bytes(spoiled)
+        with pytest.raises(LoadError):
+            load(path)
+        path.write_bytes(content[:position])
+        with pytest.raises(LoadError):
+            load(path)
+    path.write_bytes(content + b"\0")
+    with pytest.raises(LoadError):
+        load(path)
+
+
+def test_flipped_bits_of_a_model_are_seen(tmp_path, fitted):
+    path = tmp_path / "model"
+    save(fitted, path)
+    content = path.read_bytes()
+    for position in np.random.RandomState(0).randint(len(content), size=200):
+        spoiled = bytearray(content)
+        spoiled[position] ^= 1 << position % 8
+        path.write_bytes(spoiled)
+        with pytest.raises(LoadError):
+            load(path)
+
+
+def test_other_files_are_refused(tmp_path, fitted):
+    path = tmp_path / "model"
+    with pytest.raises(FileNotFoundError):
+        load(path)
+    for content in (b"", b"\x80\x04K\x01.", b"\xff" * 100, b"{}" * 100):
+        path.write_bytes(content)
+        with pytest.raises(LoadError, match="is not a file of sklearn_cae"):
+            load(path)
+    safetensors.torch.save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(LoadError, match="is not a file of sklearn_cae"):
+        load(path)
+    container.write(path, {"kind": "checkpoint"}, {})
+    with pytest.raises(LoadError, match="holds no estimator, but 'checkpoint'"):
+        load(path)
+
+
+def test_newer_formats_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "FORMAT", 2)
+    save(small_mapper(), tmp_path / "model")
+    monkeypatch.undo()
+    with pytest.raises(LoadError, match=r"has format 2; this version .* reads format 1"):
+        load(tmp_path / "model")
+
+
+def rewrite(path, change):
+    """Change the header and the tensors of a file, and sign it anew, as a forger would."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["sklearn_cae"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    del header["sha256"], header["format"]
+    header = change(header, tensors) or header
+    container.write(path, header, tensors)
+
+
+def items(packed):
+    """Give the items of a packed object's state, as a dict that can be changed."""
+    return {key: pair for pair in packed["state"]["items"] for key in [pair[0]]}
+
+
+def set_state(name, value):
+    def change(header, tensors):
+        items(header["estimator"])[name][1] = value
+
+    return change
+
+
+def set_built_for(name, value):
+    def change(header, tensors):
+        built_for = items(header["estimator"])["_built_for"][1]
+        next(pair for pair in built_for["items"] if pair[0] == name)[1] = value
+
+    return change
+
+
+def drop_state(name):
+    def change(header, tensors):
+        state = header["estimator"]["state"]["items"]
+        state[:] = [pair for pair in state if pair[0] != name]
+
+    return change
+
+
+def replace_tensor(name, tensor):
+    def change(header, tensors):
+        tensors[f"ContrastiveAutoencoderClusterer.{name}"] = tensor
+
+    return change
+
+
+def replace_estimator(packed):
+    return lambda header, tensors: {**header, "estimator": packed}
+
+
+WEIGHT = "networks.encoder_.0.weight"
+FORGED = {
+    "a class that is not known": replace_estimator(
+        {"type": "object", "class": "os.system", "state": {"type": "dict", "items": []}}
+    ),
+    "a type that is not known": replace_estimator({"type": "object__", "name": "x"}),
+    "no estimator": replace_estimator([1, 2]),
+    "an unfitted estimator": replace_estimator(
+        {
+            "type": "object",
+            "class": "sklearn_cae.label_mapper.ClusterLabelMapper",
+            "state": {"type": "dict", "items": []},
+        }
+    ),
+    "no state": replace_estimator({"type": "object", "class": "sklearn.pipeline.Pipeline"}),
+    "a wide text": set_state(
+        "output",
+        {"type": "strings", "shape": [2001], "values": ["x" * 1_000_000, *[""] * 2000]},
+    ),
+    "one tensor many times": set_state(
+        "callbacks",
+        [{"type": "tensor", "name": f"ContrastiveAutoencoderClusterer.{WEIGHT}"}] * 50_000,
+    ),
+    "a tensor that is not there": set_state("elbow_", {"type": "array", "name": "nowhere"}),
+    "a huge embedding": set_built_for("embedding_dim", 10**9),
+    "a huge image": set_built_for(
+        "shape of a sample", {"type": "tuple", "items": [1, 10**6, 10**6]}
+    ),
+    "another image": set_built_for("shape of a sample", {"type": "tuple", "items": [3, 16, 16]}),
+    "a variational one": set_built_for("variational", True),
+    "a parameter outside its range": set_state("temperature", -1.0),
+    "a parameter of another type": set_state("batch_size", "all"),
+    "no weights": drop_state("networks"),
+    "no means": drop_state("embedding_means_"),
+    "other means": replace_tensor("embedding_means_", torch.zeros(2, 16)),
+    "labels of no cluster": replace_tensor("labels_", torch.full((96,), 7)),
+    "labels that are no numbers": replace_tensor("labels_", torch.full((96,), torch.nan)),
+    "more clusters": set_state("n_clusters_", 10**9),
+    "other weights": replace_tensor(WEIGHT, torch.zeros(2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_files_are_refused_without_waste(tmp_path, fitted, name):
+    path = tmp_path / "model"
+    save(fitted, path)
+    rewrite(path, FORGED[name])
+    before = peak_memory()
+    with pytest.raises(LoadError) as raised:
+        load(path)
+    assert str(path) in str(raised.value)
+    assert peak_memory() - before < 300
+
+
+def peak_memory():
+    """Give the peak memory of this process in MiB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_a_forged_header_longer_than_the_file_or_the_limit_is_refused(tmp_path):
+    path = tmp_path / "model"
+    for length in (2**23 + 1, 2**62, 2**64 - 1):
+        with path.open("wb") as file:
+            file.write(length.to_bytes(8, "little"))
+            file.truncate(2**24)
+        with pytest.raises(LoadError, match="said to be the header"):
+            load(path)
+
+
+@pytest.mark.parametrize("depth", [500, 100_000])
+def test_a_forged_depth_is_refused(tmp_path, depth):
+    nested = '{"type": "tuple", "items": [' * depth + "]}" * depth
+    header = f'{{"sha256": "{"0" * 64}", "format": 1, "kind": "estimator", "estimator": {nested}}}'
+    content = safetensors.torch.save({}, {"sklearn_cae": header})
+    (tmp_path / "model").write_bytes(container._sign(content))
+    with pytest.raises(LoadError):
+        load(tmp_path / "model")
+
+
+def test_too_much_to_load_again_is_not_written(tmp_path, fitted):
+    mapper = small_mapper()
+    mapper.missing_label = "x" * 2**23
+    with pytest.raises(ValueError, match=r"header of .* would have more than"):
+        save(mapper, tmp_path / "model")
+
+
+# ---- Files of released formats ----
+
+
+def test_files_of_released_formats_are_read():
+    """Made by `formats/make.py` when the format was released; never made anew."""
+    paths = sorted(FORMATS.glob("format_*.safetensors"))
+    assert len(paths) == container.FORMAT
+    for path in paths:
+        model = load(path)
+        with np.load(path.with_suffix(".npz")) as expected:
+            np.testing.assert_allclose(
+                model.predict_proba(expected["X"]), expected["probability"], rtol=1e-4
+            )
+            assert model.predict(expected["X"]).tolist() == expected["labels"].tolist()
