@@ -330,6 +330,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if reset:
             self._format = _images.infer_vector_format(X)
             self.image_shape_ = self.intensity_range_ = None
+        else:
+            self._format.check_new(X)
         return X
 
     def _check_images(self, X, reset):

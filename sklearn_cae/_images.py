@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 CHANNELS = range(1, 5)
 SIDES = range(8, 257)
 _SCAN_BYTES = 2**24
+_FARTHEST = 1e9  # standard deviations
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,22 @@ class VectorFormat:
 
     def to_tensor(self, X):
         """Turn (n, n_features) into a standardised float32 tensor."""
-        return torch.from_numpy(((X - self.mean) / self.scale).astype(np.float32))
+        return torch.from_numpy(self._standardise(X).astype(np.float32))
+
+    def _standardise(self, X):
+        return (X - self.mean) / self.scale
+
+    def check_new(self, X):
+        """Raise where a value is so far from those fitted that networks would overflow."""
+        with np.errstate(over="ignore"):
+            farthest = np.abs(self._standardise(X)).max(axis=0)
+        if (farthest > _FARTHEST).any():
+            worst = int(farthest.argmax())
+            raise ValueError(
+                f"X must be on the scale of the training samples, got feature {worst} at "
+                f"{farthest[worst]:.1e} standard deviations from its mean (at most {_FARTHEST:.0e})"
+                ". Check its unit."
+            )
 
     def to_array(self, vectors):
         """Turn a standardised tensor into float32 (n, n_features) on the scale of X."""
@@ -209,6 +225,11 @@ def infer_image_format(X, image_shape, intensity_range):
 
 def infer_vector_format(X):
     """Find the format of training vectors, (n, n_features): their mean and scale."""
+    if (X == X[0]).all():
+        raise ValueError(
+            f"X must hold samples that differ, but all {len(X)} are equal. Check how they were "
+            "read."
+        )
     scaler = StandardScaler().fit(X)
     return VectorFormat(scaler.mean_, scaler.scale_)
 

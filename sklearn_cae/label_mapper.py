@@ -8,8 +8,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from ._labels import encode_labels
 
 
 class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
@@ -119,7 +120,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         n_clusters = self.n_features_in_ if self.input != "labels" else max(cluster.max() + 1, 0)
         y, labelled = self._check_labels(cluster, y)
         cluster = cluster[labelled]
-        self.classes_, class_index = np.unique(y[labelled], return_inverse=True)
+        self.classes_, class_index = encode_labels(y[labelled])
         self.contingency_ = np.zeros((n_clusters, len(self.classes_)), dtype=np.int64)
         is_member = cluster >= 0
         np.add.at(self.contingency_, (cluster[is_member], class_index[is_member]), 1)
@@ -218,8 +219,8 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
                 f"y must hold at least one label, but all {len(y)} values are "
                 f"missing_label={self.missing_label!r}. Label some rows."
             )
-        assert_all_finite(y[labelled], input_name="y")
-        check_classification_targets(y[labelled])
+        if y.dtype.kind == "f":
+            assert_all_finite(y[labelled], input_name="y")
         return y, labelled
 
     def _count_frequencies(self, class_counts):

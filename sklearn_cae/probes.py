@@ -9,11 +9,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from torch import nn
 
+from ._labels import encode_labels
 from ._random import draw_seed, local_random_state
 
 
@@ -99,8 +99,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
             If the memory bank holds fewer than `n_neighbors` samples.
         """
         X, y = validate_data(self, X, y)
-        check_classification_targets(y)
-        self.classes_, class_index = np.unique(y, return_inverse=True)
+        self.classes_, class_index = encode_labels(y)
         memory = _stratified_subset(
             class_index, self.memory_fraction, local_random_state(self.random_state)
         )
@@ -255,8 +254,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             If `y` holds fewer than two classes.
         """
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
-        check_classification_targets(y)
-        self.classes_, class_index = np.unique(y, return_inverse=True)
+        self.classes_, class_index = encode_labels(y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y must hold at least 2 classes, got 1 class: {self.classes_[0]!r}. Pass labels "

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import make_toy_images
@@ -62,3 +63,8 @@ def make_quick():
 def fitted(toy_images):
     """Fit a quick clusterer once. Tests do not change it."""
     return quick_clusterer().fit(toy_images[0])
+
+
+settings.register_profile("default", max_examples=100)
+settings.register_profile("release", max_examples=1300, print_blob=True)
+settings.load_profile("default")

@@ -203,7 +203,7 @@ def test_soft_assignments_do_not_warn(dtype):
             SOFT_ASSIGNMENT,
             np.array([*"aba", np.nan], dtype=object),
             ValueError,
-            "contains NaN",
+            "label in every row, but 1 of 4 are None or NaN",
         ),
         ({}, SOFT_ASSIGNMENT * np.nan, Y, ValueError, "X contains NaN"),
         ({"input": "embedding"}, SOFT_ASSIGNMENT, Y, ValueError, "'input' parameter"),

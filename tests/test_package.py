@@ -16,6 +16,9 @@ ALLOWED = {
     **{leaf: set() for leaf in LEAVES},
     **{module: {"_random"} for module in STAND_ASIDE},
     "_images": set(),
+    "_labels": set(),
+    "label_mapper": {"_labels"},
+    "probes": {"_labels", "_random"},
     "_pictures": set(),
     "plotting": {"_pictures", "_random"},
     "_networks": {"modules"},
@@ -36,16 +39,8 @@ ALLOWED = {
     "_phases": {"_prototypes", "_training", "losses"},
     "_fitted": {"_images", "_prototypes", "_random", "_training"},
     "_clusterer": {
-        *[
-            "_callbacks",
-            "_checkpoint",
-            "_fitted",
-            "_images",
-            "_networks",
-            "_phases",
-            "_prototypes",
-            "_random",
-        ],
+        *["_callbacks", "_checkpoint", "_fitted", "_images", "_networks", "_phases"],
+        *["_prototypes", "_random"],
         *["_trainer", "_training", "_whitening", "augmentations"],
     },
 }
