@@ -2,11 +2,16 @@
 
 import copy
 import math
+import signal
+import threading
+import warnings
+from contextlib import contextmanager
 
-import numpy as np
 import torch
 from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
+
+from ._packing import can_be_packed
 
 
 class EpochMeans(Callback):
@@ -42,10 +47,10 @@ class StopOnNaN(Callback):
             self._stop(net, "loss")
 
     def on_epoch_end(self, net, **kwargs):
-        state = net.module_.state_dict()
-        if not all(torch.isfinite(value).all() for value in state.values()):
+        # Buffers of a user's own may hold infinities, as masks do.
+        if not all(torch.isfinite(weight).all() for weight in net.module_.parameters()):
             self._stop(net, "weights")
-        self.good_ = copy.deepcopy(state)
+        self.good_ = copy.deepcopy(net.module_.state_dict())
 
     def on_train_end(self, net, **kwargs):
         del self.good_
@@ -84,58 +89,71 @@ class KeepEpochs(Callback):
 
     Parameters
     ----------
-    checkpoint : Checkpoint or None
+    checkpoint : Checkpoint
     phase : str
     generator : torch.Generator
         Of the phase.
-    kept : dict or None
-        The state that was kept before, if there is one.
-    user_callbacks : list
-        Whose attributes with a trailing underscore are kept where they are plain values.
+    start : str
+        Fingerprint of all that the phase starts from.
+    n_user_callbacks : int
+        So many callbacks before this one are the user's. What they have learned, in attributes with
+        a trailing underscore, is kept.
     is_seeded : bool
         Whether torch's global generators are the phase's own while it runs.
     """
 
-    def __init__(self, checkpoint, phase, generator, kept, user_callbacks, is_seeded):
+    def __init__(self, checkpoint, phase, generator, start, n_user_callbacks, is_seeded):
         self.checkpoint = checkpoint
         self.phase = phase
         self.generator = generator
-        self.kept = kept
-        self.user_callbacks = [one[1] if isinstance(one, tuple) else one for one in user_callbacks]
+        self.start = start
+        self.n_user_callbacks = n_user_callbacks
         self.is_seeded = is_seeded
+
+    def initialize(self):
+        """Look for what was kept; not of a phase that started from something else."""
+        self.kept_ = self.checkpoint.read(self.phase, self.start)
+        return self
 
     @property
     def n_kept(self):
         """Number of epochs that were kept."""
-        return len(self.kept["history"]) if self.kept else 0
+        return len(self.kept_["history"]) if self.kept_ else 0
 
     @property
     def finished(self):
         """Whether the phase had come to its end."""
-        return bool(self.kept) and self.kept["finished"]
+        return bool(self.kept_) and self.kept_["finished"]
 
     def restore(self, net):
         """Put an initialised net where the phase stood."""
-        if not self.kept:
+        if not self.kept_:
             return
-        net.module_.load_state_dict(self.kept["module"])
-        net.optimizer_.load_state_dict(self.kept["optimizer"])
+        self._restore_weights(net)
+        for row in self.kept_["history"]:
+            net.history.append({**row, "batches": []})
+
+    def on_train_begin(self, net, **kwargs):
+        if not self.kept_:
+            return
+        self._restore_weights(net)  # which the callbacks before this one may have changed
+        for callback, state in zip(self._of_user(net), self.kept_["callbacks"], strict=True):
+            vars(callback).update(state)
+
+    def _restore_weights(self, net):
+        net.module_.load_state_dict(self.kept_["module"])
+        for name, weight in net.module_.named_parameters():
+            weight.requires_grad_(self.kept_["requires_grad"][name])
+        net.optimizer_.load_state_dict(self.kept_["optimizer"])
         for weight, state in net.optimizer_.state.items():
             for name, value in state.items():
                 if isinstance(value, torch.Tensor) and value.shape == weight.shape:
                     state[name] = torch.empty_like(weight).copy_(value)  # laid out as the weight
-        self.generator.set_state(self.kept["generator"])
+        self.generator.set_state(self.kept_["generator"])
         if self.is_seeded:
-            torch.set_rng_state(self.kept["global_generator"])
-            if self._on_cuda(net):
-                torch.cuda.set_rng_state(self.kept["cuda_generator"], net.device)
-        for row in self.kept["history"]:
-            net.history.append({**row, "batches": []})
-
-    def on_train_begin(self, net, **kwargs):
-        if self.kept:  # the callbacks' own beginnings come before this one
-            for callback, state in zip(self.user_callbacks, self.kept["callbacks"], strict=True):
-                vars(callback).update(state)
+            torch.set_rng_state(self.kept_["global_generator"])
+            if "cuda_generator" in self.kept_ and self._on_cuda(net):
+                torch.cuda.set_rng_state(self.kept_["cuda_generator"], net.device)
 
     def on_epoch_end(self, net, **kwargs):
         self._keep(net, finished=False)
@@ -146,16 +164,19 @@ class KeepEpochs(Callback):
             self._keep(net, finished=True)
 
     def _keep(self, net, *, finished):
+        weights = net.module_.named_parameters()
         state = {
+            "start": self.start,
             "finished": finished,
-            "module": dict(net.module_.state_dict()),
+            "module": net.module_.state_dict(),
+            "requires_grad": {name: weight.requires_grad for name, weight in weights},
             "optimizer": net.optimizer_.state_dict(),
             "generator": self.generator.get_state(),
             "history": [
                 {key: value for key, value in row.items() if key != "batches"}
                 for row in net.history
             ],
-            "callbacks": [_plain_attributes(callback) for callback in self.user_callbacks],
+            "callbacks": [_learned(callback) for callback in self._of_user(net)],
         }
         if self.is_seeded:
             state["global_generator"] = torch.get_rng_state()
@@ -163,18 +184,46 @@ class KeepEpochs(Callback):
                 state["cuda_generator"] = torch.cuda.get_rng_state(net.device)
         self.checkpoint.write(self.phase, state)
 
+    def _of_user(self, net):
+        callbacks = [callback for _, callback in net.callbacks_]
+        own = callbacks.index(self)
+        return callbacks[own - self.n_user_callbacks : own]
+
     def _on_cuda(self, net):
         return torch.device(net.device).type == "cuda"
 
 
-def _plain_attributes(callback):
-    """Give what a callback has learned, in attributes with a trailing underscore: plain values."""
-    plain = (bool, int, float, str, type(None), np.generic, np.ndarray)
-    return {
-        key: value
-        for key, value in vars(callback).items()
-        if key.endswith("_") and isinstance(value, plain)
-    }
+def _learned(callback):
+    """Give what a callback has learned; warn of what cannot be kept."""
+    learned = {name: value for name, value in vars(callback).items() if name.endswith("_")}
+    lost = [name for name, value in learned.items() if not can_be_packed(value)]
+    if lost:
+        warnings.warn(
+            f"{type(callback).__name__} has learned {', '.join(lost)}, which no checkpoint can "
+            "hold: a fit that is taken up starts without it, and may come to another result.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return {name: value for name, value in learned.items() if name not in lost}
+
+
+@contextmanager
+def noted_interrupts():
+    """Note the user's Ctrl-C in a list: a callback that stops a phase raises the same exception."""
+    seen, before = [], signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield seen
+        return
+
+    def note(number, frame):
+        seen.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def phase_callbacks(phase, *, schedule, verbose, user_callbacks):

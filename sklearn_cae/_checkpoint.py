@@ -4,6 +4,7 @@ A fit that is taken up is run again from its start, by the same random numbers; 
 is not trained but restored, and what lies between the phases comes out as it did.
 """
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -13,6 +14,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import torch
+from scipy import sparse
+from torch import nn
 
 from . import _container
 from ._packing import Packer, Unpacker, dotted_name
@@ -35,7 +39,7 @@ class Checkpoint:
     data : str
         Fingerprint of the samples.
     start : str
-        Fingerprint of the weights that the fit starts from, "" for new ones.
+        Fingerprint of the networks that the fit starts from, if not from new ones.
     rng : RandomState
         Of the fit, at its start. Goes back to where the fit began that is taken up.
 
@@ -58,7 +62,7 @@ class Checkpoint:
         try:
             if (directory / _FIT).exists():
                 self.folder = directory
-                _check_same(about, json.loads((directory / _FIT).read_text()), directory)
+                _check_same(about, _read_about(directory / _FIT), directory)
             else:
                 self.folder = directory / _digest(about)
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -73,8 +77,8 @@ class Checkpoint:
     def _begin(self, about, rng):
         """Note what the fit is of; or, if it was begun before, go back to its random numbers."""
         path = self.folder / _FIT
-        if path.exists():
-            self._about = json.loads(path.read_text())
+        self._about = _read_about(path)
+        if self._about:
             name, keys, *rest = self._about["random_state"]
             rng.set_state((name, np.array(keys, dtype=np.uint32), *rest))
         else:
@@ -90,27 +94,38 @@ class Checkpoint:
                 stacklevel=2,
             )
 
-    def read(self, phase):
-        """Give the state of a phase as it was last kept, a dict, or None."""
+    def read(self, phase, start):
+        """Give the state of a phase as it was last kept, a dict, or None.
+
+        None, too, if the phase that was kept had another start: on another machine the embedding
+        may differ in its last bits, and so may the prototypes.
+        """
         path = self._path(phase)
         if not path.exists():
             return None
         try:
             with _container.reading(path) as (header, get_tensor):
-                return Unpacker({}, get_tensor).unpack(header["state"])
+                state = Unpacker({}, get_tensor).unpack(header["state"])
+                if state["start"] == start:
+                    return state
+            problem = "it had started from other weights or prototypes"
         except (_container.LoadError, OSError) as error:
-            warnings.warn(
-                f"A checkpoint cannot be read, and its phase {phase!r} is trained anew: {error}",
-                UserWarning,
-                stacklevel=2,
-            )
-            return None
+            problem = error
+        warnings.warn(
+            f"The phase {phase!r} that was kept in {self.folder} is trained anew: {problem}.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return None
 
     def write(self, phase, state):
         """Keep the state of a phase; where that fails the one before stays, and the fit goes on."""
+        self._try(self._write_phase, phase, state)
+
+    def _write_phase(self, phase, state):
         packer = Packer({})
         header = {"kind": "checkpoint", "state": packer.pack(state, phase)}
-        self._try(_container.write, self._path(phase), header, packer.tensors)
+        _container.write(self._path(phase), header, packer.tensors)
 
     def finish(self):
         """Note that the fit has come to its end."""
@@ -120,7 +135,7 @@ class Checkpoint:
     def _try(self, write, *args):
         try:
             write(*args)
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:
             warnings.warn(
                 f"No checkpoint could be written to {self.folder}: {error}. The fit goes on; if it "
                 "is stopped, it can be taken up only from the last one that was written.",
@@ -132,33 +147,73 @@ class Checkpoint:
         return self.folder / f"{phase}.safetensors"
 
 
-def describe(value):
+def _read_about(path):
+    """Give what a folder is the fit of; None where that is not there, or is damaged."""
+    if not path.exists():
+        return None
+    try:
+        about = json.loads(path.read_text())
+        wanted = {"format", "parameters", "data", "start", "random_state"}
+        return about if wanted <= about.keys() else None
+    except (AttributeError, ValueError):
+        return None
+
+
+def describe(value, depth=0):
     """Describe a parameter so that equal ones are described alike in every process."""
-    if isinstance(value, functools.partial):
-        return ["partial", describe(value.func), describe(value.args), describe(value.keywords)]
-    if hasattr(value, "get_params") and not inspect.isclass(value):
-        return [dotted_name(type(value)), describe(value.get_params(deep=False))]
-    if isinstance(value, dict):
-        return {str(key): describe(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [describe(each) for each in value]
-    if isinstance(value, np.random.RandomState):
-        return describe(value.get_state())
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if depth > _DEEPEST:
+        return dotted_name(type(value))
+    deeper = functools.partial(describe, depth=depth + 1)
+    for types, parts in _DESCRIBED:
+        if isinstance(value, types):
+            return [dotted_name(type(value)), *map(deeper, parts(value))]
     if inspect.isroutine(value) or inspect.isclass(value):
-        return dotted_name(value)
-    has_no_words = type(value).__repr__ is object.__repr__
-    return dotted_name(type(value)) if has_no_words else repr(value)
+        bound_to = getattr(value, "__self__", None)
+        return [dotted_name(value), None if inspect.ismodule(bound_to) else deeper(bound_to)]
+    if hasattr(value, "get_params"):
+        return [dotted_name(type(value)), deeper(value.get_params(deep=False))]
+    if type(value).__repr__ is not object.__repr__ and not dataclasses.is_dataclass(value):
+        return repr(value)
+    return [dotted_name(type(value)), deeper(getattr(value, "__dict__", None))]
 
 
-def fingerprint_weights(networks):
-    """Digest of the weights and buffers of networks, those that are there."""
-    digest = hashlib.sha256()
-    for network in filter(None, networks):
-        for value in network.state_dict().values():
-            digest.update(np.ascontiguousarray(value.cpu().numpy()))
-    return digest.hexdigest()
+_DEEPEST = 8
+#: Types, and functions from a value to the parts that make it what it is.
+_DESCRIBED = (
+    ((list, tuple), list),
+    (dict, lambda value: [list(pair) for pair in value.items()]),
+    ((set, frozenset), lambda value: sorted(map(str, map(describe, value)))),
+    (functools.partial, lambda value: [value.func, value.args, value.keywords]),
+    (np.random.RandomState, lambda value: value.get_state()),
+    (np.random.Generator, lambda value: [value.bit_generator.state]),
+    (torch.Generator, lambda value: [value.get_state()]),
+    (torch.Tensor, lambda value: [str(value.dtype), _as_bytes(value)]),
+    (nn.Module, lambda value: [repr(value), *value.state_dict().items()]),
+    (np.ndarray, lambda value: [value.dtype.str, value.shape, _digest_array(value)]),
+    (sparse.sparray, lambda value: [value.shape, *sparse.find(value)]),
+    (sparse.spmatrix, lambda value: [value.shape, *sparse.find(value)]),
+)
+
+
+def _as_bytes(tensor):
+    return tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy()
+
+
+def _digest_array(array):
+    if array.dtype == object:
+        return array.tolist()
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+
+
+def fingerprint_start(*parts):
+    """Digest of what a phase, or a fit, starts from: networks (or None) and arrays."""
+    return _digest(describe(parts))
 
 
 def _as_text(about):
@@ -171,6 +226,11 @@ def _digest(about):
 
 def _check_same(asked, kept, directory):
     """Raise where a folder is the checkpoint of another fit."""
+    if kept is None:
+        raise ValueError(
+            f"checkpoint_dir={os.fspath(directory)!r} holds a {_FIT} that is damaged, or not of a "
+            "fit. Pass the folder above it, or another one."
+        )
     flat = [{**one, **one["parameters"], "parameters": None} for one in (asked, kept)]
     differing = [
         f"{name} was {flat[1].get(name)} and is {value}"

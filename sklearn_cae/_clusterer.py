@@ -15,7 +15,7 @@ from . import _phases as phases
 from . import _prototypes
 from . import _training as training
 from ._callbacks import check_callbacks
-from ._checkpoint import Checkpoint, fingerprint_weights
+from ._checkpoint import Checkpoint, fingerprint_start
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
 from ._images import fingerprint
 from ._networks import build_networks
@@ -395,12 +395,12 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         """Find where this fit stands, if it was begun before."""
         if self.checkpoint_dir is None:
             return None
-        weights = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
+        networks = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
         return Checkpoint(
             self.checkpoint_dir,
             self.get_params(deep=False),
             data=data,
-            start=fingerprint_weights(weights),
+            start=fingerprint_start(*networks),
             rng=rng,
         )
 
@@ -457,9 +457,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             phases.WarmUpNet,
             module,
             generator,
-            temperature=self.temperature,
-            reconstruction_weight=self.reconstruction_weight,
-            kl_weight=self.kl_weight,
+            temperature=float(self.temperature),
+            reconstruction_weight=float(self.reconstruction_weight),
+            kl_weight=float(self.kl_weight),
         )
 
     def _whiten(self, clustered, embedding):
@@ -502,13 +502,14 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             self.encoder_,
             torch.tensor(self.cluster_centers_),
             torch.tensor(proportions, dtype=torch.float32),
-            self.assignment_temperature,
+            float(self.assignment_temperature),
         )
         trainer.run(
             "refinement",
             phases.RefinementNet,
             module,
             generator,
+            depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
             optimizer__param_groups=[("cluster_centers", {"lr": phases.PROTOTYPE_RATE})],
             lr=phases.ENCODER_RATE,
@@ -543,6 +544,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             phases.ConditioningNet,
             self.decoder_,
             generator,
+            depends_on=[self.encoder_, self.cluster_centers_],
             encode=partial(
                 phases.encode, self.encoder_, self.log_variance_head_, generator=generator
             ),

@@ -8,6 +8,8 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import secrets
 from pathlib import Path
 
 import safetensors
@@ -16,7 +18,7 @@ import safetensors.torch
 FORMAT = 1
 _OWN = "sklearn_cae"
 _UNSIGNED = "0" * 64
-_MAX_HEADER = 2**23
+_MAX_HEADER = 2**22
 _CHUNK = 2**20
 
 
@@ -42,7 +44,7 @@ def write(path, header, tensors):
 
 def write_whole(path, content):
     """Write bytes to a path so that a reader finds all of them, or the file that was there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -79,10 +81,7 @@ def reading(path):
             yield header, file.get_tensor
     except LoadError:
         raise
-    except (
-        *(ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError),
-        *(MemoryError, TypeError, ValueError, safetensors.SafetensorError),
-    ) as error:
+    except Exception as error:  # whatever a forger thinks of
         raise LoadError(
             f"{path} is forged, or does not fit what was passed with it: {type(error).__name__}: "
             f"{error}."
@@ -117,7 +116,8 @@ def _check(path):
             raise LoadError(
                 f"{path} is not a file of {_OWN}, or its beginning is damaged: {error!r}."
             ) from error
-        if raw.count(_signature(digest)) != 1:
+        is_digest = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
+        if not is_digest or raw.count(_signature(digest)) != 1:
             raise LoadError(f"{path} has no checksum where it should be. Take another copy.")
         hashed = hashlib.sha256(raw.replace(_signature(digest), _signature(_UNSIGNED)))
         while chunk := file.read(_CHUNK):
@@ -150,9 +150,11 @@ def _read_raw_header(path, file):
 
 def _sync_folder(folder):
     """Have the new name on the disk, where the system can be asked for it."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems cannot
             os.fsync(handle)
-        finally:
-            os.close(handle)
+    finally:
+        os.close(handle)

@@ -409,7 +409,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return partial(
             _prototypes.assign_by_cosine,
             cluster_centers=torch.tensor(self.cluster_centers_, device=device),
-            assignment_temperature=self.assignment_temperature,
+            assignment_temperature=float(self.assignment_temperature),
         )
 
     def _cosine(self, embedding):

@@ -4,6 +4,18 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 
+def check_not_missing(y):
+    """Raise where a label is None or NaN, in words that name y."""
+    labels = np.asarray(y)
+    missing = sum(map(is_missing, labels.ravel())) if labels.dtype == object else 0
+    if labels.ndim > 0 and missing:
+        raise ValueError(
+            f"y must hold a label in every row, but {missing} of {labels.size} are None or NaN. "
+            "Leave these rows out; a ClusterLabelMapper also takes the missing_label that they "
+            "have."
+        )
+
+
 def encode_labels(y):
     """Give the classes of labels, sorted, and the class of each label.
 
@@ -23,25 +35,21 @@ def encode_labels(y):
     TypeError
         If labels of different types cannot be sorted.
     """
-    missing = sum(map(_is_missing, y)) if y.dtype == object else 0
-    if missing:
-        raise ValueError(
-            f"y must hold a label in every row, but {missing} of {len(y)} are None or NaN. Leave "
-            "these rows out; a ClusterLabelMapper also takes the missing_label that they have."
-        )
+    check_not_missing(y)
     try:
         encoded = np.unique(y, return_inverse=True)
     except TypeError as error:
         types = sorted({type(label).__name__ for label in y})
         raise TypeError(
             f"y must hold labels of one type that sorts, got {', '.join(types)}: {error}. Convert "
-            "them, and leave out rows without a label or give those a missing_label."
+            "them."
         ) from error
     check_classification_targets(y)
     return encoded
 
 
-def _is_missing(label):
+def is_missing(label):
+    """Whether a label is None, NaN or pandas' NA."""
     try:
         return label is None or bool(label != label)
     except TypeError:  # pandas.NA is neither equal nor unequal to itself

@@ -5,11 +5,14 @@ refused by name.
 """
 
 import math
+from collections import OrderedDict
 
 import numpy as np
 import torch
 
-_MAX_TEXT = 2**24  # characters of an array, all as wide as its widest
+#: What a file may ask for: characters in arrays of text, keys that are no text.
+_MAX_TEXT = 2**24
+_MAX_KEYS = 10_000
 _NUMBERS = {str(np.dtype(kind)) for kind in "?bBhHiIqQefd"}
 
 
@@ -30,6 +33,9 @@ class Known:
 
     def put_together(self, state):
         """Give an instance with a state."""
+        shadowing = [name for name in state if callable(getattr(self.cls, name, None))]
+        if shadowing:
+            raise ValueError(f"{shadowing} are methods of {self.cls.__name__}")
         instance = self.cls.__new__(self.cls)
         vars(instance).update(state)
         return instance
@@ -80,16 +86,14 @@ class Packer:
             return [self.pack(each, f"{path}.{i}") for i, each in enumerate(value)]
         if type(value) is tuple:
             return {"type": "tuple", "items": self.pack(list(value), path)}
-        if type(value) is dict:
+        if type(value) in (dict, OrderedDict):
             return {"type": "dict", "items": self._pack_items(value, path)}
         if isinstance(value, np.generic):
             return {"type": "scalar", "array": self.pack(np.asarray(value), path)}
-        if isinstance(value, np.ndarray):
+        if type(value) in (np.ndarray, np.memmap):
             return self._pack_array(value, path)
         if isinstance(value, torch.Tensor):
-            # A clone, since tensors of one file may not share memory.
-            self.tensors[path] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
-            return {"type": "tensor", "name": path}
+            return {"type": "tensor", "name": self._keep(value.detach().cpu(), path)}
         if isinstance(value, torch.device):
             return {"type": "device", "name": str(value)}
         if isinstance(value, np.random.RandomState):
@@ -98,9 +102,17 @@ class Packer:
 
     def _pack_items(self, items, path):
         return [
-            [self.pack(key, f"{path} key"), self.pack(value, f"{path}.{key}")]
-            for key, value in items.items()
+            [self.pack(key, f"{path} key {i}"), self.pack(value, f"{path}.{key}")]
+            for i, (key, value) in enumerate(items.items())
         ]
+
+    def _keep(self, tensor, path):
+        """Keep a tensor under a name that is free, and give that."""
+        while path in self.tensors:
+            path += "'"
+        # A clone, since tensors of one file may not share memory.
+        self.tensors[path] = tensor.clone(memory_format=torch.contiguous_format)
+        return path
 
     def _pack_array(self, array, path):
         if array.dtype.names is not None:
@@ -108,18 +120,19 @@ class Packer:
             return {"type": "structured", "fields": self.pack(fields, path)}
         if array.dtype.kind == "U" or array.dtype == object:
             kind = "objects" if array.dtype == object else "strings"
-            if kind == "strings" and array.nbytes > 4 * _MAX_TEXT:
-                raise _refusal(path, f"an array of over {_MAX_TEXT} characters")
-            values = self.pack(array.ravel().tolist(), path)
-            return {"type": kind, "shape": list(array.shape), "values": values}
+            packed = {"type": kind, "shape": list(array.shape)}
+            if kind == "strings":
+                packed["width"] = array.dtype.itemsize // 4
+            return {**packed, "values": self.pack(array.ravel().tolist(), path)}
         if str(array.dtype) not in _NUMBERS:
             raise _refusal(path, f"an array of dtype {array.dtype}")
-        # Columns stay together where they were: sums over them depend on it in the last bit.
+        # In memory as it was: sums depend on the order in the last bit.
+        flipped = [axis for axis, stride in enumerate(array.strides) if stride < 0]
+        array = np.flip(array, flipped)
         order = "F" if np.isfortran(array) else "C"
-        self.tensors[path] = torch.from_numpy(
-            np.array(array.T if order == "F" else array, order="C")
-        )
-        return {"type": "array", "name": path, "order": order}
+        array = np.array(array.T if order == "F" else array, order="C")
+        name = self._keep(torch.from_numpy(array), path)
+        return {"type": "array", "name": name, "order": order, "flipped": flipped}
 
     def _pack_other(self, value, path):
         if type(value) in self.known:
@@ -128,9 +141,18 @@ class Packer:
             return {"type": "object", "class": name, "state": state}
         if isinstance(value, type) and value in self.known:
             return {"type": "class", "name": self.known[value][0]}
-        if callable(value) and not hasattr(value, "get_params"):
+        if self.known and callable(value) and not hasattr(value, "get_params"):
             return {"type": "callable", "name": dotted_name(value)}
         raise _refusal(path, f"an instance of {dotted_name(type(value))}")
+
+
+def can_be_packed(value):
+    """Whether a value can be packed without classes that are known."""
+    try:
+        Packer({}).pack(value, "")
+    except TypeError:
+        return False
+    return True
 
 
 def _refusal(path, what):
@@ -163,6 +185,7 @@ class Unpacker:
         self.callables = callables or {}
         self.needed = set()
         self._used = set()
+        self._n_characters = 0
 
     def unpack(self, packed, name=""):
         """Put a value together; `name` is that of the parameter or attribute that it is."""
@@ -180,6 +203,8 @@ class Unpacker:
 
     def _unpack_dict(self, packed, name):
         keys = [self.unpack(key) for key, _ in packed["items"]]
+        if sum(type(key) is not str for key in keys) > _MAX_KEYS:  # whose hashes can be made equal
+            raise ValueError(f"a dict has over {_MAX_KEYS} keys that are no text")
         values = [value for _, value in packed["items"]]
         return {key: self.unpack(value, key) for key, value in zip(keys, values, strict=True)}
 
@@ -188,7 +213,8 @@ class Unpacker:
 
     def _unpack_array(self, packed, name):
         array = self._unpack_tensor(packed, name).numpy()
-        return array.T if packed["order"] == "F" else array
+        array = array.T if packed["order"] == "F" else array
+        return np.flip(array, tuple(packed["flipped"]))
 
     def _unpack_tensor(self, packed, name):
         # Once each: a short file is not to ask for its tensors again and again.
@@ -199,17 +225,19 @@ class Unpacker:
 
     def _unpack_structured(self, packed, name):
         fields = self.unpack(packed["fields"])
-        first = next(iter(fields.values()))
-        array = np.empty(first.shape, [(key, value.dtype) for key, value in fields.items()])
+        (shape,) = {value.shape for value in fields.values()}
+        array = np.empty(shape, [(key, value.dtype) for key, value in fields.items()])
         for key, value in fields.items():
             array[key] = value
         return array
 
     def _unpack_strings(self, packed, name):
-        values = self.unpack(packed["values"])
-        width = max([1, *map(len, values)])
-        if width * len(values) > _MAX_TEXT:
-            raise ValueError(f"an array has over {_MAX_TEXT} characters")
+        values, width = self.unpack(packed["values"]), packed["width"]
+        if not all(type(value) is str for value in values):
+            raise ValueError("an array of text holds what is none")
+        self._n_characters += width * len(values)
+        if self._n_characters > _MAX_TEXT:
+            raise ValueError(f"its arrays have over {_MAX_TEXT} characters")
         return np.array(values, dtype=f"U{width}").reshape(packed["shape"])
 
     def _unpack_objects(self, packed, name):
@@ -222,7 +250,11 @@ class Unpacker:
 
     def _unpack_random_state(self, packed, name):
         random_state = np.random.RandomState()
-        random_state.set_state(self.unpack(packed["state"]))
+        name, keys, position, has_gauss, gauss = self.unpack(packed["state"])
+        # NumPy believes what it is given, and reads beyond the keys.
+        if keys.shape != (624,) or not 0 <= position <= 624 or has_gauss not in (0, 1):
+            raise ValueError("a random state is out of its range")
+        random_state.set_state((name, keys, position, has_gauss, gauss))
         return random_state
 
     def _unpack_object(self, packed, name):

@@ -239,6 +239,7 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     -------
     found : Found
     """
+    _check_finite(embedding)
     unit = normalize(embedding)
     clusterer = _choose_clusterer(clusterer, n_clusters, max_clusters)
     elbow = None
@@ -250,6 +251,15 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     noise = labels < 0
     labels[noise] = (unit[noise] @ cluster_centers.T).argmax(axis=1)
     return Found(cluster_centers, labels, model, elbow)
+
+
+def _check_finite(embedding):
+    """Raise where weights that are still numbers give embeddings that are none."""
+    if not np.isfinite(embedding).all():
+        raise ValueError(
+            "The embedding became NaN or infinite in the warm-up. Lower learning_rate or "
+            "reconstruction_weight, or raise temperature."
+        )
 
 
 def _choose_clusterer(clusterer, n_clusters, max_clusters):

@@ -13,7 +13,8 @@ from skorch.history import History
 
 from . import __version__
 from . import _training as training
-from ._callbacks import KeepEpochs, phase_callbacks
+from ._callbacks import KeepEpochs, noted_interrupts, phase_callbacks
+from ._checkpoint import fingerprint_start
 from ._random import draw_seed, forked_rng
 from .optim import LARS, learning_rate_at
 
@@ -71,7 +72,7 @@ class Trainer:
         """Give a phase a generator of its own, for its order, views and noise."""
         return torch.Generator().manual_seed(draw_seed(self.rng))
 
-    def run(self, phase, net_class, module, generator, **options):
+    def run(self, phase, net_class, module, generator, depends_on=(), **options):
         """Train a module in one phase, and log it.
 
         Parameters
@@ -81,29 +82,27 @@ class Trainer:
             A `PhaseNet`.
         module : nn.Module
         generator : torch.Generator
+        depends_on : sequence of nn.Module and ndarray
+            What else the phase comes from: one that was kept counts only if it is the same.
         **options
             Of the net, over those that all phases share.
         """
-        kept = self.checkpoint.read(phase) if self.checkpoint else None
-        callbacks = clone(self.params["callbacks"] or [], safe=False)
-        keeper = KeepEpochs(self.checkpoint, phase, generator, kept, callbacks, self._has_own())
+        callbacks, keeper = clone(self.params["callbacks"] or [], safe=False), None
         if self.checkpoint:
+            start = fingerprint_start(module, *depends_on)
+            keeper = KeepEpochs(
+                self.checkpoint, phase, generator, start, len(callbacks), self._has_own()
+            )
             callbacks = [*callbacks, ("keep_epochs", keeper)]
-        net = net_class(
-            module,
-            **{**self._net_params(phase, generator, callbacks), **options},
-        )
-        with self._seeded_for_own():
-            net.initialize()
-            keeper.restore(net)
-            if not keeper.finished:
-                net.partial_fit(self.X, epochs=net.max_epochs - keeper.n_kept)
+        net = net_class(module, **{**self._net_params(phase, generator, callbacks), **options})
+        with self._seeded_for_own(), noted_interrupts() as interrupts:
+            _fit(net, self.X, keeper)
         module.zero_grad(set_to_none=True)
         module.eval()
         rows = epoch_history(phase, net.history, first_epoch=len(self.history))
         self.history.extend(rows)
         stopped_early = len(rows) < net.max_epochs and not self.params["callbacks"]
-        if len(rows) < len(net.history) or stopped_early:  # and not by a callback
+        if interrupts or len(rows) < len(net.history) or stopped_early:
             self.goes_on = False
             warnings.warn(
                 f"The fit was interrupted after {len(rows)} of {net.max_epochs} epochs of the "
@@ -112,7 +111,7 @@ class Trainer:
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        elif self.checkpoint:
+        elif keeper:
             keeper.finish(net)
 
     def _net_params(self, phase, generator, callbacks):
@@ -158,6 +157,17 @@ class Trainer:
         if self._has_own():
             return forked_rng(draw_seed(self.rng), self.device)
         return nullcontext()
+
+
+def _fit(net, X, keeper):
+    """Fit a net from its start, or from where it was kept."""
+    net.initialize()
+    if keeper is None:
+        net.partial_fit(X)
+        return
+    keeper.restore(net)
+    if not keeper.finished:
+        net.partial_fit(X, epochs=net.max_epochs - keeper.n_kept)
 
 
 def epoch_history(phase, net_history, first_epoch):

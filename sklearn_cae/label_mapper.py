@@ -10,7 +10,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from ._labels import encode_labels
+from ._labels import encode_labels, is_missing
 
 
 class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
@@ -246,6 +246,11 @@ def _equals(y, missing_label):
             f"missing_label must be of the kind of the labels in y, got {missing_label!r} "
             f"for labels of dtype {y.dtype}. Pass a {'number' if is_text else 'string'}."
         )
+    if y.dtype == object:
+        if is_missing(missing_label):
+            return np.array([is_missing(label) for label in y], dtype=bool)
+        same = [not is_missing(label) and label == missing_label for label in y]
+        return np.array(same, dtype=bool)
     if missing_label != missing_label:  # NaN equals nothing, itself included
         return np.asarray(y != y, dtype=bool)
     return np.asarray(y == missing_label, dtype=bool)

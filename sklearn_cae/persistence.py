@@ -5,8 +5,10 @@ safe as whoever sent it. One made by `save` holds numbers and names only (safete
 its metadata), with a checksum over every byte, and is read by later versions.
 """
 
+import warnings
 from importlib import import_module
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -22,9 +24,11 @@ from ._whitening import with_linear_ends
 
 __all__ = ["LoadError", "load", "save"]
 
+_MAX_FEATURES = 2**22
+
 
 class _KnownEstimator(Known):
-    """An estimator: its parameters keep their rules."""
+    """An estimator: its parameters keep their rules, and it can do what it is for."""
 
     def take_apart(self, instance):
         instance._validate_params()
@@ -33,7 +37,61 @@ class _KnownEstimator(Known):
     def put_together(self, state):
         instance = super().put_together(state)
         instance._validate_params()
+        self.try_out(instance)
         return instance
+
+    def try_out(self, instance):
+        """Let a fitted one answer once: what is missing, or does not fit together, shows."""
+        n_features = vars(instance).get("n_features_in_")
+        if n_features is None:  # it is the parameter of another one
+            return
+        if not 0 < n_features <= _MAX_FEATURES:
+            raise ValueError(f"n_features_in_ must be in 1 to {_MAX_FEATURES}, got {n_features}")
+        answer(instance, np.zeros((2, n_features)))
+
+
+def answer(estimator, X):
+    """Let an estimator assign and transform samples."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("predict", "transform"):
+            if hasattr(estimator, name):
+                getattr(estimator, name)(X)
+
+
+class _KnownPipeline(_KnownEstimator):
+    """A pipeline: its steps have been tried out."""
+
+    def try_out(self, instance):
+        for _, step in instance.steps:
+            if not isinstance(step, BaseEstimator) and step not in (None, "passthrough"):
+                raise ValueError(f"a step of the pipeline is no estimator but {step!r}")
+
+
+class _KnownKMeans(_KnownEstimator):
+    """KMeans, which reads centres beyond their end if they are too few."""
+
+    def try_out(self, instance):
+        """Look at the centres, whose type samples have to have."""
+        centers = vars(instance).get("cluster_centers_")
+        if centers is None:
+            return
+        if centers.shape != (instance.n_clusters, instance.n_features_in_):
+            raise ValueError("cluster_centers_ have another shape than n_clusters and features")
+        answer(instance, np.zeros((2, centers.shape[1]), dtype=centers.dtype))
+
+
+class _KnownHDBSCAN(_KnownEstimator):
+    """HDBSCAN, which follows its tree wherever it leads."""
+
+    def put_together(self, state):
+        tree = state.get("_single_linkage_tree_")
+        if tree is not None:
+            for name in ("left_node", "right_node"):
+                nodes = tree[name]
+                if not 0 <= nodes.min() <= nodes.max() <= 2 * len(tree):
+                    raise ValueError("a tree leads to nodes that are not there")
+        return super().put_together(state)
 
 
 class _KnownHistory(Known):
@@ -46,15 +104,20 @@ class _KnownHistory(Known):
         return self.cls(state["rows"])
 
 
-class _KnownNeighbors(Known):
+class _KnownNeighbors(_KnownEstimator):
     """Neighbours: the tree that finds them fast is grown again."""
 
     def take_apart(self, instance):
-        labels = instance.classes_[instance._y]
-        return {"params": instance.get_params(), "X": instance._fit_X, "y": labels}
+        state = dict(super().take_apart(instance))
+        state.pop("_tree", None)
+        return state
 
     def put_together(self, state):
-        return self.cls(**state["params"]).fit(state["X"], state["y"])
+        if "_fit_X" in state:
+            params = {name: state[name] for name in self.cls().get_params()}
+            grown = self.cls(**params).fit(state["_fit_X"], np.zeros(len(state["_fit_X"])))
+            state = {**state, "_tree": grown._tree}
+        return super().put_together(state)
 
 
 class _KnownClusterer(_KnownEstimator):
@@ -62,7 +125,7 @@ class _KnownClusterer(_KnownEstimator):
 
     def take_apart(self, instance):
         check_is_fitted(instance)
-        state = dict(super().take_apart(instance))
+        state = {**super().take_apart(instance), "checkpoint_dir": None}  # of this machine
         posterior = state.pop("_posterior")
         state["posterior"] = None if posterior is None else [posterior.kept, posterior.labels]
         networks = {name: state.pop(name) for name in NETWORKS}
@@ -74,16 +137,28 @@ class _KnownClusterer(_KnownEstimator):
 
     def put_together(self, state):
         weights, posterior = state.pop("networks"), state.pop("posterior")
-        instance = super().put_together(state)
+        instance = Known.put_together(self, state)
+        instance._validate_params()
         _check_shapes(instance)
-        for name, network in _build_empty(instance._built_for, weights).items():
+        for name, network in _build_networks(instance._built_for, weights).items():
             setattr(instance, f"{name}_", network)
         instance._posterior = None
         if posterior is not None:
             instance._posterior = Posterior.__new__(Posterior)
             instance._posterior.clusterer = instance.clusterer_
             instance._posterior.kept, instance._posterior.labels = posterior
+        self.try_out(instance)
         return instance
+
+    def try_out(self, instance):
+        """Assign, transform and decode samples of the form that was fitted."""
+        format = instance._format
+        if instance.image_shape_ is None:
+            X = np.stack([format.mean] * 2)
+        else:
+            X = np.zeros((2, *format.sample_shape), np.uint8 if format.is_integer else np.float32)
+        answer(instance, X)
+        instance.decode_prototypes()
 
 
 def _check_shapes(clusterer):
@@ -103,6 +178,8 @@ def _check_shapes(clusterer):
         or not 0 <= labels.min() <= labels.max() < n_clusters
     ):
         raise ValueError(f"labels_ are not those of {n_clusters} clusters")
+    if clusterer._built_for["shape of a sample"] != clusterer._format.image_shape:
+        raise ValueError("the networks are for samples of another shape")
     if (clusterer.n_clusters_, clusterer._built_for["embedding_dim"]) != (
         n_clusters,
         embedding_dim,
@@ -110,41 +187,60 @@ def _check_shapes(clusterer):
         raise ValueError("n_clusters_ or embedding_dim differ from the shape of cluster_centers_")
 
 
-def _build_empty(built_for, weights):
+def _build_networks(built_for, weights):
     """Build the networks of a fit and give them their weights.
 
-    Those of this package take no memory before their shapes are compared with the weights'.
+    First without memory, to compare the shapes of all weights.
     """
-    own = {name: built_for[name] for name in ("encoder", "decoder")}
+    try:
+        with torch.device("meta"):
+            networks = _build_as_fitted(built_for, weights)
+    except Exception:
+        if not _has_own(built_for):
+            raise
+        networks = _build_as_fitted(built_for, weights)  # an own module that needs memory
+    for name, network in networks.items():
+        given = weights[f"{name}_"]
+        shapes = [_shapes(state) for state in (network and network.state_dict(), given)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"the weights of {name}_ are those of another network")
+    if _has_own(built_for):  # whose buffers may not all be in its state
+        networks = _build_as_fitted(built_for, weights)
+    for name, network in networks.items():
+        if network is not None:
+            if not _has_own(built_for):
+                network.to_empty(device="cpu")
+            network.load_state_dict(weights[f"{name}_"])
+            network.eval()
+    return networks
+
+
+def _has_own(built_for):
     ours = {None, *(one.cls for one in known_classes().values())}
-    is_ours = ours.issuperset(own.values())
-    with torch.device("meta" if is_ours else "cpu"), forked_rng(seed=0):
+    return not ours.issuperset([built_for["encoder"], built_for["decoder"]])
+
+
+def _build_as_fitted(built_for, weights):
+    with forked_rng(seed=0):
         networks = build_networks(
             tuple(built_for["shape of a sample"]),
             built_for["embedding_dim"],
+            encoder=built_for["encoder"],
+            decoder=built_for["decoder"],
             variational=built_for["variational"],
-            **own,
         )
-        if built_for["whiten"]:
-            networks["encoder"] = with_linear_ends(
-                networks["encoder"], networks["decoder"], built_for["embedding_dim"]
-            )
-        condition = weights["decoder_"].get("condition.weight")
-        if condition is not None:
-            networks["decoder"].add_condition(condition.shape[1])
-    for name, network in networks.items():
-        if network is None:
-            continue
-        given = weights[f"{name}_"]
-        if {key: value.shape for key, value in network.state_dict().items()} != {
-            key: value.shape for key, value in given.items()
-        }:
-            raise ValueError(f"the weights of {name}_ are those of another network")
-        if is_ours:
-            network.to_empty(device="cpu")
-        network.load_state_dict(given)
-        network.eval()
+    if built_for["whiten"]:
+        networks["encoder"] = with_linear_ends(
+            networks["encoder"], networks["decoder"], built_for["embedding_dim"]
+        )
+    condition = weights["decoder_"].get("condition.weight")
+    if condition is not None:
+        networks["decoder"].add_condition(condition.shape[1])
     return networks
+
+
+def _shapes(state):
+    return state and {name: value.shape for name, value in state.items()}
 
 
 #: What a file may hold, by module: instances that come apart in one of the ways above.
@@ -154,13 +250,15 @@ _CLASSES = {
         "sklearn_cae.clusterers": ["CommunityClusterer", "MixtureClusterer"],
         "sklearn_cae.label_mapper": ["ClusterLabelMapper"],
         "sklearn_cae.probes": ["KNNProbe", "LinearProbe"],
-        "sklearn.cluster": ["AgglomerativeClustering", "HDBSCAN", "KMeans"],
+        "sklearn.cluster": ["AgglomerativeClustering"],
         "sklearn.decomposition": ["PCA"],
         "sklearn.linear_model": ["LogisticRegression"],
         "sklearn.mixture": ["GaussianMixture"],
-        "sklearn.pipeline": ["Pipeline"],
         "sklearn.preprocessing": ["StandardScaler"],
     },
+    _KnownHDBSCAN: {"sklearn.cluster": ["HDBSCAN"]},
+    _KnownKMeans: {"sklearn.cluster": ["KMeans"]},
+    _KnownPipeline: {"sklearn.pipeline": ["Pipeline"]},
     _KnownNeighbors: {"sklearn.neighbors": ["KNeighborsClassifier"]},
     _KnownHistory: {"skorch.history": ["History"]},
     Known: {
@@ -210,7 +308,7 @@ def save(estimator, path):
     Notes
     -----
     The user's own callables (`encoder`, `decoder`, `augmentation`) are saved as their names; `load`
-    is to be given them again.
+    is to be given them again. `checkpoint_dir`, a path of this machine, is left out.
 
     Examples
     --------

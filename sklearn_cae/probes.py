@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from torch import nn
 
-from ._labels import encode_labels
+from ._labels import check_not_missing, encode_labels
 from ._random import draw_seed, local_random_state
 
 
@@ -98,6 +98,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If the memory bank holds fewer than `n_neighbors` samples.
         """
+        check_not_missing(y)
         X, y = validate_data(self, X, y)
         self.classes_, class_index = encode_labels(y)
         memory = _stratified_subset(
@@ -253,6 +254,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If `y` holds fewer than two classes.
         """
+        check_not_missing(y)
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
         self.classes_, class_index = encode_labels(y)
         if len(self.classes_) < 2:

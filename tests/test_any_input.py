@@ -106,8 +106,9 @@ def as_array(X):
 # ---- What has to hold ----
 
 #: A loss, and what a callable of the user's own returns, are only known in the first steps.
-KNOWN_TO_COME_LATER = "The (loss|weights) became NaN|augmentation must return"
-SCIKIT_LEARNS = "Complex data not supported|Input contains NaN$"
+KNOWN_TO_COME_LATER = "The (loss|weights|embedding) became NaN|augmentation must return"
+#: In the words of every estimator of scikit-learn.
+SCIKIT_LEARNS = r"Complex data not supported|Input contains NaN$|float\(\) argument|convert string"
 
 
 def fit_or_refuse(model, X, names):

@@ -1,19 +1,25 @@
 """Interrupted fits: taken up at the last epoch, to the same bits, and nothing overwritten."""
 
+import copy
+import dataclasses
 import functools
+import json
 import shutil
-import warnings
+import signal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, Freezer
 from torch import nn
 
-from sklearn_cae import _checkpoint, _trainer
+from sklearn_cae import _checkpoint, _prototypes, _trainer
 from sklearn_cae import _container as container
 from sklearn_cae.modules import UnpooledEncoder
 
@@ -84,7 +90,7 @@ def fit_in_pieces(model, X, n_writes):
                 n_deaths += 1
 
 
-def assert_same_fit(one, other):
+def assert_same_fit(one, other, but=None):
     for name in ("encoder_", "projection_head_", "decoder_", "log_variance_head_"):
         networks = [getattr(model, name) for model in (one, other)]
         if networks != [None, None]:
@@ -94,8 +100,12 @@ def assert_same_fit(one, other):
     names = ("cluster_centers_", "labels_", "embedding_means_", "embedding_covariances_")
     assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
     first, second = (
-        [{**row, "dur": 0.0} for row in model.history_] for model in (one, other)
-    )  # durations differ
+        [
+            {name: value for name, value in row.items() if name not in ("dur", but)}
+            for row in model.history_
+        ]
+        for model in (one, other)
+    )
     assert first == second
 
 
@@ -259,7 +269,7 @@ def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
     path = folder / "conditioning.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     (folder / ".warm_up.safetensors.123.tmp").touch()  # as a kill leaves it
-    with pytest.warns(UserWarning, match="'conditioning' is trained anew: .*damaged or cut off"):
+    with pytest.warns(UserWarning, match="'conditioning' that was kept .* anew: .*damaged"):
         again = clone(model).fit(X)
     assert_same_fit(model, again)
     names = ["conditioning.safetensors", "fit.json", "warm_up.safetensors"]
@@ -269,37 +279,176 @@ def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
 # ---- What tells fits apart ----
 
 
-class Nameless:
+class Views:
+    def __init__(self, noise):
+        self.noise = noise
+
     def __call__(self, batch):
+        return batch + self.noise
+
+    def call(self, batch):
         return batch
+
+
+@dataclasses.dataclass
+class NamedViews:
+    function: Any
 
 
 def some_function():
     pass
 
 
+def some_arrays(*values):
+    return [np.array(value, dtype=dtype) for value in values for dtype in ("f4", "f8", "O")]
+
+
+#: Each is another parameter than the others: fits with them are not each other's.
+DIFFERENT = [
+    *[KMeans(), KMeans(n_init=3), KMeans, MiniBatchKMeans(), some_function, Views],
+    *[None, "None", 0.5, 1, True, "1", [1], {1: 2}, {"1": 2}, {"a": KMeans()}, {1, 2}, {1, 3}],
+    *[functools.partial(some_function, number) for number in (1, 2)],
+    *[functools.partial(some_function, nn.Linear(2, 3)) for _ in range(2)],
+    *[Views(0.1), Views(0.2), Views(0.1).call, Views(0.2).call],
+    *[NamedViews(some_function), NamedViews(Views), nn.Linear(2, 3), nn.Linear(2, 4)],
+    *some_arrays([0.0, 0.0], [[0.0, 0.0]], [0.0, 1.0], np.arange(5000)),
+    *[np.random.RandomState(0), np.random.RandomState(1)],
+    *[np.random.default_rng(0), np.random.default_rng(1)],
+    *[torch.Generator().manual_seed(seed) for seed in (0, 1)],
+    *[torch.arange(5000), torch.arange(5000) // 2, torch.arange(5000).bfloat16()],
+    *[sparse.eye_array(9), sparse.diags_array(np.arange(9.0)), sparse.csr_matrix(np.eye(9))],
+    *[AgglomerativeClustering(connectivity=sparse.eye_array(9) * k) for k in (1, 2)],
+]
+
+
+def test_parameters_are_told_apart_by_what_they_are():
+    described = [json.dumps(_checkpoint.describe(value)) for value in DIFFERENT]
+    assert len(set(described)) == len(described)
+    again = [json.dumps(_checkpoint.describe(copy.deepcopy(value))) for value in DIFFERENT]
+    assert again == described
+    assert not any(" at 0x" in text for text in described)  # two processes have to agree
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
+    [(0.5, np.float64(0.5)), (3, np.int64(3)), (Path("a"), "a"), ({"a", "b"}, {"b", "a"})],
+)
+def test_equal_parameters_are_described_alike(one, other):
+    assert json.dumps(_checkpoint.describe(one)) == json.dumps(_checkpoint.describe(other))
+
+
+# ---- What callbacks do ----
+
+
+def test_what_no_checkpoint_can_hold_is_named(tmp_path, toy_images, make_quick):
+    class Learn(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.scheduler_ = object()
+
+    with pytest.warns(UserWarning, match="Learn has learned scheduler_, which no checkpoint"):
+        make_quick(callbacks=[Learn()], checkpoint_dir=tmp_path).fit(toy_images[0])
+
+
+def test_a_history_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick):
+    class Record(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("when", {1, 2})
+
+    with pytest.warns(UserWarning, match="No checkpoint could be written"):
+        model = make_quick(callbacks=[Record()], checkpoint_dir=tmp_path).fit(toy_images[0])
+    assert_same_fit(make_quick().fit(toy_images[0]), model, but="when")
+
+
+class SetWeights(Callback):
+    def on_train_begin(self, net, **kwargs):
+        with torch.no_grad():
+            next(net.module_.parameters()).fill_(0.1)
+
+
+@pytest.mark.parametrize(
+    "callback",
     [
-        (KMeans(), KMeans(n_init=3)),
-        (some_function, Nameless),
-        (functools.partial(some_function, 1), functools.partial(some_function, 2)),
-        (np.arange(3), np.arange(4)),
-        (np.random.RandomState(0), np.random.RandomState(1)),
-        ({"a": KMeans()}, {"a": 1}),
-        ([1.0, None], [1.0, "None"]),
-        (nn.Linear(2, 3), nn.Linear(2, 4)),
+        CountEpochs,
+        SetWeights(),
+        Freezer("encoder*", at=2),
+        EarlyStopping("train_loss", patience=1, load_best=True, threshold=1e3),
     ],
 )
-def test_parameters_are_described_by_what_they_are(one, other):
-    assert _checkpoint.describe(one) == _checkpoint.describe(one)
-    assert _checkpoint.describe(one) != _checkpoint.describe(other)
+def test_callbacks_go_on_where_they_were(tmp_path, toy_images, make_quick, callback):
+    X, _ = toy_images
+    model = make_quick(callbacks=[("one", callback)], conditioning_epochs=0, warm_up_epochs=4)
+    resumed, n_deaths = fit_in_pieces(model.set_params(checkpoint_dir=tmp_path), X, 1)
+    assert n_deaths > 1
+    assert_same_fit(resumed, model.set_params(checkpoint_dir=None).fit(X))
 
 
-def test_a_description_has_no_address():
-    """Two processes have to agree on it."""
-    for value in (Nameless(), functools.partial(Nameless()), [Nameless()], some_function):
-        assert " at 0x" not in str(_checkpoint.describe(value))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert _checkpoint.describe(None) == "None"
+@pytest.mark.parametrize("callbacks", [None, [Callback()]])
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_ctrl_c_while_a_checkpoint_is_written(
+    tmp_path, toy_images, make_quick, monkeypatch, callbacks, epoch
+):
+    """Not taken for the end of the phase, nor for that of a callback."""
+    write, written = container.write, []
+
+    def interrupt(path, *args):
+        write(path, *args)
+        written.append(path.stem)
+        if written == ["warm_up"] * epoch:
+            signal.raise_signal(signal.SIGINT)
+
+    X, _ = toy_images
+    monkeypatch.setattr(container, "write", interrupt)
+    handler = signal.getsignal(signal.SIGINT)
+    model = make_quick(callbacks=callbacks, checkpoint_dir=tmp_path)
+    with pytest.warns(match=f"interrupted after {epoch} of 3 epochs of the phase 'warm_up'"):
+        assert clone(model).fit(X).interrupted_
+    assert signal.getsignal(signal.SIGINT) is handler
+    monkeypatch.undo()
+    assert_same_fit(clone(model).fit(X), make_quick().fit(X))
+
+
+# ---- Phases that were kept of something else ----
+
+
+def test_a_phase_that_started_from_other_prototypes_is_trained_anew(
+    tmp_path, toy_images, make_quick, monkeypatch
+):
+    """As on another machine, where an embedding's last bits decide."""
+    X, _ = toy_images
+    make_quick(checkpoint_dir=tmp_path).fit(X)
+    found = _prototypes.find_prototypes
+    monkeypatch.setattr(
+        _prototypes,
+        "find_prototypes",
+        lambda *args, **kwargs: found(*args, **kwargs)._replace(
+            cluster_centers=found(*args, **kwargs).cluster_centers[::-1].copy()
+        ),
+    )
+    with pytest.warns(UserWarning, match="'conditioning' that was kept in .* other weights"):
+        again = make_quick(checkpoint_dir=tmp_path).fit(X)
+    assert_same_fit(again, make_quick().fit(X))
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 1'])
+def test_a_damaged_description_is_no_fit(tmp_path, toy_images, make_quick, content):
+    X, _ = toy_images
+    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+    (folder,) = tmp_path.iterdir()
+    (folder / "fit.json").write_text(content)
+    with pytest.raises(ValueError, match=r"fit\.json that is damaged, or not of a fit"):
+        clone(model).set_params(checkpoint_dir=folder).fit(X)
+    assert_same_fit(clone(model).fit(X), model)  # begun anew
+
+
+class BufferedEncoder(UnpooledEncoder):
+    """Has buffers that are no weights."""
+
+    def __init__(self, image_shape, embedding_dim):
+        super().__init__(image_shape, embedding_dim)
+        self.register_buffer("mask", torch.full((2, 2), -torch.inf))
+        self.register_buffer("coarse", torch.ones(3, dtype=torch.bfloat16))
+
+
+def test_buffers_of_a_users_own_are_theirs(tmp_path, toy_images, make_quick):
+    model = make_quick(encoder=BufferedEncoder, checkpoint_dir=tmp_path, warm_start=True)
+    assert model.fit(toy_images[0]).fit(toy_images[0]).encoder_.mask.isinf().all()

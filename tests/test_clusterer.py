@@ -775,3 +775,8 @@ def test_clone_and_repr(make_quick):
     model = make_quick(temperature=0.3)
     assert clone(model).get_params() == model.get_params()
     assert "temperature=0.3" in repr(model)
+
+
+def test_embeddings_that_overflow_are_named(toy_images, make_quick):
+    with pytest.raises(ValueError, match=r"(embedding|loss|weights) became .*Lower learning_rate"):
+        make_quick(learning_rate=8.6e9, warm_up_epochs=1).fit(toy_images[0])

@@ -34,8 +34,8 @@ ALLOWED = {
         *["_random", "_whitening"],
     },
     "_training": {"augmentations"},
-    "_callbacks": set(),
-    "_trainer": {"__version__", "_callbacks", "_random", "_training", "optim"},
+    "_callbacks": {"_packing"},
+    "_trainer": {"__version__", "_callbacks", "_checkpoint", "_random", "_training", "optim"},
     "_phases": {"_prototypes", "_training", "losses"},
     "_fitted": {"_images", "_prototypes", "_random", "_training"},
     "_clusterer": {

@@ -5,14 +5,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.torch
 import torch
 from sklearn.base import clone
-from sklearn.cluster import HDBSCAN, KMeans, MiniBatchKMeans
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchKMeans
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EarlyStopping
@@ -107,8 +111,6 @@ def test_a_clusterer_comes_back_with_the_same_bits(tmp_path, toy_images, make_qu
 
 
 def test_vectors_and_names_of_features_come_back(tmp_path, make_quick):
-    import pandas as pd
-
     X = pd.DataFrame(VECTORS, columns=list("abcde"))
     model = make_quick().fit(X)
     save(model, tmp_path / "model")
@@ -145,6 +147,66 @@ def test_probes_find_the_same_neighbours(tmp_path, metric):
     assert np.array_equal(
         load(tmp_path / "model").predict_proba(VECTORS), model.predict_proba(VECTORS)
     )
+
+
+def test_what_an_estimator_holds_comes_back(tmp_path):
+    y = np.array(["a", "b", "a"])[np.arange(60) % 3]
+    weights = {np.str_("a"): np.float64(2), np.str_("b"): np.float64(1)}
+    named = pd.DataFrame(VECTORS, columns=list("abcde"))
+    for model in (
+        LogisticRegression(class_weight=weights).fit(VECTORS, y),
+        KNeighborsClassifier().fit(named, y),
+        PCA(3, svd_solver="arpack").fit(VECTORS),
+        AgglomerativeClustering(3).fit(VECTORS),
+        GaussianMixture(2, covariance_type="tied", random_state=0).fit(VECTORS),
+    ):
+        save(model, tmp_path / "model")
+        again = load(tmp_path / "model")
+        X = named if hasattr(model, "feature_names_in_") else VECTORS
+        for method in ("predict", "predict_proba", "transform"):
+            if hasattr(model, method):
+                assert np.array_equal(getattr(model, method)(X), getattr(again, method)(X))
+        save(again, tmp_path / "again")
+        assert (tmp_path / "model").read_bytes() == (tmp_path / "again").read_bytes()
+    with pytest.raises(ValueError, match="feature names"):
+        load_after_saving(KNeighborsClassifier().fit(named, y), tmp_path).predict(named[["b"]])
+
+
+def load_after_saving(model, folder):
+    save(model, folder / "model")
+    return load(folder / "model")
+
+
+def test_text_keeps_its_width(tmp_path):
+    mapper = ClusterLabelMapper(missing_label="unknown")
+    mapper.fit(np.eye(3), np.array(["a", "b", "unknown"]))
+    predicted = load_after_saving(mapper, tmp_path).predict(np.eye(3))
+    assert predicted.dtype == mapper.predict(np.eye(3)).dtype
+
+
+def test_paths_of_this_machine_stay_here(tmp_path, toy_images, make_quick):
+    model = make_quick(warm_up_epochs=1, checkpoint_dir=tmp_path / "kept").fit(toy_images[0])
+    assert load_after_saving(model, tmp_path).checkpoint_dir is None
+    assert str(tmp_path).encode() not in (tmp_path / "model").read_bytes()
+
+
+class TwoBuffers(UnpooledEncoder):
+    """Has a buffer that is not in its state."""
+
+    def __init__(self, image_shape, embedding_dim):
+        super().__init__(image_shape, embedding_dim)
+        self.register_buffer("scale", torch.tensor([2.0]), persistent=False)
+
+    def forward(self, images):
+        return super().forward(images) * self.scale
+
+
+def test_buffers_that_are_in_no_state_are_built_again(tmp_path, toy_images, make_quick):
+    X, _ = toy_images
+    model = make_quick(warm_up_epochs=1, encoder=TwoBuffers).fit(X)
+    save(model, tmp_path / "model")
+    again = load(tmp_path / "model", encoder=TwoBuffers)
+    assert_same_answers(model, again, X)
 
 
 # ---- What cannot be saved, or not alone ----
@@ -326,6 +388,38 @@ def replace_estimator(packed):
 
 
 WEIGHT = "networks.encoder_.0.weight"
+NO_STATE = {"type": "dict", "items": []}
+
+
+def forged(name, **state):
+    """Give an object of a known class with a state."""
+    items = [[key, value] for key, value in state.items()]
+    return {"type": "object", "class": name, "state": {"type": "dict", "items": items}}
+
+
+def text(values, width=1):
+    return {"type": "strings", "shape": [len(values)], "width": width, "values": values}
+
+
+def random_state(position):
+    keys = {"type": "array", "name": "keys", "order": "C", "flipped": []}
+    state = {"type": "tuple", "items": ["MT19937", keys, position, 0, 0.0]}
+    return {"type": "random_state", "state": state}
+
+
+def set_random_state(position):
+    def change(header, tensors):
+        tensors["keys"] = torch.zeros(624, dtype=torch.uint32)
+        set_state("random_state", random_state(position))(header, tensors)
+
+    return change
+
+
+def colliding_keys(n):
+    pairs = [[i * (2**61 - 1), 0] for i in range(n)]
+    return {"type": "dict", "items": pairs}
+
+
 FORGED = {
     "a class that is not known": replace_estimator(
         {"type": "object", "class": "os.system", "state": {"type": "dict", "items": []}}
@@ -340,13 +434,44 @@ FORGED = {
         }
     ),
     "no state": replace_estimator({"type": "object", "class": "sklearn.pipeline.Pipeline"}),
-    "a wide text": set_state(
-        "output",
-        {"type": "strings", "shape": [2001], "values": ["x" * 1_000_000, *[""] * 2000]},
+    "a wide text": set_state("output", text([""] * 2000, width=1_000_000)),
+    "lists for text": set_state("output", text([[""] * 60_000])),
+    "many texts": set_state("callbacks", [text([""] * 20, width=800_000)] * 60),
+    "a structure of two lengths": set_state(
+        "elbow_",
+        {"type": "structured", "fields": {"type": "dict", "items": [["a", 1], ["b", text([""])]]}},
     ),
+    "a structure of nothing": set_state("elbow_", {"type": "structured", "fields": NO_STATE}),
+    "keys that collide": set_state("elbow_", colliding_keys(60_000)),
+    "a random state beyond its end": set_random_state(2 * 10**9),
+    "a random state before its beginning": set_random_state(-1),
+    "a method": set_state("elbow_", forged("sklearn.preprocessing.StandardScaler", transform=5)),
+    "no rules": set_state(
+        "elbow_",
+        forged(
+            "sklearn_cae.probes.KNNProbe",
+            _validate_params={"type": "class", "name": "sklearn.cluster.KMeans"},
+        ),
+    ),
+    "a part that is missing": replace_estimator(
+        forged("sklearn.linear_model.LogisticRegression", n_features_in_=3, C=1.0)
+    ),
+    "a pipeline of nothing": replace_estimator(
+        forged("sklearn.pipeline.Pipeline", steps=[], memory=None, verbose=False)
+    ),
+    "a pipeline of a number": replace_estimator(
+        forged("sklearn.pipeline.Pipeline", steps=[["a", 5]], memory=None, verbose=False)
+    ),
+    "too many features": set_state(
+        "elbow_", forged("sklearn.decomposition.PCA", n_features_in_=10**12)
+    ),
+    "no format": drop_state("_format"),
+    "another format": set_state("_format", 5),
+    "no shape": drop_state("image_shape_"),
+    "a posterior of no cluster": set_state("posterior", [[99], [0]]),
     "one tensor many times": set_state(
         "callbacks",
-        [{"type": "tensor", "name": f"ContrastiveAutoencoderClusterer.{WEIGHT}"}] * 50_000,
+        [{"type": "tensor", "name": f"ContrastiveAutoencoderClusterer.{WEIGHT}"}] * 20_000,
     ),
     "a tensor that is not there": set_state("elbow_", {"type": "array", "name": "nowhere"}),
     "a huge embedding": set_built_for("embedding_dim", 10**9),
@@ -365,6 +490,40 @@ FORGED = {
     "more clusters": set_state("n_clusters_", 10**9),
     "other weights": replace_tensor(WEIGHT, torch.zeros(2, 2)),
 }
+
+
+def forge(path, estimator, change):
+    """Save an estimator, change its arrays, and sign the file anew."""
+    save(estimator, path)
+    rewrite(path, lambda header, tensors: change(tensors))
+
+
+def test_centres_and_trees_are_looked_at(tmp_path):
+    """What compiled code of scikit-learn does not look at itself."""
+    path = tmp_path / "model"
+
+    def cut(tensors):
+        tensors["KMeans.cluster_centers_"] = torch.zeros((8, 0), dtype=torch.float32)
+
+    forge(path, KMeans(8, n_init=1).fit(VECTORS), cut)
+    with pytest.raises(LoadError, match="another shape"):
+        load(path)
+
+    def lead_astray(tensors):
+        (name,) = (name for name in tensors if name.endswith("left_node"))
+        tensors[name][0] = 2**40
+
+    forge(path, HDBSCAN(copy=True).fit(VECTORS), lead_astray)
+    with pytest.raises(LoadError, match="nodes that are not there"):
+        load(path)
+
+
+def test_a_checksum_that_is_no_text(tmp_path):
+    header = json.dumps({"sha256": "\ud800", "format": 1})
+    content = safetensors.torch.save({}, {"sklearn_cae": header})
+    (tmp_path / "model").write_bytes(content)
+    with pytest.raises(LoadError, match="no checksum"):
+        load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("name", FORGED)
