@@ -5,13 +5,17 @@ SETTING ?= paper
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint
+.PHONY: demo test reliability lint
 
 demo: $(VENV)/all.stamp
 	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)-$(SETTING)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+reliability: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -s -m slow --figures benchmarks/results/reliability.json
+	$(BIN)/python -m pytest tests/test_any_input.py --hypothesis-profile=release
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

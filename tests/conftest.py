@@ -1,5 +1,6 @@
 """Fixtures that several modules' tests share."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,22 @@ from hypothesis import settings
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import make_toy_images
+
+
+def pytest_addoption(parser):
+    parser.addoption("--figures", type=Path, help="file that slow tests write their figures to")
+
+
+@pytest.fixture(scope="session")
+def figures(request):
+    """Figures of slow tests, by name: printed at the end, and written where --figures says."""
+    path = request.config.getoption("--figures")
+    kept = json.loads(path.read_text()) if path and path.exists() else {}
+    found = {}
+    yield found
+    print(json.dumps(found, indent=1))
+    if path:
+        path.write_text(json.dumps({**kept, **found}, indent=1) + "\n")
 
 
 @pytest.fixture(scope="session")
