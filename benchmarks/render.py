@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import ablations_page
+import reliability_page
 import table1_page
 from table1_page import RESULTS
 
@@ -175,6 +176,7 @@ PAGES = {
     "README.md": {"results": table1_page.render_results},
     "docs/benchmarks.md": table1_page.TABLES,
     "docs/ablations.md": ablations_page.TABLES,
+    "docs/reliability.md": reliability_page.TABLES,
     "docs/performance.md": {
         "machine": render_machine,
         "profile": render_profile,

@@ -224,7 +224,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         "conditioning_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        # Far from what float32 holds, so that no step of an optimiser overflows.
+        "learning_rate": [Interval(Real, 0, 1e30, closed="neither"), None],
         "augmentation": [StrOptions(set(PRESETS)), callable],
         "encoder": [callable, None],
         "decoder": [callable, None],

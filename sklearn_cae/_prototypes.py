@@ -139,6 +139,11 @@ def number_parameter(clusterer):
 
 def check_clusterer(clusterer, n_clusters, n_samples):
     """Raise where a clusterer, or the number asked for, cannot be right for so many samples."""
+    if isinstance(clusterer, type):
+        raise TypeError(
+            f"clusterer must be an estimator, got the class {clusterer.__name__}. Pass "
+            f"{clusterer.__name__}()."
+        )
     if clusterer is not None:
         clusterer = clone(clusterer)
         if hasattr(clusterer, "_validate_params"):

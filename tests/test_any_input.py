@@ -6,6 +6,7 @@
 import copy
 import re
 import tempfile
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,21 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 IMAGE_LAYOUTS = ("HW", "CHW", "HWC", "flat")
 DTYPES = ("u1", "i1", "i2", "u2", "i4", "u4", "i8", "?", "f2", "f4", "f8")
 ODD_DTYPES = ("c8", "U3", "O", "M8[s]")
+
+
+OUTCOMES = Counter()
+
+
+def outcome(test, what):
+    """Count what became of a case, for hypothesis' statistics and for the figures."""
+    event(what)
+    OUTCOMES[f"{test}, {what}"] += 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _counted(figures):
+    yield
+    figures["any input"] = dict(sorted(OUTCOMES.items()))
 
 
 # ---- Arrays of any kind ----
@@ -127,14 +143,12 @@ def fit_or_refuse(model, X, names):
         except (ValueError, TypeError) as error:
             refusal = str(error)
     note(f"refused: {refusal}")
-    event("refused")
     assert not started or re.match(KNOWN_TO_COME_LATER, refusal)
     assert re.search(f"{names}|{SCIKIT_LEARNS}|{KNOWN_TO_COME_LATER}", refusal)
     return None
 
 
 def assert_keeps_promises(model, X):
-    event("a result")
     before = copy.deepcopy(X)
     assignment = model.predict_proba(X)
     n_samples = len(X)
@@ -193,6 +207,7 @@ def test_any_training_samples(case, n_clusters, params):
         **params,
     )
     fitted = fit_or_refuse(model, X, r"\bX\b|[Ii]mages|image_shape|sample|n_clusters|array")
+    outcome("training samples", "refused" if fitted is None else "a result")
     if fitted is not None:
         assert np.array_equal(fitted.labels_, fitted.predict(X))
         assert_keeps_promises(fitted, X)
@@ -226,8 +241,8 @@ def test_any_new_samples(fitted_to, kind, data):
         model.predict(X)
     except (ValueError, TypeError) as error:
         refusal = str(error)
+    outcome("new samples", "a result" if refusal is None else "refused")
     if refusal is not None:
-        event("refused")
         assert re.search(rf"\bX\b|sample|feature|array|{SCIKIT_LEARNS}", refusal)
         return
     assert_keeps_promises(model, X)
@@ -260,6 +275,7 @@ def test_any_parameter(name, value, seed):
         **{"n_clusters": 2, "warm_up_epochs": 1, "embedding_dim": 4, name: value}
     )
     fitted = fit_or_refuse(model, X, rf"{name}|n_init|n_clusters")
+    outcome("parameters", "refused" if fitted is None else "a result")
     if fitted is not None and fitted.output == "soft_assignment":
         assert_keeps_promises(fitted, X)
 
@@ -303,6 +319,7 @@ def test_any_labels(y, holder, missing, probe):
         model.fit(assignment, labels)
     except (ValueError, TypeError) as error:
         refusal = str(error)
+    outcome("labels", "a result" if refusal is None else "refused")
     if refusal is not None:
         assert re.search(rf"\by\b|label|sample|class|n_neighbors|{SCIKIT_LEARNS}", refusal)
         return

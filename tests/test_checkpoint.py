@@ -316,8 +316,12 @@ DIFFERENT = [
     *[np.random.default_rng(0), np.random.default_rng(1)],
     *[torch.Generator().manual_seed(seed) for seed in (0, 1)],
     *[torch.arange(5000), torch.arange(5000) // 2, torch.arange(5000).bfloat16()],
-    *[sparse.eye_array(9), sparse.diags_array(np.arange(9.0)), sparse.csr_matrix(np.eye(9))],
-    *[AgglomerativeClustering(connectivity=sparse.eye_array(9) * k) for k in (1, 2)],
+    *[
+        sparse.csr_array(np.eye(9)),
+        sparse.csr_array(np.diag(np.arange(9.0))),
+        sparse.csr_matrix(np.eye(9)),
+    ],
+    *[AgglomerativeClustering(connectivity=sparse.csr_array(np.eye(9)) * k) for k in (1, 2)],
 ]
 
 

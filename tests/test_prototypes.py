@@ -241,3 +241,8 @@ def test_the_posterior_leaves_out_what_is_nobodys_best():
     assert posterior.labels.tolist() == [0, 1]
     assigned = posterior(torch.eye(3))
     torch.testing.assert_close(assigned, torch.tensor([[5 / 6, 1 / 6], [2 / 7, 5 / 7], [0.5, 0.5]]))
+
+
+def test_a_class_is_no_clusterer():
+    with pytest.raises(TypeError, match=r"got the class KMeans\. Pass KMeans\(\)"):
+        _prototypes.check_clusterer(KMeans, 3, 30)
