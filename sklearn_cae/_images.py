@@ -107,7 +107,8 @@ class VectorFormat:
 
     def to_tensor(self, X):
         """Turn (n, n_features) into a standardised float32 tensor."""
-        return torch.from_numpy(self._standardise(X).astype(np.float32))
+        # In one order, whatever that of X: sums depend on it in the last bit.
+        return torch.from_numpy(self._standardise(X).astype(np.float32, order="C"))
 
     def _standardise(self, X):
         return (X - self.mean) / self.scale

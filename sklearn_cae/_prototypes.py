@@ -139,6 +139,8 @@ def number_parameter(clusterer):
 
 def check_clusterer(clusterer, n_clusters, n_samples):
     """Raise where a clusterer, or the number asked for, cannot be right for so many samples."""
+    if isinstance(n_clusters, bool):
+        raise TypeError(f"n_clusters must be an int, 'elbow' or 'auto', got {n_clusters}.")
     if isinstance(clusterer, type):
         raise TypeError(
             f"clusterer must be an estimator, got the class {clusterer.__name__}. Pass "

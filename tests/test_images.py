@@ -191,3 +191,18 @@ def test_tensors_share_their_memory():
     array = _images.to_numpy(tensor.requires_grad_())
     assert np.shares_memory(array, tensor.detach().numpy())
     assert _images.to_numpy(torch.ones(2, dtype=torch.bfloat16)).dtype == np.float32
+
+
+def test_vectors_are_in_one_order_in_memory():
+    X = np.random.RandomState(0).rand(5, 3)
+    format = _images.infer_vector_format(X)
+    assert format.to_tensor(np.asfortranarray(X)).is_contiguous()
+
+
+def test_vectors_that_are_equal_or_far_off_are_refused():
+    with pytest.raises(ValueError, match="X must hold samples that differ, but all 4 are equal"):
+        _images.infer_vector_format(np.ones((4, 3)))
+    format = _images.infer_vector_format(np.arange(12.0).reshape(4, 3))
+    format.check_new(np.full((1, 3), 1e8))
+    with pytest.raises(ValueError, match="on the scale of the training samples, got feature 2"):
+        format.check_new(np.array([[0, 0, 1e30]]))

@@ -1,6 +1,7 @@
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -231,3 +232,20 @@ def test_score_without_labels_is_refused():
 
 def test_tag_says_that_raw_features_score_poorly():
     assert get_tags(ClusterLabelMapper()).classifier_tags.poor_score
+
+
+def test_missing_labels_of_any_kind_are_one():
+    """None, NaN and pandas' NA, where NaN is named as the missing label."""
+    labels = np.array(["a", None, "b", np.nan, pd.NA, "a"], dtype=object)
+    clusters = np.array([0, 0, 1, 1, 1, 0]).reshape(-1, 1)
+    mapper = ClusterLabelMapper(input="labels", missing_label=np.nan).fit(clusters, labels)
+    assert mapper.classes_.tolist() == ["a", "b"]
+    assert mapper.contingency_.tolist() == [[2, 0], [0, 1]]
+    named = ClusterLabelMapper(input="labels", missing_label="b")
+    with pytest.raises(ValueError, match="label in every row, but 3 of 5 are None or NaN"):
+        named.fit(clusters, labels)
+
+
+def test_labels_that_do_not_sort_are_named():
+    with pytest.raises(TypeError, match="y must hold labels of one type that sorts, got int, str"):
+        ClusterLabelMapper(input="labels").fit([[0], [1]], np.array(["a", 1], dtype=object))

@@ -246,3 +246,8 @@ def test_the_posterior_leaves_out_what_is_nobodys_best():
 def test_a_class_is_no_clusterer():
     with pytest.raises(TypeError, match=r"got the class KMeans\. Pass KMeans\(\)"):
         _prototypes.check_clusterer(KMeans, 3, 30)
+
+
+def test_a_truth_is_no_number_of_clusters():
+    with pytest.raises(TypeError, match="n_clusters must be an int, 'elbow' or 'auto', got True"):
+        _prototypes.check_clusterer(None, True, 30)
