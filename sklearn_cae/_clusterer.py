@@ -15,7 +15,8 @@ from . import _phases as phases
 from . import _prototypes
 from . import _training as training
 from ._callbacks import check_callbacks
-from ._checkpoint import Checkpoint, fingerprint_start
+from ._checkpoint import Checkpoint
+from ._fingerprint import fingerprint_start
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
 from ._images import fingerprint
 from ._networks import build_networks

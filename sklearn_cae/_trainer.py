@@ -14,7 +14,7 @@ from skorch.history import History
 from . import __version__
 from . import _training as training
 from ._callbacks import KeepEpochs, noted_interrupts, phase_callbacks
-from ._checkpoint import fingerprint_start
+from ._fingerprint import fingerprint_start
 from ._random import draw_seed, forked_rng
 from .optim import LARS, learning_rate_at
 

@@ -49,11 +49,20 @@ def main():
         for tests in [*MODULES.values(), WHOLE]:
             if not passes(tests, copy):
                 raise SystemExit(f"{tests} fail without a mutant:\n{(copy / 'log').read_text()}")
-        records = [run(mutant, copy) for mutant in draw(n_mutants, seed)]
-    survivors = [one for one in records if one["survived"]]
-    killed = len(records) - len(survivors)
-    print(f"{killed} of {len(records)} killed: {killed / len(records):.1%}")
-    summary = {"seed": seed, "mutants": len(records), "killed": killed, "survivors": survivors}
+        drawn = draw(n_mutants, seed)
+        survivors = [one for one in drawn if survives(one, MODULES[one[0]], copy)]
+        write(seed, drawn, survivors)
+        for one in list(survivors):
+            if not survives(one, WHOLE, copy):
+                survivors.remove(one)
+            write(seed, drawn, survivors)
+
+
+def write(seed, drawn, survivors):
+    killed = len(drawn) - len(survivors)
+    print(f"{killed} of {len(drawn)} killed: {killed / len(drawn):.1%}", flush=True)
+    shown = [{"module": module, "diff": change(module, one)[1]} for module, one in survivors]
+    summary = {"seed": seed, "mutants": len(drawn), "killed": killed, "survivors": shown}
     path = ROOT / "benchmarks" / "results" / "mutants.json"
     path.write_text(json.dumps(summary, indent=1) + "\n")
 
@@ -76,23 +85,29 @@ def is_annotation(mutation):
     return "BitOr" in mutation.operator_name and ("->" in line or ": " in line)
 
 
-def run(mutant, copy):
-    """Put a mutant in its place, and let the tests look for it."""
-    module, mutation = mutant
-    path = copy / "sklearn_cae" / f"{module}.py"
-    code = path.read_text()
+def change(module, mutation):
+    """Give a module's code with a change, and the change as a diff."""
+    code = (ROOT / "sklearn_cae" / f"{module}.py").read_text()
     operator = cosmic_ray.plugins.get_operator(mutation.operator_name)()
     changed = mutate_code(code, operator, mutation.occurrence)
-    started = time.perf_counter()
+    diff = difflib.unified_diff(code.splitlines(), changed.splitlines(), n=0, lineterm="")
+    return changed, [line for line in diff if not line.startswith(("---", "+++"))]
+
+
+def survives(mutant, tests, copy):
+    """Put a mutant in its place, and let tests look for it."""
+    module, mutation = mutant
+    changed, diff = change(module, mutation)
+    path = copy / "sklearn_cae" / f"{module}.py"
+    started, code = time.perf_counter(), path.read_text()
     path.write_text(changed)
     try:
-        survived = passes(MODULES[module], copy) and passes(WHOLE, copy)
+        survived = passes(tests, copy)
     finally:
         path.write_text(code)
-    diff = difflib.unified_diff(code.splitlines(), changed.splitlines(), n=0, lineterm="")
-    lines = [line for line in diff if not line.startswith(("---", "+++"))]
-    print(module, survived, f"{time.perf_counter() - started:.0f} s", *lines, flush=True)
-    return {"module": module, "survived": survived, "diff": lines}
+    verdict = "survives" if survived else "killed"
+    print(module, verdict, f"{time.perf_counter() - started:.0f} s", *diff, flush=True)
+    return survived
 
 
 def passes(tests, copy):

@@ -19,8 +19,8 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping, Freezer
 from torch import nn
 
-from sklearn_cae import _checkpoint, _prototypes, _trainer
 from sklearn_cae import _container as container
+from sklearn_cae import _fingerprint, _prototypes, _trainer
 from sklearn_cae.modules import UnpooledEncoder
 
 
@@ -326,9 +326,9 @@ DIFFERENT = [
 
 
 def test_parameters_are_told_apart_by_what_they_are():
-    described = [json.dumps(_checkpoint.describe(value)) for value in DIFFERENT]
+    described = [json.dumps(_fingerprint.describe(value)) for value in DIFFERENT]
     assert len(set(described)) == len(described)
-    again = [json.dumps(_checkpoint.describe(copy.deepcopy(value))) for value in DIFFERENT]
+    again = [json.dumps(_fingerprint.describe(copy.deepcopy(value))) for value in DIFFERENT]
     assert again == described
     assert not any(" at 0x" in text for text in described)  # two processes have to agree
 
@@ -338,7 +338,7 @@ def test_parameters_are_told_apart_by_what_they_are():
     [(0.5, np.float64(0.5)), (3, np.int64(3)), (Path("a"), "a"), ({"a", "b"}, {"b", "a"})],
 )
 def test_equal_parameters_are_described_alike(one, other):
-    assert json.dumps(_checkpoint.describe(one)) == json.dumps(_checkpoint.describe(other))
+    assert json.dumps(_fingerprint.describe(one)) == json.dumps(_fingerprint.describe(other))
 
 
 # ---- What callbacks do ----
