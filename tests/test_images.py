@@ -206,3 +206,20 @@ def test_vectors_that_are_equal_or_far_off_are_refused():
     format.check_new(np.full((1, 3), 1e8))
     with pytest.raises(ValueError, match="on the scale of the training samples, got feature 2"):
         format.check_new(np.array([[0, 0, 1e30]]))
+
+
+def test_large_arrays_are_read_in_blocks():
+    X = np.broadcast_to(np.uint8(7), (100, 1024, 1024))  # of no memory
+    blocks = [block.shape for block in _images._chunks(X)]
+    assert blocks == [(16, 1024, 1024)] * 6 + [(4, 1024, 1024)]
+
+
+def test_images_of_another_shape_are_refused():
+    format = _images.infer_image_format(np.arange(128.0).reshape(2, 8, 8), None, None)
+    with pytest.raises(ValueError, match=r"of shape \(8, 8\) as in fit, got \(8, 9\): X has 72"):
+        format.check_new(np.zeros((2, 8, 9)))
+
+
+def test_channels_are_named():
+    with pytest.raises(ValueError, match="1 to 4 channels first"):
+        _images.infer_image_format(np.zeros((2, 9, 9, 9)), None, None)

@@ -104,3 +104,8 @@ def test_agreement_that_is_far_off_still_has_a_gradient():
     assert loss.item() == pytest.approx(150 - math.log(2))
     assert log_p.grad.isfinite().all()
     assert log_p.grad.abs().sum() > 0
+
+
+def test_the_default_temperature_is_the_papers():
+    a, b = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(nt_xent_loss(a, b), nt_xent_loss(a, b, temperature=0.5))

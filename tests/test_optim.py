@@ -99,6 +99,7 @@ def test_step_returns_the_loss_of_its_closure():
     [
         ({"lr": -1}, "lr must be at least 0, got -1"),
         ({"momentum": 1.0}, r"momentum must be in \[0, 1\), got 1.0"),
+        ({"momentum": -0.1}, r"momentum must be in \[0, 1\), got -0.1"),
         ({"weight_decay": -0.1}, "weight_decay must be at least 0, got -0.1"),
         ({"trust_coefficient": 0}, "trust_coefficient must be positive, got 0"),
     ],

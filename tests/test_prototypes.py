@@ -251,3 +251,23 @@ def test_a_class_is_no_clusterer():
 def test_a_truth_is_no_number_of_clusters():
     with pytest.raises(TypeError, match="n_clusters must be an int, 'elbow' or 'auto', got True"):
         _prototypes.check_clusterer(None, True, 30)
+
+
+def test_a_clusterers_own_number_counts_only_where_it_is_to_find_it():
+    _prototypes.check_clusterer(KMeans(40), 3, 30)  # which is set to 3
+    for clusterer, n_clusters in ((KMeans(3), 40), (KMeans(40), "auto")):
+        with pytest.raises(ValueError, match="n_clusters must be at most n_samples=30, got 40"):
+            _prototypes.check_clusterer(clusterer, n_clusters, 30)
+
+
+def test_a_posterior_is_no_matter_of_refinement_alone():
+    _prototypes.check_assignment("clusterer", MixtureClusterer(), 3, refinement_epochs=0)
+    with pytest.raises(ValueError, match="refinement_epochs > 0"):
+        _prototypes.check_assignment("clusterer", MixtureClusterer(), 3, refinement_epochs=1)
+
+
+def test_one_cluster_is_no_noise(recwarn):
+    unit = normalize(np.random.RandomState(0).rand(20, 3))
+    found = _prototypes.find_prototypes(unit, KMeans(n_init=1), 1, 5, np.random.RandomState(0))
+    assert found.labels.tolist() == [0] * 20
+    assert not [one for one in recwarn if "noise" in str(one.message)]
