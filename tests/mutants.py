@@ -2,7 +2,7 @@
 
 ``pip install cosmic-ray`` and ``python tests/mutants.py 200 0``: so many mutants, by that seed. A
 place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike. Prints
-each as a diff; writes ``benchmarks/results/mutants.json``. Run again, it looks at the survivors alone.
+each as a diff; writes ``benchmarks/results/mutants.json``. Run again, it looks at the survivors.
 """
 
 import difflib

@@ -128,3 +128,14 @@ def test_schedule_stays_between_its_ends_and_scales_with_its_peak(n_epochs, peak
     rate = learning_rate_at(epoch, n_epochs, peak)
     assert 0.04 * peak * (1 - 1e-9) <= rate <= peak * (1 + 1e-9)
     assert rate == pytest.approx(peak * learning_rate_at(epoch, n_epochs, 1.0))
+
+
+def test_without_decay_the_length_of_a_gradient_does_not_matter():
+    steps = []
+    for scale in (1e-3, 1.0, 1e3):
+        weight = torch.nn.Parameter(torch.ones(2, 2))
+        weight.grad = scale * torch.tensor([[1.0, -2.0], [0.5, 0.0]])
+        LARS([weight], lr=0.1, weight_decay=0).step()
+        steps.append(weight.detach() - 1)
+    for step in steps[1:]:
+        torch.testing.assert_close(step, steps[0])

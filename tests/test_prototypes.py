@@ -271,3 +271,15 @@ def test_one_cluster_is_no_noise(recwarn):
     found = _prototypes.find_prototypes(unit, KMeans(n_init=1), 1, 5, np.random.RandomState(0))
     assert found.labels.tolist() == [0] * 20
     assert not [one for one in recwarn if "noise" in str(one.message)]
+
+
+def test_bad_parameters_of_a_clusterer_are_found_before_training():
+    with pytest.raises(ValueError, match="'n_init' parameter of KMeans"):
+        _prototypes.check_clusterer(KMeans(n_init=-1), 3, 30)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_sweep_ends_one_below_the_samples():
+    unit = normalize(rng().rand(6, 3))
+    elbow = _prototypes.find_elbow(unit, KMeans(n_init=1), 20, rng())
+    assert elbow["n_clusters"].tolist() == [2, 3, 4, 5]
