@@ -33,7 +33,7 @@ MODULES = {
     "_images": ["test_images.py"],
 }
 WHOLE = ["test_phases.py", "test_clusterer.py", "test_fitted.py"]
-SECONDS = 1200
+SECONDS = 300
 PRELOADED = ("torch", "sklearn.utils.estimator_checks", "skorch", "pandas", "hypothesis", "pytest")
 
 

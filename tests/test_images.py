@@ -223,3 +223,16 @@ def test_images_of_another_shape_are_refused():
 def test_channels_are_named():
     with pytest.raises(ValueError, match="1 to 4 channels first"):
         _images.infer_image_format(np.zeros((2, 9, 9, 9)), None, None)
+
+
+def test_rows_are_images_where_a_shape_says_so():
+    assert not _images.holds_images(np.zeros((3, 64)), None)
+    assert _images.holds_images(np.zeros((3, 64)), (8, 8))
+    assert _images.holds_images(np.zeros((3, 8, 8)), None)
+    assert _images.infer_vector_format(np.eye(3)[:, :2]).image_shape == (2,)
+
+
+def test_kinds_of_numbers_are_not_mixed_up():
+    format = _images.infer_image_format(np.arange(128).reshape(2, 8, 8), None, None)
+    with pytest.raises(ValueError, match="X must hold integer images as in fit, got float ones"):
+        format.check_new(np.zeros((2, 8, 8)))

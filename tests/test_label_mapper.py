@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import DataConversionWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
@@ -249,3 +250,8 @@ def test_missing_labels_of_any_kind_are_one():
 def test_labels_that_do_not_sort_are_named():
     with pytest.raises(TypeError, match="y must hold labels of one type that sorts, got int, str"):
         ClusterLabelMapper(input="labels").fit([[0], [1]], np.array(["a", 1], dtype=object))
+
+
+def test_a_column_of_labels_is_taken_with_a_warning():
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        ClusterLabelMapper().fit(SOFT_ASSIGNMENT, np.reshape(Y, (-1, 1)))

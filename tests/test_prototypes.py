@@ -283,3 +283,12 @@ def test_the_sweep_ends_one_below_the_samples():
     unit = normalize(rng().rand(6, 3))
     elbow = _prototypes.find_elbow(unit, KMeans(n_init=1), 20, rng())
     assert elbow["n_clusters"].tolist() == [2, 3, 4, 5]
+
+
+def test_what_a_clusterer_cannot_do_is_refused():
+    with pytest.raises(ValueError, match="'elbow' or 'auto' with a clusterer that finds"):
+        _prototypes.check_clusterer(HDBSCAN(copy=True), 3, 30)
+    _prototypes.check_clusterer(None, 3, 30)
+    _prototypes.check_assignment("cosine", KMeans(), 3, refinement_epochs=1)
+    with pytest.raises(ValueError, match="needs a clusterer with predict_proba"):
+        _prototypes.check_assignment("clusterer", KMeans(), 3, refinement_epochs=0)
