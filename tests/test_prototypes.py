@@ -292,3 +292,10 @@ def test_what_a_clusterer_cannot_do_is_refused():
     _prototypes.check_assignment("cosine", KMeans(), 3, refinement_epochs=1)
     with pytest.raises(ValueError, match="needs a clusterer with predict_proba"):
         _prototypes.check_assignment("clusterer", KMeans(), 3, refinement_epochs=0)
+
+
+def test_the_silhouette_is_of_the_two_closest_of_many():
+    similarity = rng().uniform(-1, 1, size=(200, 12))
+    ordered = np.sort(1 - similarity, axis=1)
+    expected = (ordered[:, 1] - ordered[:, 0]) / ordered[:, 1]
+    np.testing.assert_allclose(_prototypes.simplified_silhouette(similarity), expected)
