@@ -1,7 +1,7 @@
 """Change the code at random places and see whether a test notices: mutation testing.
 
-``pip install cosmic-ray`` and ``python benchmarks/mutants.py 200 0``: so many mutants, by that seed.
-A place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike. Prints
+``pip install cosmic-ray``, and ``python benchmarks/mutants.py 200 0``: so many, by that seed. A
+place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike. Prints
 each as a diff; writes ``benchmarks/results/mutants.json``. Run again, it looks at the survivors.
 """
 
