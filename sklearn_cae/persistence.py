@@ -316,7 +316,7 @@ def save(estimator, path):
     >>> from pathlib import Path
     >>> from sklearn_cae import ContrastiveAutoencoderClusterer, load, save
     >>> from sklearn_cae.datasets import make_toy_images
-    >>> X = make_toy_images(60, random_state=0)
+    >>> X, _ = make_toy_images(60, random_state=0, return_X_y=True)
     >>> clusterer = ContrastiveAutoencoderClusterer(
     ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=1, random_state=0
     ... ).fit(X)
