@@ -12,7 +12,6 @@ import time
 import warnings
 
 import numpy as np
-import torch
 from _common import RESULTS, describe_run, write_records
 from sklearn.metrics import adjusted_rand_score
 
@@ -108,7 +107,6 @@ def run(params, make):
 
 
 def main():
-    torch.manual_seed(0)
     records = []
     for name, (params, make) in CASES.items():
         records.append({"case": name, **run(params, make)})

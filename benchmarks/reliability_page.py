@@ -71,7 +71,10 @@ def render_load():
     figures = read("reliability")
     mapped, threads = figures["500 000 mapped images"], figures["1 and 2 threads"]
     rows = [
-        ["predictions by 8 threads at once, wrong ones", "0 of 400"],
+        [
+            "predictions by 8 threads at once, wrong ones",
+            f"0 of {figures['predictions from 8 threads']}",
+        ],
         ["500 000 mapped images of 28 x 28, on the disk", f"{mapped['data_mib']} MiB"],
         [
             "memory above that of a fit to 2 000, one epoch and `predict`",

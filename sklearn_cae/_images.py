@@ -115,8 +115,9 @@ class VectorFormat:
 
     def check_new(self, X):
         """Raise where a value is so far from those fitted that networks would overflow."""
+        extremes = np.stack([X.min(axis=0), X.max(axis=0)])  # and no copy of X
         with np.errstate(over="ignore"):
-            farthest = np.abs(self._standardise(X)).max(axis=0)
+            farthest = np.abs(self._standardise(extremes)).max(axis=0)
         if (farthest > _FARTHEST).any():
             worst = int(farthest.argmax())
             raise ValueError(

@@ -6,6 +6,7 @@ its metadata), with a checksum over every byte, and is read by later versions.
 """
 
 import warnings
+from functools import cache
 from importlib import import_module
 
 import numpy as np
@@ -192,11 +193,12 @@ def _build_networks(built_for, weights):
 
     First without memory, to compare the shapes of all weights.
     """
+    has_own = _has_own(built_for)
     try:
         with torch.device("meta"):
             networks = _build_as_fitted(built_for, weights)
     except Exception:
-        if not _has_own(built_for):
+        if not has_own:
             raise
         networks = _build_as_fitted(built_for, weights)  # an own module that needs memory
     for name, network in networks.items():
@@ -204,11 +206,11 @@ def _build_networks(built_for, weights):
         shapes = [_shapes(state) for state in (network and network.state_dict(), given)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"the weights of {name}_ are those of another network")
-    if _has_own(built_for):  # whose buffers may not all be in its state
+    if has_own:  # whose buffers may not all be in its state
         networks = _build_as_fitted(built_for, weights)
     for name, network in networks.items():
         if network is not None:
-            if not _has_own(built_for):
+            if not has_own:
                 network.to_empty(device="cpu")
             network.load_state_dict(weights[f"{name}_"])
             network.eval()
@@ -270,6 +272,7 @@ _CLASSES = {
 }
 
 
+@cache
 def known_classes():
     """Resolve the table of classes: {name in files: Known}."""
     return {
