@@ -117,6 +117,8 @@ class Trainer:
         """Parameters that the nets of all phases share."""
         params = self.params
         return {
+            "phase": phase,
+            "earlier": tuple(self.history),
             "max_epochs": params[f"{phase}_epochs"],
             "batch_size": params["batch_size"],
             "optimizer": OPTIMIZERS[params["optimizer"]],

@@ -108,9 +108,20 @@ def read_ahead(read, batches):
 
 
 class PhaseNet(NeuralNet):
-    """What all phases share: quiet skorch, autocast, losses kept on the device for an epoch."""
+    """What all phases share: quiet skorch, autocast, losses kept on the device for an epoch.
 
-    def __init__(self, module, *, precision="float32", **kwargs):
+    Parameters
+    ----------
+    module : nn.Module
+    precision : {"float32", "bfloat16"}, default="float32"
+    phase : str, default=None
+        Its name, and `earlier`, the rows of the phases before it, are there for callbacks.
+    earlier : sequence of dict, default=()
+    **kwargs
+        Of skorch's `NeuralNet`.
+    """
+
+    def __init__(self, module, *, precision="float32", phase=None, earlier=(), **kwargs):
         super().__init__(
             module,
             criterion=nn.MSELoss,
@@ -121,6 +132,8 @@ class PhaseNet(NeuralNet):
             **kwargs,
         )
         self.precision = precision
+        self.phase = phase
+        self.earlier = earlier
 
     def autocast(self):
         """Context in which the networks, not the losses, may run in bfloat16."""
