@@ -1,5 +1,8 @@
 """The documentation site: ``make docs`` builds it into ``docs/_build/html``."""
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 import sklearn_cae
 
 project = "sklearn_cae"
@@ -11,7 +14,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
@@ -51,3 +53,19 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
 }
+
+# Formulas are MathML, which browsers draw by themselves: the site needs no network.
+html_math_renderer = "mathml"
+
+
+def setup(app):
+    """Draw formulas as MathML."""
+
+    def draw(as_block):
+        def visit(translator, node):
+            translator.body.append(tex2mathml(node.astext(), as_block=as_block))
+            raise nodes.SkipNode
+
+        return visit, None
+
+    app.add_html_math_renderer("mathml", draw(as_block=False), draw(as_block=True))

@@ -120,3 +120,8 @@ def test_an_estimator_names_the_extra_of_a_missing_package():
         "import sklearn_cae.datasets, sklearn_cae.plotting\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_citation_is_that_of_this_version():
+    citation = (PACKAGE.parent / "CITATION.cff").read_text()
+    assert f"\nversion: {sklearn_cae.__version__}\n" in citation
