@@ -236,7 +236,7 @@ class ContingencyDisplay(Display):
         sizes = self.contingency.sum(axis=1, keepdims=True)
         share = self.contingency / np.maximum(sizes, 1)
         self.figure_, (self.ax_,) = make_axes(
-            ax, 1, width=2.2 + 0.75 * n_classes, height=0.9 + 0.38 * n_clusters
+            ax, 1, width=2.2 + 0.75 * n_classes, height=max(2.4, 0.9 + 0.38 * n_clusters)
         )
         image = self.ax_.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), count in np.ndenumerate(self.contingency):
