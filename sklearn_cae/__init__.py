@@ -9,6 +9,7 @@ _MODULE_OF = {
     "ContrastiveAutoencoderClusterer": "_clusterer",
     "KNNProbe": "probes",
     "LinearProbe": "probes",
+    "cluster_report": "report",
     "clustering_report": "metrics",
     "load": "persistence",
     "recommended": "_recommended",
@@ -27,6 +28,7 @@ _SUBMODULES = [
     "persistence",
     "plotting",
     "probes",
+    "report",
 ]
 
 __all__ = sorted(_MODULE_OF)

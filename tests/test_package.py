@@ -20,6 +20,13 @@ ALLOWED = {
     "label_mapper": {"_labels"},
     "probes": {"_labels", "_random"},
     "_pictures": set(),
+    "_thumbnails": {"_pictures"},
+    "_markers": set(),
+    "_associations": set(),
+    "report": {
+        *["__version__", "_associations", "_container", "_images", "_labels", "_markers"],
+        *["_pictures", "_random", "_thumbnails", "metrics", "plotting"],
+    },
     "plotting": {"_images", "_pictures", "_random", "augmentations"},
     "callbacks": {"_trainer", "plotting"},
     "_networks": {"modules"},
@@ -113,7 +120,7 @@ def test_an_estimator_names_the_extra_of_a_missing_package():
     """Checked for each extra where it is used; here, that none is needed to import."""
     code = (
         "import sys\n"
-        "for name in ('matplotlib', 'medmnist', 'torchvision', 'pandas'):\n"
+        "for name in ('matplotlib', 'medmnist', 'torchvision', 'pandas', 'jinja2', 'PIL'):\n"
         "    sys.modules[name] = None\n"
         "import sklearn_cae\n"
         "for name in sklearn_cae.__all__: getattr(sklearn_cae, name)\n"

@@ -1,0 +1,136 @@
+"use strict";
+
+// ---- The map: the image of the closest point is shown beside the pointer ----
+
+(() => {
+  const data = JSON.parse(document.getElementById("points").textContent);
+  const plot = document.getElementById("plot");
+  const svg = plot.querySelector("svg");
+  const ring = document.getElementById("ring");
+  const tip = document.getElementById("tip");
+  const thumb = document.getElementById("thumb");
+  const words = document.getElementById("words");
+  const announcement = document.getElementById("announcement");
+  const reach = 24; // pixels of the screen
+  let current = -1;
+
+  const describe = (i) => [
+    `Cluster ${data.cluster[i]}`,
+    `row ${data.row[i]}`,
+    ...(data.label ? [`label ${data.label[i]}`] : []),
+    `margin ${data.margin[i]}`,
+  ];
+
+  // Where a point of the map lies in the box of the plot.
+  const locate = (i) => {
+    const matrix = svg.getScreenCTM();
+    const point = new DOMPoint(data.x[i], data.y[i]).matrixTransform(matrix);
+    const box = plot.getBoundingClientRect();
+    return [point.x - box.left, point.y - box.top];
+  };
+
+  const findClosest = (event) => {
+    const matrix = svg.getScreenCTM();
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
+    let closest = -1;
+    let least = (reach / matrix.a) ** 2;
+    for (let i = 0; i < data.x.length; i++) {
+      const distance = (data.x[i] - at.x) ** 2 + (data.y[i] - at.y) ** 2;
+      if (distance < least) [closest, least] = [i, distance];
+    }
+    return closest;
+  };
+
+  const drawThumb = (i) => {
+    const { columns, width, height } = data.sprite;
+    const scale = 112 / Math.max(width, height);
+    thumb.style.width = `${width * scale}px`;
+    thumb.style.height = `${height * scale}px`;
+    thumb.style.backgroundSize = `${columns * width * scale}px auto`;
+    const [left, top] = [(i % columns) * width, Math.floor(i / columns) * height];
+    thumb.style.backgroundPosition = `${-left * scale}px ${-top * scale}px`;
+  };
+
+  const show = (i) => {
+    current = i;
+    ring.setAttribute("cx", data.x[i]);
+    ring.setAttribute("cy", data.y[i]);
+    ring.setAttribute("visibility", "visible");
+    words.textContent = describe(i).join("\n");
+    if (thumb) drawThumb(i);
+    tip.hidden = false;
+    // Right of the point and below it, or left and above where there is no room.
+    const [x, y] = locate(i);
+    const fits = x + 18 + tip.offsetWidth < plot.clientWidth;
+    const left = fits ? x + 18 : Math.max(0, x - 18 - tip.offsetWidth);
+    const top = Math.min(y + 12, plot.clientHeight - tip.offsetHeight);
+    tip.style.left = `${left}px`;
+    tip.style.top = `${Math.max(0, top)}px`;
+  };
+
+  const hide = () => {
+    current = -1;
+    tip.hidden = true;
+    ring.setAttribute("visibility", "hidden");
+    announcement.textContent = "";
+  };
+
+  const announce = () => {
+    announcement.textContent = describe(current).join(", ");
+  };
+
+  // Points are in order: by cluster, and from its clearest member to its most doubtful one.
+  const firsts = data.cluster.flatMap((c, i) => (i === 0 || c !== data.cluster[i - 1] ? [i] : []));
+  const last = data.x.length - 1;
+  const inCluster = () => firsts.findLastIndex((first) => first <= current);
+  const steps = {
+    ArrowRight: () => Math.min(current + 1, last),
+    ArrowLeft: () => Math.max(current - 1, 0),
+    ArrowDown: () => firsts[Math.min(inCluster() + 1, firsts.length - 1)],
+    ArrowUp: () => firsts[Math.max(inCluster() - 1, 0)],
+  };
+
+  plot.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hide();
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    show(current < 0 ? 0 : steps[event.key]());
+    announce();
+  });
+  plot.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "mouse") return;
+    const closest = findClosest(event);
+    if (closest < 0) hide();
+    else if (closest !== current) show(closest);
+  });
+  plot.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "mouse") hide();
+  });
+  plot.addEventListener("click", (event) => {
+    const closest = findClosest(event);
+    if (closest < 0) return hide();
+    show(closest);
+    announce();
+  });
+})();
+
+// ---- The table: a column's head sorts by it ----
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  const heads = [...table.tHead.rows[0].cells];
+  const body = table.tBodies[0];
+  const compare = (a, b) => (a - b || a.localeCompare(b));
+  const sortBy = (column, direction) => {
+    const value = (row) => row.cells[column].dataset.value;
+    const rows = [...body.rows].sort((a, b) => direction * compare(value(a), value(b)));
+    body.append(...rows);
+  };
+  heads.forEach((head, column) => {
+    head.querySelector("button").addEventListener("click", () => {
+      const order = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", order);
+      sortBy(column, order === "ascending" ? 1 : -1);
+    });
+  });
+}

@@ -1,0 +1,452 @@
+"""One page about a fitted clusterer, to be sent to someone who knows the images and not the code.
+
+The page is a single HTML file that loads nothing: pictures, style and script are in it. It needs
+``pip install 'sklearn_cae[report]'``.
+"""
+
+import copy
+import os
+from datetime import datetime
+from importlib import import_module
+from importlib.resources import files
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import check_scalar, column_or_1d
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from . import __version__
+from ._associations import adjust, compare_categories, compare_numbers, count_categories, quartiles
+from ._container import write_whole
+from ._images import fingerprint, to_numpy
+from ._labels import encode_labels
+from ._markers import outline, place, trace
+from ._pictures import as_images, styles
+from ._random import local_random_state
+from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
+from .metrics import clustering_report
+from .plotting import _choose_rows, _lay_out, _take
+
+__all__ = ["cluster_report"]
+
+_FOLDER = files(__package__) / "_report"
+_CARD_SIDE, _HOVER_SIDE = 96, 48  # pixels
+_BLOCK = 128  # images that are floats at a time
+_MOST_LABELS = 5
+
+
+def cluster_report(
+    estimator,
+    X,
+    y=None,
+    metadata=None,
+    path="report.html",
+    *,
+    title="Clusters found without labels",
+    max_samples=2000,
+    n_members=6,
+    random_state=0,
+):
+    """Write one page about the clusters of a fitted clusterer.
+
+    It shows each cluster's prototype, its most typical and its most doubtful members, and the
+    embedding, where the image under the pointer is shown; scores against `y`; how each column of
+    `metadata` goes with the clusters; and how it was made. Where the samples are vectors, there
+    are no pictures of them.
+
+    The page holds images and metadata of those who are in `X`: send it only to those who may see
+    them. No name of a file is in it but those that are parameters of the estimator.
+
+    Parameters
+    ----------
+    estimator : fitted ContrastiveAutoencoderClusterer
+    X : array-like, tensor or DataFrame
+        Samples in the form that was fitted: those fitted, or others.
+    y : array-like of shape (n_samples,), default=None
+        True labels, integers or strings; none may be missing.
+    metadata : pandas DataFrame of n_samples rows, default=None
+        What else is known of the samples, such as age, sex, site and scanner, in the order of X;
+        its index is not read. Columns of numbers are compared by ranks; booleans and all else by
+        counts, so that codes (a site 1, 2 or 3) should be strings. Missing values are left out.
+    path : str or path-like, default="report.html"
+        The file to write; one that is there is replaced.
+    title : str, default="Clusters found without labels"
+    max_samples : int, default=2000
+        Of more samples, so many are in the plot, chosen at random. All others count everywhere
+        else.
+    n_members : int, default=6
+        Typical members to show of each cluster, and as many doubtful ones; at least 1.
+    random_state : int, RandomState instance or None, default=0
+        Of the choice, of t-SNE and of permutations; None is fresh entropy.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The file, written as a whole or not at all.
+
+    Raises
+    ------
+    ImportError
+        If jinja2 or Pillow, or with `metadata` pandas, is not installed.
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError, TypeError
+        If `y` or `metadata` does not fit `X`, or a parameter breaks its rule.
+    OSError
+        If the folder of `path` is not there or cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_cae import ContrastiveAutoencoderClusterer, cluster_report
+    >>> from sklearn_cae.datasets import make_toy_images
+    >>> X, y = make_toy_images(60, random_state=0, return_X_y=True)
+    >>> clusterer = ContrastiveAutoencoderClusterer(
+    ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=1, random_state=0
+    ... ).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = cluster_report(clusterer, X, y, path=f"{folder}/toy.html")
+    ...     path.read_text(encoding="utf-8")[:15]
+    '<!DOCTYPE html>'
+    """
+    _check_packages("jinja2", "PIL")
+    check_is_fitted(estimator)
+    check_scalar(max_samples, "max_samples", Integral, min_val=1)
+    check_scalar(n_members, "n_members", Integral, min_val=1)
+    path = _check_path(path)
+    X = _check_samples(X)
+    y = None if y is None else _check_labels(y, len(X))
+    columns = [] if metadata is None else _check_metadata(metadata, len(X))
+    rng = local_random_state(random_state)
+
+    group = _Clusters(estimator, X, y, n_members)
+    page = _render(
+        title=title,
+        noun="samples" if group.pictures is None else "images",
+        notes=_find_notes(estimator),
+        group=group,
+        plot=_draw_plot(estimator, X, group, max_samples, random_state),
+        scores=None if y is None else clustering_report(y, group.labels).to_dict(),
+        metadata=None if metadata is None else _associate(columns, group.labels, group.n, rng),
+        parameters={k: _in_words(v) for k, v in sorted(estimator.get_params().items())},
+        made=_tell_how(estimator, X, random_state),
+    )
+    write_whole(path, page.encode())
+    return path
+
+
+# ---- Checks ----
+
+
+def _check_packages(*names):
+    for name in names:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ImportError(
+                f"A report needs {name}, which is not installed. "
+                "Install it with: pip install 'sklearn_cae[report]'"
+            ) from error
+
+
+def _check_path(path):
+    path = Path(path)
+    folder = path.parent
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"path must be in a folder that is there, got {str(path)!r}. Make {str(folder)!r}."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"path must be a file, got the folder {str(path)!r}. Add a name, such as report.html."
+        )
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            f"path must be in a folder that can be written to, got {str(path)!r}. Choose another."
+        )
+    return path
+
+
+def _check_samples(X):
+    """Have samples that know their number and can be taken by row."""
+    X = to_numpy(X)
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _check_length(name, given, n_samples):
+    if given != n_samples:
+        raise ValueError(
+            f"{name} must have one row for each of the {n_samples} samples of X, got {given}. Pass "
+            "the rows of X, in the order of X."
+        )
+
+
+def _check_labels(y, n_samples):
+    y = np.asarray(to_numpy(y))
+    _check_length("y", _num_samples(y), n_samples)
+    y = column_or_1d(y)
+    encode_labels(y)  # raises where labels are missing, or do not sort
+    return y
+
+
+def _check_metadata(metadata, n_samples):
+    """Give each column its name, and numbers, or codes of categories and their names."""
+    _check_packages("pandas")
+    import pandas as pd
+
+    if not isinstance(metadata, pd.DataFrame):
+        raise TypeError(
+            f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
+            "pandas.DataFrame(metadata), or what its to_pandas returns."
+        )
+    _check_length("metadata", len(metadata), n_samples)
+    return [(str(name), *_read_column(column)) for name, column in metadata.items()]
+
+
+def _read_column(column):
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return column.to_numpy(dtype=float, na_value=np.nan), None
+    if column.dtype != "category":
+        column = column.map(str, na_action="ignore")
+    column = column.astype("category").cat.remove_unused_categories()
+    return column.cat.codes.to_numpy(), [str(name) for name in column.cat.categories]
+
+
+# ---- Clusters ----
+
+
+class _Pictures:
+    """Rows of X as pictures, on the intensity scale of the images fitted."""
+
+    def __init__(self, estimator, X):
+        self.estimator, self.X = estimator, X
+
+    def of_images(self, images, side):
+        images = as_images(images, self.estimator)
+        return to_thumbnails(images, self.estimator.intensity_range_, side)
+
+    def of_rows(self, rows, side):
+        """Shrink a block at a time: as floats, all of them may not fit into memory."""
+        blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
+        return [
+            thumbnail
+            for block in blocks
+            if len(block)
+            for thumbnail in self.of_images(_take(self.X, block), side)
+        ]
+
+
+class _Clusters:
+    """The clusters of samples, and what is shown of each."""
+
+    def __init__(self, estimator, X, y, n_members):
+        self.n, self.n_samples = estimator.n_clusters_, len(X)
+        self.y = y
+        self.labels = np.asarray(estimator.predict(X))
+        self.margins = np.asarray(estimator.score_samples(X))
+        self.looks = list(styles([range(self.n)]).values())
+        self.pictures = None if estimator.image_shape_ is None else _Pictures(estimator, X)
+        prototypes = [None] * self.n
+        if self.pictures:
+            prototypes = self.pictures.of_images(estimator.decode_prototypes(), _CARD_SIDE)
+        typical = estimator.representatives(X, n_members)
+        self.cards = [
+            self._describe(number, typical[number], prototypes[number], n_members)
+            for number in range(self.n)
+        ]
+
+    def _describe(self, number, typical, prototype, n_members):
+        members = np.flatnonzero(self.labels == number)
+        doubtful = members[np.argsort(self.margins[members], kind="stable")[:n_members]]
+        color, marker = self.looks[number]
+        return {
+            "number": number,
+            "color": color,
+            "outline": f"M0 0{outline(marker, 5)}",
+            "size": len(members),
+            "share": len(members) / self.n_samples,
+            "margin": float(self.margins[members].mean()) if len(members) else None,
+            "labels": None if self.y is None else _count_labels(self.y[members]),
+            "prototype": prototype and to_data_uri(prototype),
+            # Beside a single prototype no member is more doubtful than another.
+            "members": {
+                "Most typical members": self._show(typical),
+                "Most doubtful members": self._show(doubtful if self.n > 1 else []),
+            },
+        }
+
+    def _show(self, rows):
+        uris = [None] * len(rows)
+        if self.pictures:
+            uris = map(to_data_uri, self.pictures.of_rows(rows, _CARD_SIDE))
+        return [
+            {
+                "row": int(row),
+                "margin": float(self.margins[row]),
+                "label": None if self.y is None else str(self.y[row]),
+                "picture": uri,
+            }
+            for row, uri in zip(rows, uris, strict=True)
+        ]
+
+
+def _count_labels(y):
+    """Give the most frequent labels, their number and their share; the others together."""
+    if len(y) == 0:
+        return []
+    labels, counts = np.unique(y, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    mix = [(str(labels[i]), int(counts[i])) for i in order[:_MOST_LABELS]]
+    if len(order) > _MOST_LABELS:
+        others = order[_MOST_LABELS:]
+        mix.append((f"{len(others)} other labels", int(counts[others].sum())))
+    return [(label, count, count / len(y)) for label, count in mix]
+
+
+# ---- The plot ----
+
+
+def _draw_plot(estimator, X, group, max_samples, random_state):
+    """Lay the embedding out by t-SNE: what to draw, and what the page's script reads."""
+    rows = _choose_rows(len(X), max_samples, random_state)
+    # By cluster, and from its clearest member on: the order in which the arrow keys walk.
+    rows = rows[np.lexsort([-group.margins[rows], group.labels[rows]])]
+    # A shallow copy shares what was fitted; only its parameter `output` differs.
+    embedding = copy.copy(estimator).set_params(output="embedding").transform(_take(X, rows))
+    points = np.vstack([embedding, estimator.embedding_means_])
+    places, height = place(_lay_out(points, 30.0, random_state))
+    radius = float(np.clip(250 / np.sqrt(len(rows)), 5, 11))
+    places, prototypes = places[: len(rows)], places[len(rows) :]
+    data = {
+        "x": places[:, 0].tolist(),
+        "y": places[:, 1].tolist(),
+        "row": rows.tolist(),
+        "cluster": group.labels[rows].tolist(),
+        "label": None if group.y is None else [str(label) for label in group.y[rows]],
+        "margin": [_small(margin) for margin in group.margins[rows]],
+        "sprite": None,
+    }
+    plot = {"data": data, "height": height, "n": len(rows), "prototypes": prototypes.tolist()}
+    plot["paths"] = trace(places, group.labels[rows], group.looks, radius)
+    if group.pictures:
+        thumbnails = group.pictures.of_rows(rows, _HOVER_SIDE)
+        sheet, n_columns = to_sheet(thumbnails)
+        plot["sprite"] = to_data_uri(sheet)
+        width, height = thumbnails[0].size
+        data["sprite"] = {"columns": n_columns, "width": width, "height": height}
+    return plot
+
+
+# ---- Metadata ----
+
+
+def _associate(columns, labels, n_clusters, rng):
+    """Test each column against the clusters, and correct the p-values for their number."""
+    results = []
+    for name, values, categories in columns:
+        if categories is None:
+            tested = compare_numbers(values, labels)
+            counts, rows = quartiles(values, labels, n_clusters)
+        else:
+            tested = compare_categories(values, labels, rng)
+            rows = count_categories(values, labels, n_clusters, len(categories))
+            counts = rows.sum(axis=1).tolist()
+        results.append(
+            {"name": name, "categories": categories, "tested": tested, "p_adjusted": None}
+            | {"counts": counts, "rows": np.asarray(rows).tolist()}
+        )
+    tested = [result for result in results if not result["tested"].reason]
+    adjusted = adjust([result["tested"].p_value for result in tested])
+    for result, p_value in zip(tested, adjusted, strict=True):
+        result["p_adjusted"] = p_value
+    return {
+        "tested": tested,
+        "untested": [result for result in results if result["tested"].reason],
+    }
+
+
+# ---- How it was made ----
+
+
+def _find_notes(estimator):
+    """Say what should make a reader careful."""
+    notes = []
+    if estimator.interrupted_:
+        notes.append(
+            "The training was interrupted before its end, and what comes after was left out. The "
+            "clusters are those of an unfinished model."
+        )
+    search = estimator.elbow_ or getattr(estimator.clusterer_, "search_", None)
+    if search and not search["found"]:
+        notes.append(
+            "No number of clusters stood out when it was searched for: the groups may not be "
+            "separate, and another number would describe the data as well."
+        )
+    return notes
+
+
+def _tell_how(estimator, X, random_state):
+    provenance = dict(estimator.provenance_)
+    versions = provenance.pop("versions")
+    same = fingerprint(np.asarray(X)) == provenance["data_sha256"]
+    facts = {
+        "date of this report": datetime.now().astimezone().isoformat(" ", "minutes"),
+        "sklearn_cae, which wrote it": __version__,
+        "seed of this report": _in_words(random_state),
+        "seed of the fit": _in_words(estimator.random_state),
+        "training interrupted": "yes" if estimator.interrupted_ else "no",
+        "epochs run": estimator.n_iter_,
+        "samples in this report": len(X),
+        "samples of the fit": len(estimator.labels_),
+        "they are those of the fit": "yes" if same else "no, or stored in another form",
+    }
+    fit = {name.replace("_", " "): value for name, value in provenance.items()}
+    return facts | fit | {f"{name} (version)": version for name, version in versions.items()}
+
+
+def _in_words(value):
+    """Name functions and classes without their place in memory, all else by its repr."""
+    name = getattr(value, "__qualname__", None)
+    return repr(value) if name is None else f"{value.__module__}.{name}"
+
+
+# ---- The page ----
+
+
+def _render(**parts):
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "number": _number, "small": _small}
+    return environment.get_template("report.html.jinja").render(
+        style=jinja2.utils.markupsafe.Markup(_read("report.css")),
+        script=jinja2.utils.markupsafe.Markup(_read("report.js")),
+        **parts,
+    )
+
+
+def _read(name):
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _percent(share):
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
+
+
+def _number(value):
+    if np.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}"
+
+
+def _small(value):
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

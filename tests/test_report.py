@@ -1,0 +1,695 @@
+"""The report: what is on the page, what it refuses, and how it behaves in a browser."""
+
+import base64
+import copy
+import html.parser
+import io
+import json
+import re
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from sklearn.exceptions import NotFittedError
+
+from sklearn_cae import cluster_report, clustering_report, report
+from sklearn_cae._associations import compare_categories, compare_numbers
+from sklearn_cae.datasets import make_toy_images
+
+NASTY = "</script><script>alert('x')</script> & \"<b>\""
+
+
+class Page(html.parser.HTMLParser):
+    """A report, read back: its pictures by alternative text, its tables, its data."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.source = path, path.read_text(encoding="utf-8")
+        self.tags, self.pictures, self.tables, self.data = [], {}, [], []
+        self.feed(self.source)
+        self.text = " ".join(" ".join(self.data).split())
+        points = re.search(r'id="points">(.*?)</script>', self.source, re.DOTALL).group(1)
+        self.points = json.loads(points)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == "img":
+            alt, src = dict(attributes)["alt"], dict(attributes)["src"]
+            self.pictures.setdefault(alt, []).append(read_picture(src))
+        elif tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_data(self, data):
+        if self.tags and self.tags[-1][0] in ("script", "style"):
+            return
+        self.data.append(data)
+        if self.tables and self.tables[-1] and self.tables[-1][-1]:
+            self.tables[-1][-1][-1] += data.strip()
+
+    def count(self, tag):
+        return sum(name == tag for name, _ in self.tags)
+
+    def row(self, name):
+        """Cells beside a name, in the first table that has it."""
+        return next(row[1:] for table in self.tables for row in table if row[0] == name)
+
+    def rows_shown(self, heading):
+        """Row numbers under each heading of that name."""
+        parts = re.split(r"<h4>|</ul>", self.source)
+        return [
+            [int(row) for row in re.findall(r"<span>row (\d+)</span>", part)]
+            for part in parts
+            if part.startswith(heading)
+        ]
+
+    def sheet(self):
+        """Pictures to hover over, in the order of the points."""
+        uri = re.search(r"url\((data:[^)]*)\)", self.source).group(1)
+        sheet, sprite = read_picture(uri), self.points["sprite"]
+        width, height, columns = sprite["width"], sprite["height"], sprite["columns"]
+        for i in range(len(self.points["row"])):
+            top, left = i // columns * height, i % columns * width
+            yield sheet[top : top + height, left : left + width]
+
+
+def read_picture(uri):
+    kind, content = uri.split(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+
+
+@pytest.fixture(scope="module")
+def names(toy_images):
+    return np.array(["disc", "cross", "stripes"])[toy_images[1]]
+
+
+@pytest.fixture(scope="module")
+def metadata(toy_images):
+    rng, n = np.random.RandomState(0), len(toy_images[0])
+    age = rng.normal(60, 10, size=n)
+    age[:5] = np.nan
+    return pd.DataFrame(
+        {
+            "age": age,
+            "site": np.array(["north", "south", "south"])[toy_images[1]],
+            "smoker": pd.array(rng.choice([True, False, None], size=n), dtype="boolean"),
+            "stage": pd.Categorical(rng.choice(["mild", "severe"], size=n), ["mild", "severe"]),
+            "modality": "CR",
+            "patient": [f"patient {i}" for i in range(n)],
+            "notes": None,
+        },
+        index=np.arange(n)[::-1],
+    )
+
+
+@pytest.fixture(scope="module")
+def page(fitted, toy_images, names, metadata, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    written = cluster_report(fitted, toy_images[0], names, metadata, path, title="Shapes & sizes")
+    assert written == path
+    return Page(path)
+
+
+# ---- What is on the page ----
+
+
+def test_clusters_and_their_members(page, fitted, toy_images, names):
+    X, labels = toy_images[0], fitted.labels_
+    for cluster in range(fitted.n_clusters_):
+        size, share, margin, label, label_share = page.row(f"Cluster {cluster}")
+        members = labels == cluster
+        assert int(size) == members.sum()
+        assert share == f"{members.mean():.0%}"
+        assert margin == f"{fitted.score_samples(X)[members].mean():.3f}"
+        assert label == pd.Series(names[members]).mode()[0]
+        assert label_share == f"{(names[members] == label).mean():.0%}"
+    typical = [rows.tolist() for rows in fitted.representatives(X, 6)]
+    assert page.rows_shown("Most typical members") == typical
+    margins = pd.Series(fitted.score_samples(X)).groupby(labels)
+    doubtful = [group.nsmallest(6).index.tolist() for _, group in margins]
+    assert page.rows_shown("Most doubtful members") == doubtful
+
+
+def test_pictures_are_those_of_their_rows(page, fitted, toy_images, names):
+    X = toy_images[0]
+    shown = {alt: pictures for alt, pictures in page.pictures.items() if alt.startswith("Row")}
+    assert len(shown) > 18
+    for alt, pictures in shown.items():
+        row, cluster, label = re.fullmatch(
+            r"Row (\d+), in cluster (\d+), label (\w+)", alt
+        ).groups()
+        assert fitted.labels_[int(row)] == int(cluster)
+        assert names[int(row)] == label
+        for picture in pictures:
+            np.testing.assert_array_equal(picture, X[int(row)])
+    for cluster, prototype in enumerate(fitted.decode_prototypes()):
+        (picture,) = page.pictures[f"Prototype of cluster {cluster}, drawn by the network"]
+        np.testing.assert_allclose(picture, prototype, atol=0.51)
+
+
+def test_points_and_their_pictures(page, fitted, toy_images, names):
+    points = page.points
+    assert sorted(points["row"]) == list(range(96))
+    assert points["cluster"] == fitted.labels_[points["row"]].tolist() == sorted(fitted.labels_)
+    assert points["label"] == names[points["row"]].tolist()
+    margins = fitted.score_samples(toy_images[0])[points["row"]]
+    for cluster in range(3):  # the arrow keys walk from clear members to doubtful ones
+        assert (np.diff(margins[np.array(points["cluster"]) == cluster]) <= 0).all()
+    for row, picture in zip(points["row"], page.sheet(), strict=True):
+        np.testing.assert_array_equal(picture, toy_images[0][row])
+
+
+def test_neighbours_in_the_map_are_of_one_cluster(page):
+    places = np.column_stack([page.points["x"], page.points["y"]])
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    clusters = np.array(page.points["cluster"])
+    assert (clusters[distances.argmin(axis=1)] == clusters).mean() > 0.8
+
+
+def test_scores_beside_what_they_are_read_against(page, fitted, names):
+    expected = clustering_report(names, fitted.labels_)
+    assert page.row("Clusters (k)")[0] == str(expected.n_clusters)
+    for name, value in {
+        "Majority baseline": expected.majority_baseline,
+        "Purity": expected.purity,
+        "Balanced accuracy": expected.balanced_accuracy,
+        "Hungarian accuracy": expected.hungarian_accuracy,
+        "NMI": expected.nmi,
+        "ARI": expected.ari,
+    }.items():
+        assert page.row(name)[0] == f"{value:.3f}"
+    assert "purity never falls as the number of clusters grows" in page.text
+
+
+def test_metadata_by_position(page, fitted, metadata):
+    labels = fitted.labels_
+    age = compare_numbers(metadata["age"].to_numpy(), labels)
+    test, strength, p_value, _, missing = page.row("age")
+    assert (test, strength) == ("Kruskal-Wallis", f"ε² = {age.effect:.3f}")
+    assert (p_value, missing) == (report._small(age.p_value), "5")
+    codes = (metadata["site"] == "south").to_numpy().astype(int)
+    site = compare_categories(codes, labels, np.random.RandomState(0))
+    assert page.row("site")[:3] == ["chi-squared", f"V = {site.effect:.3f}", "< 0.001"]
+    assert page.row("smoker")[-1] == str(metadata["smoker"].isna().sum())
+    assert float(page.row("stage")[3]) >= float(page.row("stage")[2])  # corrected
+    for name, reason in {
+        "modality": "all values are equal",
+        "patient": "96 different values, more than 50",
+        "notes": "all values are missing (96 missing)",
+    }.items():
+        assert f"{name} was not tested: {reason}." in page.text
+    for sentence in ("is not a cause", "not independent", "may be artefacts"):
+        assert sentence in page.text
+
+
+def test_metadata_by_cluster(page, fitted, metadata):
+    by_column = {table[0][2]: table for table in page.tables if table[0][1:2] == ["Known"]}
+    assert [table[0][2:] for table in by_column.values()] == [
+        ["Median", "Lower quartile", "Upper quartile"],
+        ["north", "south"],
+        ["False", "True"],
+        ["mild", "severe"],
+    ]
+    ages = metadata["age"].to_numpy()[fitted.labels_ == 0]
+    assert by_column["Median"][1][2] == f"{np.nanmedian(ages):#.4g}"
+    north = (metadata["site"] == "north").to_numpy()[fitted.labels_ == 1]
+    assert by_column["north"][2][2] == f"{report._percent(north.mean())}({north.sum()})"
+
+
+def test_how_it_was_made(page, fitted):
+    for name, value in fitted.get_params().items():
+        assert page.row(name) == [repr(value)]
+    for name in ("device", "precision", "threads", "platform"):
+        assert page.row(name) == [str(fitted.provenance_[name])]
+    assert page.row("data sha256") == [fitted.provenance_["data_sha256"]]
+    for name, version in fitted.provenance_["versions"].items():
+        assert page.row(f"{name} (version)") == [version]
+    assert page.row("seed of the fit") == ["0"]
+    assert page.row("training interrupted") == ["no"]
+    assert page.row("they are those of the fit") == ["yes"]
+    assert "Read with care" not in page.text
+
+
+def test_the_title_and_nothing_from_elsewhere(page):
+    assert "Shapes &amp; sizes" in page.source
+    links = {
+        value
+        for _, attributes in page.tags
+        for key, value in attributes.items()
+        if key in ("href", "src", "action", "srcset", "data")
+    }
+    assert all(link.startswith(("#", "data:")) for link in links)
+    style_and_script = re.sub(r"data:[^)\"']*", "", page.source)
+    assert not re.search(r"url\((?!\))|@import|https?://", style_and_script)
+    policy = dict(page.tags)["meta"]  # some meta tag is there; the one that counts:
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none';")
+
+
+def test_the_same_seed_gives_the_same_page(page, fitted, toy_images, names, metadata, tmp_path):
+    state = np.random.get_state()[1].copy()
+    again = cluster_report(
+        fitted, toy_images[0], names, metadata, tmp_path / "a.html", title="Shapes & sizes"
+    ).read_text(encoding="utf-8")
+    assert (np.random.get_state()[1] == state).all()
+    date = re.compile(r"date of this report.*?</code>")
+    assert date.sub("", again) == date.sub("", page.source)
+
+
+def test_without_labels_and_metadata(fitted, toy_images, tmp_path):
+    page = Page(cluster_report(fitted, toy_images[0], path=tmp_path / "report.html"))
+    for heading in ("Scores against the labels", "Clusters against metadata", "Labels"):
+        assert heading not in page.text
+    assert page.points["label"] is None
+    assert page.count("table") == 3
+
+
+def test_few_of_many_samples_are_in_the_map(fitted, toy_images, tmp_path):
+    X = toy_images[0]
+    page = Page(cluster_report(fitted, X, path=tmp_path / "report.html", max_samples=20))
+    assert "The map shows 20 of the 96 images, chosen at random" in page.text
+    assert len(set(page.points["row"])) == 20
+    assert sum(int(page.row(f"Cluster {cluster}")[0]) for cluster in range(3)) == 96
+    for row, picture in zip(page.points["row"], page.sheet(), strict=True):
+        np.testing.assert_array_equal(picture, X[row])
+
+
+def test_members_are_as_many_as_asked_for(fitted, toy_images, tmp_path):
+    path = cluster_report(fitted, toy_images[0], path=tmp_path / "report.html", n_members=2)
+    for heading in ("Most typical members", "Most doubtful members"):
+        assert [len(rows) for rows in Page(path).rows_shown(heading)] == [2, 2, 2]
+
+
+def test_new_samples_may_leave_clusters_empty(fitted, toy_images, tmp_path):
+    X = toy_images[0][fitted.labels_ == 1][:3]
+    page = Page(cluster_report(fitted, X, path=tmp_path / "report.html"))
+    assert page.row("Cluster 0")[:3] == ["0", "0%", "–"]
+    assert page.text.count("None of these images is in this cluster.") == 2
+    assert page.row("they are those of the fit") == ["no, or stored in another form"]
+
+
+def test_one_sample_is_enough(fitted, toy_images, tmp_path):
+    page = Page(cluster_report(fitted, toy_images[0][:1], ["a"], path=tmp_path / "report.html"))
+    assert page.points["row"] == [0]
+
+
+def test_one_cluster_has_no_doubtful_members(make_quick, toy_images, tmp_path):
+    one = make_quick(n_clusters=1, warm_up_epochs=1, conditioning_epochs=0).fit(toy_images[0])
+    page = Page(cluster_report(one, toy_images[0], path=tmp_path / "report.html"))
+    assert "96 images in 1 cluster," in page.text
+    assert page.rows_shown("Most doubtful members") == []
+
+
+def test_a_careful_reader_is_told(fitted, toy_images, tmp_path):
+    doubtful = copy.copy(fitted)
+    doubtful.interrupted_, doubtful.elbow_ = True, {"found": False}
+    page = Page(cluster_report(doubtful, toy_images[0], path=tmp_path / "report.html"))
+    assert "The training was interrupted before its end" in page.text
+    assert "No number of clusters stood out" in page.text
+    assert page.row("training interrupted") == ["yes"]
+
+
+# ---- Samples of any kind ----
+
+
+@pytest.mark.parametrize(
+    ("convert", "params", "shape"),
+    [
+        (lambda X: torch.from_numpy(X), {}, (16, 16)),
+        (lambda X: X.reshape(96, 256), {"image_shape": (16, 16)}, (16, 16)),
+        (lambda X: pd.DataFrame(X.reshape(96, 256)), {"image_shape": (16, 16)}, (16, 16)),
+        (lambda X: X[:, :, :10, None].astype(np.float32) / 255, {}, (16, 10)),
+        (lambda X: np.stack([X, X // 2], axis=1).astype(np.uint16), {}, (16, 16)),
+        (lambda X: np.stack([X, X // 2, 255 - X], axis=1), {}, (16, 16, 3)),
+        (lambda X: np.stack([X, X // 2, 255 - X], axis=-1), {}, (16, 16, 3)),
+    ],
+    ids=["tensor", "flat", "frame", "float", "uint16", "color first", "color last"],
+)
+def test_images_of_any_form(convert, params, shape, make_quick, toy_images, tmp_path):
+    X = convert(toy_images[0])
+    model = make_quick(warm_up_epochs=1, conditioning_epochs=0, **params).fit(X)
+    page = Page(cluster_report(model, X, toy_images[1], path=tmp_path / "report.html"))
+    pictures = list(page.sheet())
+    assert {picture.shape for picture in pictures} == {shape}
+    assert np.ptp(pictures) > 200  # from black to white
+
+
+def test_color_keeps_its_colors(make_quick, toy_images, tmp_path):
+    X = np.stack([toy_images[0], toy_images[0] // 2, 255 - toy_images[0]], axis=-1)
+    model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X)
+    page = Page(cluster_report(model, X, path=tmp_path / "report.html"))
+    for row, picture in zip(page.points["row"], page.sheet(), strict=True):
+        np.testing.assert_array_equal(picture, X[row])
+
+
+def test_large_images_are_shrunk(make_quick, tmp_path):
+    X = make_toy_images(40, image_size=120, random_state=0)[:, :, :60]
+    model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X)
+    page = Page(cluster_report(model, X, path=tmp_path / "report.html"))
+    assert {picture.shape for picture in page.sheet()} == {(48, 24)}
+    shown = [picture.shape for pictures in page.pictures.values() for picture in pictures]
+    assert set(shown) == {(96, 48)}
+
+
+def test_two_thousand_images_make_no_large_file(fitted, monkeypatch, tmp_path, make_quick):
+    X = np.random.RandomState(0).randint(256, size=(2000, 28, 28)).astype(np.uint8)  # the worst
+    model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X[:64])
+    monkeypatch.setattr(report, "_lay_out", lambda points, *_: points[:, :2])  # no claim is on it
+    assert cluster_report(model, X, path=tmp_path / "report.html").stat().st_size < 3e6
+
+
+def test_vectors_have_no_pictures(make_quick, tmp_path):
+    rng = np.random.RandomState(0)
+    X = np.vstack([rng.normal(center, size=(30, 5)) for center in (-4, 0, 4)])
+    y = np.repeat(["a", "b", "c"], 30)
+    frame = pd.DataFrame(X, columns=list("vwxyz"))
+    model = make_quick(warm_up_epochs=1).fit(frame)
+    page = Page(cluster_report(model, frame, y, frame, tmp_path / "report.html"))
+    assert page.count("img") == 0
+    assert "image" not in page.text.lower().replace("image_shape", "").replace("images of one", "")
+    assert page.points["sprite"] is None
+    assert "90 samples in 3 clusters" in page.text
+    assert [len(rows) for rows in page.rows_shown("Most typical members")] == [6, 6, 6]
+    assert page.row("v")[0] == "Kruskal-Wallis"
+
+
+def test_more_clusters_than_colours_have_markers(make_quick, toy_images, tmp_path):
+    model = make_quick(n_clusters=9, warm_up_epochs=1).fit(toy_images[0])
+    page = Page(cluster_report(model, toy_images[0], path=tmp_path / "report.html"))
+    looks = [(a["fill"], "a" in a["d"]) for t, a in page.tags if t == "path" and "class" in a]
+    assert len(set(looks)) == model.n_clusters_ > 7
+
+
+# ---- Text that is not ours ----
+
+
+def test_text_is_escaped_everywhere(fitted, toy_images, tmp_path):
+    X, y = toy_images
+    labels = np.where(y == 0, NASTY, "b")
+    frame = pd.DataFrame({NASTY: labels, f"{NASTY} 2": 1, f"{NASTY} 3": np.arange(len(y))})
+    page = Page(cluster_report(fitted, X, labels, frame, tmp_path / "a.html", title=NASTY))
+    assert page.count("script") == 2
+    assert page.count("b") == 0
+    assert NASTY in page.points["label"]
+    assert NASTY in page.row("Cluster 0") + page.row("Cluster 1") + page.row("Cluster 2")
+    assert page.row(NASTY)[0] == "chi-squared"
+    assert page.text.count(NASTY) > 8
+
+
+def test_categories_of_any_kind(fitted, toy_images, tmp_path):
+    n = len(toy_images[0])
+    frame = pd.DataFrame(
+        {
+            0: pd.Series([1, "1", ("a", 1), None] * (n // 4)),
+            "when": pd.to_datetime(["2020-01-01", "2021-01-01"] * (n // 2)),
+            "nullable": pd.array([1, 2, None, 3] * (n // 4), dtype="Int64"),
+        }
+    )
+    page = Page(cluster_report(fitted, toy_images[0], None, frame, tmp_path / "report.html"))
+    assert page.row("0")[-1] == str(n // 4)
+    assert page.row("when")[0].startswith("chi-squared")
+    assert page.row("nullable")[0::4] == ["Kruskal-Wallis", str(n // 4)]
+
+
+def test_callables_are_named_without_their_place_in_memory(make_quick, toy_images, tmp_path):
+    model = make_quick(augmentation=np.copy, warm_up_epochs=1, conditioning_epochs=0)
+    model.set_params(augmentation=keep).fit(toy_images[0])
+    page = Page(cluster_report(model, toy_images[0], path=tmp_path / "report.html"))
+    assert page.row("augmentation") == [f"{__name__}.keep"]
+
+
+def keep(batch):
+    return batch
+
+
+# ---- What is refused, before anything is computed ----
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"y": [0, 1]}, ValueError, "y must have one row for each of the 96 samples of X, got 2"),
+        ({"y": [None, *range(95)]}, ValueError, "y must hold a label in every row"),
+        ({"y": np.linspace(0, 1, 96)}, ValueError, "Unknown label type: continuous"),
+        ({"y": np.zeros((96, 2))}, ValueError, "1d array"),
+        ({"metadata": pd.DataFrame({"a": [1]})}, ValueError, "metadata must have one row .* got 1"),
+        ({"metadata": {"age": [1]}}, TypeError, "metadata must be a pandas DataFrame, got dict"),
+        ({"path": "no/such/report.html"}, FileNotFoundError, "path must be in a folder that is th"),
+        ({"path": "."}, IsADirectoryError, "path must be a file, got the folder '.'"),
+        ({"max_samples": 0}, ValueError, "max_samples == 0, must be >= 1"),
+        ({"n_members": 0}, ValueError, "n_members == 0, must be >= 1"),
+    ],
+)
+def test_refused_before_anything_is_computed(
+    given, error, message, fitted, toy_images, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(type(fitted), "predict", lambda *_: pytest.fail("was asked already"))
+    with pytest.raises(error, match=message):
+        cluster_report(fitted, toy_images[0], **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to(fitted, toy_images, tmp_path, monkeypatch):
+    monkeypatch.setattr(report.os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(PermissionError, match="path must be in a folder that can be written to"):
+        cluster_report(fitted, toy_images[0], path=tmp_path / "report.html")
+
+
+def test_not_fitted(make_quick, toy_images, tmp_path):
+    with pytest.raises(NotFittedError):
+        cluster_report(make_quick(), toy_images[0], path=tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("name", ["jinja2", "PIL", "pandas"])
+def test_a_missing_package_names_the_extra(name, fitted, toy_images, metadata, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=rf"needs {name}.*sklearn_cae\[report\]"):
+        cluster_report(fitted, toy_images[0], None, metadata)
+
+
+def test_a_report_is_written_whole_or_not_at_all(fitted, toy_images, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("the one before")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", stop)  # all is written, and nothing named yet
+    with pytest.raises(KeyboardInterrupt):
+        cluster_report(fitted, toy_images[0], path=path)
+    assert path.read_text() == "the one before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# ---- In a browser ----
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A headless Chromium that tells of requests and of what goes wrong on a page."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip("chromium and chromedriver are needed to look at a page, and not found")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in (
+        *["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"],
+        *["--disable-background-networking", "--disable-component-update"],
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(driver)
+    browser = webdriver.Chrome(options=options, service=service)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def opened(chromium, page):
+    """The report, opened anew in a window of a desktop."""
+    set_window(chromium, 1280, mobile=False)
+    for kind in ("browser", "performance"):
+        chromium.get_log(kind)
+    chromium.get(page.path.as_uri())
+    return chromium
+
+
+def set_window(browser, width, *, mobile):
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": mobile}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": mobile})
+
+
+def find(browser, selector):
+    return browser.find_element("css selector", selector)
+
+
+def text_of(browser, selector):
+    return browser.execute_script(
+        "return document.querySelector(arguments[0]).textContent", selector
+    )
+
+
+def find_place(browser, i):
+    """Scroll to the map; where its i-th point lies in the window."""
+    return browser.execute_script(
+        """const svg = document.querySelector("#plot svg");
+        svg.scrollIntoView({block: "center", behavior: "instant"});
+        const points = JSON.parse(document.getElementById("points").textContent);
+        const point = new DOMPoint(points.x[arguments[0]], points.y[arguments[0]]);
+        const place = point.matrixTransform(svg.getScreenCTM());
+        return [place.x, place.y]""",
+        i,
+    )
+
+
+def find_lonely(page):
+    """The point farthest from its neighbour: no other one is under the pointer."""
+    places = np.column_stack([page.points["x"], page.points["y"]])
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return int(distances.min(axis=1).argmax())
+
+
+def move_to(browser, x, y):
+    event = {"type": "mouseMoved", "x": x, "y": y}
+    browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
+def test_it_opens_without_errors_or_requests(opened, page):
+    move_to(opened, *find_place(opened, 0))
+    messages = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
+    requested = {
+        message["params"]["request"]["url"].split(",")[0]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert page.path.as_uri() in requested
+    assert requested <= {page.path.as_uri(), "data:", "data:image/png;base64"}
+    assert opened.get_log("browser") == []
+
+
+def test_hovering_shows_the_image(opened, page, toy_images):
+    i = find_lonely(page)
+    assert not find(opened, "#tip").is_displayed()
+    move_to(opened, *find_place(opened, i))
+    assert find(opened, "#tip").is_displayed()
+    cluster, row, label, margin = (page.points[k][i] for k in ("cluster", "row", "label", "margin"))
+    expected = [f"Cluster {cluster}", f"row {row}", f"label {label}", f"margin {margin}"]
+    assert text_of(opened, "#words").split("\n") == expected
+    shown = Image.open(io.BytesIO(find(opened, "#thumb").screenshot_as_png)).convert("L")
+    shown = np.asarray(shown.resize((16, 16), Image.Resampling.BOX), dtype=float)
+    difference = np.abs(shown - toy_images[0].astype(float)).mean(axis=(1, 2))
+    assert difference.argmin() == row
+    assert difference[row] < 2
+    move_to(opened, 2, 2)
+    assert not find(opened, "#tip").is_displayed()
+
+
+def test_a_tap_shows_the_image(chromium, page):
+    set_window(chromium, 390, mobile=True)
+    chromium.get(page.path.as_uri())
+    i = find_lonely(page)
+    x, y = find_place(chromium, i)
+    touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
+    chromium.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+    end = {"type": "touchEnd", "touchPoints": []}
+    chromium.execute_cdp_cmd("Input.dispatchTouchEvent", end)
+    assert find(chromium, "#tip").is_displayed()
+    assert f"row {page.points['row'][i]}" in text_of(chromium, "#announcement")
+    inside = chromium.execute_script(
+        "const box = document.getElementById('tip').getBoundingClientRect();"
+        "return box.left >= 0 && box.right <= innerWidth"
+    )
+    assert inside
+
+
+def test_arrow_keys_walk(opened, page):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    plot, clusters = find(opened, "#plot"), np.array(page.points["cluster"])
+
+    def press(key):
+        plot.send_keys(key)
+        return text_of(opened, "#announcement")
+
+    def told(i):
+        return f"Cluster {clusters[i]}, row {page.points['row'][i]}, "
+
+    second = int(np.flatnonzero(clusters == 1)[0])
+    assert press(keys.ARROW_RIGHT).startswith(told(0))
+    assert press(keys.ARROW_RIGHT).startswith(told(1))
+    assert press(keys.ARROW_DOWN).startswith(told(second))
+    assert press(keys.ARROW_RIGHT).startswith(told(second + 1))
+    assert press(keys.ARROW_LEFT).startswith(told(second))
+    assert press(keys.ARROW_UP).startswith(told(0))
+    assert press(keys.ARROW_LEFT).startswith(told(0))  # there is none before
+    assert find(opened, "#tip").is_displayed()
+    assert find(opened, "#announcement").get_attribute("aria-live") == "polite"
+    assert press(keys.ESCAPE) == ""
+    assert not find(opened, "#tip").is_displayed()
+
+
+def test_the_table_sorts(opened, page, fitted):
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    images, clusters = (find(opened, f"#table th:nth-child({i})") for i in (2, 1))
+
+    def sizes():
+        cells = opened.find_elements("css selector", "#table tbody td:nth-child(2)")
+        return [int(cell.text) for cell in cells]
+
+    expected = np.bincount(fitted.labels_).tolist()
+    assert clusters.get_attribute("aria-sort") == "ascending"
+    images.find_element("css selector", "button").click()
+    assert sizes() == sorted(expected)
+    assert images.get_attribute("aria-sort") == "ascending"
+    assert clusters.get_attribute("aria-sort") is None
+    images.find_element("css selector", "button").send_keys(keys.ENTER)
+    assert sizes() == sorted(expected, reverse=True)
+    assert images.get_attribute("aria-sort") == "descending"
+    clusters.find_element("css selector", "button").send_keys(keys.SPACE)
+    assert sizes() == expected
+
+
+@pytest.mark.parametrize("width", [380, 768])
+def test_the_page_fits_into_a_phone(chromium, page, width):
+    set_window(chromium, width, mobile=True)
+    chromium.get(page.path.as_uri())
+    script = "return [document.documentElement.scrollWidth, innerWidth]"
+    assert chromium.execute_script(script) == [width, width]
+
+
+def test_print_has_the_map_and_no_tip(opened, page):
+    move_to(opened, *find_place(opened, 0))
+    assert find(opened, "#tip").is_displayed()
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        for selector in ("#tip", "nav", "#keys"):
+            assert not find(opened, selector).is_displayed()
+        assert find(opened, "#plot svg").is_displayed()
+        style = "return getComputedStyle(document.querySelector('.card')).breakInside"
+        assert opened.execute_script(style) == "avoid"
+    finally:
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_nasty_text_runs_nothing(chromium, fitted, toy_images, tmp_path):
+    X, y = toy_images
+    labels = np.where(y == 0, NASTY, "b")
+    frame = pd.DataFrame({NASTY: labels})
+    path = cluster_report(fitted, X, labels, frame, tmp_path / "a.html", title=NASTY)
+    chromium.get(path.as_uri())  # an alert would make the next command fail
+    assert chromium.title == NASTY
+    assert [entry["message"] for entry in chromium.get_log("browser")] == []
