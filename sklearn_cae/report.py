@@ -329,8 +329,14 @@ def _draw_plot(estimator, X, group, max_samples, random_state):
         "margin": [_small(margin) for margin in group.margins[rows]],
         "sprite": None,
     }
-    plot = {"data": data, "height": height, "n": len(rows), "prototypes": prototypes.tolist()}
-    plot["paths"] = trace(places, group.labels[rows], group.looks, radius)
+    plot = {
+        "data": data,
+        "height": height,
+        "n": len(rows),
+        "paths": trace(places, group.labels[rows], group.looks, radius),
+        "prototypes": prototypes.tolist(),
+        "sprite": None,
+    }
     if group.pictures:
         thumbnails = group.pictures.of_rows(rows, _HOVER_SIDE)
         sheet, n_columns = to_sheet(thumbnails)

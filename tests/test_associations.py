@@ -81,12 +81,12 @@ def test_cramers_v_does_not_rise_by_chance():
 
 
 def test_small_counts_are_permuted():
-    table = np.array([[7, 1], [1, 6]])
+    table = np.array([[5, 2], [2, 5]])
     found = compare_categories(*spread(table), rng())
     assert found.test == "chi-squared, permuted"
     # With two rows and columns, Fisher's test sums the same tables' probabilities.
-    assert found.p_value == pytest.approx(stats.fisher_exact(table).pvalue, abs=0.005)
-    assert found.p_value != pytest.approx(stats.chi2_contingency(table, False).pvalue, abs=0.005)
+    assert found.p_value == pytest.approx(stats.fisher_exact(table).pvalue, abs=0.02)
+    assert found.p_value != pytest.approx(stats.chi2_contingency(table, False).pvalue, abs=0.1)
 
 
 def test_permutations_repeat_and_never_give_zero():

@@ -30,6 +30,7 @@ class Page(html.parser.HTMLParser):
         super().__init__()
         self.path, self.source = path, path.read_text(encoding="utf-8")
         self.tags, self.pictures, self.tables, self.data = [], {}, [], []
+        self.in_cell = False
         self.feed(self.source)
         self.text = " ".join(" ".join(self.data).split())
         points = re.search(r'id="points">(.*?)</script>', self.source, re.DOTALL).group(1)
@@ -46,12 +47,16 @@ class Page(html.parser.HTMLParser):
             self.tables[-1].append([])
         elif tag in ("td", "th"):
             self.tables[-1][-1].append("")
+            self.in_cell = True
+
+    def handle_endtag(self, tag):
+        self.in_cell = self.in_cell and tag not in ("td", "th")
 
     def handle_data(self, data):
         if self.tags and self.tags[-1][0] in ("script", "style"):
             return
         self.data.append(data)
-        if self.tables and self.tables[-1] and self.tables[-1][-1]:
+        if self.in_cell:
             self.tables[-1][-1][-1] += data.strip()
 
     def count(self, tag):
@@ -226,8 +231,7 @@ def test_metadata_by_cluster(page, fitted, metadata):
 
 
 def test_how_it_was_made(page, fitted):
-    for name, value in fitted.get_params().items():
-        assert page.row(name) == [repr(value)]
+    assert dict(page.tables[-1]) == {k: repr(v) for k, v in fitted.get_params().items()}
     for name in ("device", "precision", "threads", "platform"):
         assert page.row(name) == [str(fitted.provenance_[name])]
     assert page.row("data sha256") == [fitted.provenance_["data_sha256"]]
@@ -250,7 +254,6 @@ def test_the_title_and_nothing_from_elsewhere(page):
     assert all(link.startswith(("#", "data:")) for link in links)
     style_and_script = re.sub(r"data:[^)\"']*", "", page.source)
     assert not re.search(r"url\((?!\))|@import|https?://", style_and_script)
-    policy = dict(page.tags)["meta"]  # some meta tag is there; the one that counts:
     policy = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
     assert policy.startswith("default-src 'none';")
 
@@ -340,7 +343,7 @@ def test_images_of_any_form(convert, params, shape, make_quick, toy_images, tmp_
     page = Page(cluster_report(model, X, toy_images[1], path=tmp_path / "report.html"))
     pictures = list(page.sheet())
     assert {picture.shape for picture in pictures} == {shape}
-    assert np.ptp(pictures) > 200  # from black to white
+    assert np.ptp(pictures) > 150  # not all on one end of the scale
 
 
 def test_color_keeps_its_colors(make_quick, toy_images, tmp_path):
@@ -352,7 +355,8 @@ def test_color_keeps_its_colors(make_quick, toy_images, tmp_path):
 
 
 def test_large_images_are_shrunk(make_quick, tmp_path):
-    X = make_toy_images(40, image_size=120, random_state=0)[:, :, :60]
+    X, _ = make_toy_images(40, image_size=120, random_state=0, return_X_y=True)
+    X = X[:, :, :60]
     model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X)
     page = Page(cluster_report(model, X, path=tmp_path / "report.html"))
     assert {picture.shape for picture in page.sheet()} == {(48, 24)}
@@ -375,7 +379,7 @@ def test_vectors_have_no_pictures(make_quick, tmp_path):
     model = make_quick(warm_up_epochs=1).fit(frame)
     page = Page(cluster_report(model, frame, y, frame, tmp_path / "report.html"))
     assert page.count("img") == 0
-    assert "image" not in page.text.lower().replace("image_shape", "").replace("images of one", "")
+    assert "image" not in page.text.lower().replace("image_shape", "")
     assert page.points["sprite"] is None
     assert "90 samples in 3 clusters" in page.text
     assert [len(rows) for rows in page.rows_shown("Most typical members")] == [6, 6, 6]
@@ -576,6 +580,7 @@ def test_it_opens_without_errors_or_requests(opened, page):
         message["params"]["request"]["url"].split(",")[0]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
+        and message["params"]["documentURL"] == page.path.as_uri()  # not the browser's own
     }
     assert page.path.as_uri() in requested
     assert requested <= {page.path.as_uri(), "data:", "data:image/png;base64"}
