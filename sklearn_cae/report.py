@@ -68,7 +68,8 @@ def cluster_report(
     metadata : pandas DataFrame of n_samples rows, default=None
         What else is known of the samples, such as age, sex, site and scanner, in the order of X;
         its index is not read. Columns of numbers are compared by ranks; booleans and all else by
-        counts, so that codes (a site 1, 2 or 3) should be strings. Missing values are left out.
+        counts, so that codes (a site 1, 2 or 3) should be strings. Values that are missing, or
+        infinite, are left out and counted.
     path : str or path-like, default="report.html"
         The file to write; one that is there is replaced.
     title : str, default="Clusters found without labels"
