@@ -70,5 +70,5 @@ def to_data_uri(picture):
     uri : str
     """
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    picture.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -8,7 +8,6 @@ import copy
 import os
 from datetime import datetime
 from importlib import import_module
-from importlib.resources import files
 from numbers import Integral
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ._container import write_whole
 from ._images import fingerprint, to_numpy
 from ._labels import encode_labels
 from ._markers import outline, place, trace
+from ._page import render, to_decimals
 from ._pictures import as_images, styles
 from ._random import local_random_state
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
@@ -30,7 +30,6 @@ from .plotting import _choose_rows, _lay_out, _take
 
 __all__ = ["cluster_report"]
 
-_FOLDER = files(__package__) / "_report"
 _CARD_SIDE, _HOVER_SIDE = 96, 48  # pixels
 _BLOCK = 128  # images that are floats at a time
 _MOST_LABELS = 5
@@ -122,7 +121,7 @@ def cluster_report(
     rng = local_random_state(random_state)
 
     group = _Clusters(estimator, X, y, n_members)
-    page = _render(
+    page = render(
         title=title,
         noun="samples" if group.pictures is None else "images",
         notes=_find_notes(estimator),
@@ -327,7 +326,7 @@ def _draw_plot(estimator, X, group, max_samples, random_state):
         "row": rows.tolist(),
         "cluster": group.labels[rows].tolist(),
         "label": None if group.y is None else [str(label) for label in group.y[rows]],
-        "margin": [_small(margin) for margin in group.margins[rows]],
+        "margin": [to_decimals(margin) for margin in group.margins[rows]],
         "sprite": None,
     }
     plot = {
@@ -418,42 +417,3 @@ def _in_words(value):
     """Name functions and classes without their place in memory, all else by its repr."""
     name = getattr(value, "__qualname__", None)
     return repr(value) if name is None else f"{value.__module__}.{name}"
-
-
-# ---- The page ----
-
-
-def _render(**parts):
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "number": _number, "small": _small}
-    return environment.get_template("report.html.jinja").render(
-        style=jinja2.utils.markupsafe.Markup(_read("report.css")),
-        script=jinja2.utils.markupsafe.Markup(_read("report.js")),
-        **parts,
-    )
-
-
-def _read(name):
-    return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def _percent(share):
-    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
-
-
-def _number(value):
-    if np.isnan(value):
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}"
-
-
-def _small(value):
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

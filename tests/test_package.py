@@ -22,10 +22,11 @@ ALLOWED = {
     "_pictures": set(),
     "_thumbnails": {"_pictures"},
     "_markers": set(),
+    "_page": set(),
     "_associations": set(),
     "report": {
         *["__version__", "_associations", "_container", "_images", "_labels", "_markers"],
-        *["_pictures", "_random", "_thumbnails", "metrics", "plotting"],
+        *["_page", "_pictures", "_random", "_thumbnails", "metrics", "plotting"],
     },
     "plotting": {"_images", "_pictures", "_random", "augmentations"},
     "callbacks": {"_trainer", "plotting"},

@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_cae import cluster_report, clustering_report, report
 from sklearn_cae._associations import compare_categories, compare_numbers
+from sklearn_cae._page import to_decimals, to_percent
 from sklearn_cae.datasets import make_toy_images
 
 NASTY = "</script><script>alert('x')</script> & \"<b>\""
@@ -200,7 +201,7 @@ def test_metadata_by_position(page, fitted, metadata):
     age = compare_numbers(metadata["age"].to_numpy(), labels)
     test, strength, p_value, _, missing = page.row("age")
     assert (test, strength) == ("Kruskal-Wallis", f"ε² = {age.effect:.3f}")
-    assert (p_value, missing) == (report._small(age.p_value), "5")
+    assert (p_value, missing) == (to_decimals(age.p_value), "5")
     codes = (metadata["site"] == "south").to_numpy().astype(int)
     site = compare_categories(codes, labels, np.random.RandomState(0))
     assert page.row("site")[:3] == ["chi-squared", f"V = {site.effect:.3f}", "< 0.001"]
@@ -227,7 +228,7 @@ def test_metadata_by_cluster(page, fitted, metadata):
     ages = metadata["age"].to_numpy()[fitted.labels_ == 0]
     assert by_column["Median"][1][2] == f"{np.nanmedian(ages):#.4g}"
     north = (metadata["site"] == "north").to_numpy()[fitted.labels_ == 1]
-    assert by_column["north"][2][2] == f"{report._percent(north.mean())}({north.sum()})"
+    assert by_column["north"][2][2] == f"{to_percent(north.mean())}({north.sum()})"
 
 
 def test_how_it_was_made(page, fitted):
