@@ -1,6 +1,7 @@
 """What scikit-learn users rely on: pipelines, searches, frozen models, columns."""
 
 import pickle
+import re
 import signal
 import warnings
 
@@ -8,17 +9,27 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn import __version__, config_context
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 from skorch.callbacks import Callback
 
-from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
+from sklearn_cae import (
+    ClusterLabelMapper,
+    ContrastiveAutoencoderClusterer,
+    KNNProbe,
+    LinearProbe,
+    load,
+    save,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -299,3 +310,108 @@ def test_a_watched_model_is_cloned_pickled_and_saved(
     again = load(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.predict(X), pipeline.predict(X))
     assert not hasattr(again[0], "_skl_callbacks")
+
+
+# ---- Columns, metadata, notebooks ----
+
+
+@pytest.mark.parametrize(("library", "kind"), [("pandas", "DataFrame"), ("polars", "DataFrame")])
+def test_columns_in_both_libraries(toy_images, make_quick, library, kind):
+    frames = pytest.importorskip(library, reason=f"{library} makes its own frames")
+    X, y = toy_images
+    pipeline = make_pipeline(make_quick(output="distance"), StandardScaler())
+    pipeline.set_output(transform=library)
+    frame = pipeline.fit_transform(X)
+    assert isinstance(frame, getattr(frames, kind))
+    assert list(frame.columns) == [f"contrastiveautoencoderclusterer{i}" for i in range(3)]
+    named = make_pipeline(pipeline[0], ClusterLabelMapper(input="distance")).fit(X, y)
+    assert named[-1].feature_names_in_.tolist() == list(frame.columns)
+    plain = np.asarray(pipeline[0].transform(X))
+    with config_context(transform_output="default"):
+        assert (named.predict(X) == named[-1].mapping_[plain.argmin(axis=1)]).all()
+
+
+@pytest.fixture
+def routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize(
+    ("output", "last"),
+    [("soft_assignment", ClusterLabelMapper()), ("embedding", KNNProbe())],
+)
+def test_groups_go_to_the_splitter_of_a_search(toy_images, make_quick, output, last):
+    X, y = toy_images
+    groups = np.arange(len(X)) // 8
+    search = GridSearchCV(
+        make_pipeline(make_quick(output=output, conditioning_epochs=0), last),
+        {"contrastiveautoencoderclusterer__temperature": [0.1, 0.5]},
+        cv=NotesGroups(n_splits=2),
+        error_score="raise",
+    )
+    NotesGroups.seen.clear()
+    search.fit(X, y, groups=groups)
+    assert NotesGroups.seen
+    assert all(given is groups for given in NotesGroups.seen)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+class NotesGroups(GroupKFold):
+    """Splits by groups, and notes them."""
+
+    seen = []
+
+    def split(self, X, y=None, groups=None):
+        self.seen.append(groups)
+        return super().split(X, y, groups)
+
+
+@pytest.mark.usefixtures("routing")
+def test_weights_go_to_the_score_that_asks_for_them(toy_images, make_quick):
+    X, y = toy_images
+    mapper = ClusterLabelMapper().set_score_request(sample_weight=True)
+    pipeline = make_pipeline(make_quick(n_clusters=2), mapper).fit(X, y)  # too few for 3 classes
+    right = pipeline.predict(X) == y
+    assert 0 < right.mean() < 1
+    assert pipeline.score(X, y, sample_weight=right) == 1
+    assert pipeline.score(X, y, sample_weight=~right) == 0
+    with pytest.raises((TypeError, ValueError), match="sample_weight"):  # no fit takes them
+        pipeline.fit(X, y, sample_weight=right)
+
+
+def rows_of(html, parameters):
+    """Class of the row of each parameter in an HTML representation: changed or default."""
+    rows = {}
+    for kind, row in re.findall(r'<tr class="(user-set|default)">(.*?)</tr>', html, re.DOTALL):
+        name = re.search(r'class="param">\s*(?:<a.*?>\s*)?(\w+)', row, re.DOTALL).group(1)
+        rows[name] = kind
+    return {name: rows[name] for name in parameters}
+
+
+@pytest.mark.skipif(
+    parse_version(__version__) < parse_version("1.7"),
+    reason="scikit-learn shows parameters in HTML from 1.7 on",
+)
+def test_a_notebook_shows_the_parameters(toy_images, make_quick):
+    clusterer = ContrastiveAutoencoderClusterer(7, callbacks=[], encoder=lambda: None)
+    html = clusterer._repr_html_()
+    changed = {"n_clusters", "callbacks", "encoder"}
+    expected = {
+        name: "user-set" if name in changed else "default" for name in clusterer.get_params()
+    }
+    assert rows_of(html, clusterer.get_params()) == expected
+    assert "href=" not in html  # scikit-learn's pages know nothing of it
+
+
+def test_a_notebook_shows_a_pipeline_before_and_after_its_fit(toy_images, make_quick):
+    X, y = toy_images
+    pipeline = make_pipeline(make_quick(), ClusterLabelMapper())
+    for shown, has in (
+        (pipeline._repr_html_(), "Not fitted"),
+        (pipeline.fit(X, y)._repr_html_(), "<span>Fitted</span>"),
+    ):
+        assert has in shown
+        for step in pipeline:
+            assert f"{type(step).__name__}</div>" in shown
