@@ -19,6 +19,7 @@ _SUBMODULES = [
     "callbacks",
     "clusterers",
     "datasets",
+    "export",
     "label_mapper",
     "losses",
     "metrics",
