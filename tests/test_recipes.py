@@ -95,8 +95,10 @@ def test_tensorboard(run, tmp_path):
     names = run("Following a training with TensorBoard", "tensorboard")
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     losses = []
-    for net in ("WarmUpNet", "ConditioningNet"):
-        events = accumulator.EventAccumulator(str(tmp_path / "runs/temperature-0.5" / net)).Reload()
+    for phase in ("warm_up", "conditioning"):
+        events = accumulator.EventAccumulator(
+            str(tmp_path / "runs/temperature-0.5" / phase)
+        ).Reload()
         (tag,) = [tag for tag in events.Tags()["scalars"] if tag.endswith("train_loss")]
         losses += [event.value for event in events.Scalars(tag)]
     expected = [row["train_loss"] for row in names["clusterer"].history_]
@@ -112,8 +114,8 @@ def test_mlflow(run, tmp_path, monkeypatch):
     run_id = names["run"].info.run_id
     losses = [
         point.value
-        for net in ("WarmUpNet", "ConditioningNet")
-        for point in client.get_metric_history(run_id, f"train_loss_{net}")
+        for phase in ("warm_up", "conditioning")
+        for point in client.get_metric_history(run_id, f"train_loss_{phase}")
     ]
     assert losses == [row["train_loss"] for row in names["clusterer"].history_]
     assert client.get_run(run_id).data.params["n_clusters"] == "3"
