@@ -20,6 +20,7 @@ _SUBMODULES = [
     "callbacks",
     "clusterers",
     "datasets",
+    "export",
     "label_mapper",
     "losses",
     "metrics",

@@ -1,6 +1,8 @@
 """The estimator: its parameters, and Algorithm 1 of the paper as ``fit``."""
 
+import copy
 import os
+import warnings
 from functools import partial
 from numbers import Integral, Real
 
@@ -14,7 +16,7 @@ from torch.utils.data import Subset
 from . import _phases as phases
 from . import _prototypes
 from . import _training as training
-from ._callbacks import check_callbacks
+from ._callbacks import CallbackSupportMixin, FitTasks, check_callbacks
 from ._checkpoint import Checkpoint
 from ._fingerprint import fingerprint_start
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
@@ -26,7 +28,7 @@ from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
 
 
-class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
+class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEstimator):
     """Cluster images without labels, and decode what was found.
 
     An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
@@ -120,7 +122,8 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         the device multiplies it in hardware.
     callbacks : list of skorch callbacks, default=None
         Or of tuples of a name and one. Cloned for each phase: state belongs into attributes with a
-        trailing underscore, as in skorch's own.
+        trailing underscore, as in skorch's own. With scikit-learn 1.9, `set_callbacks` takes
+        scikit-learn's beside them: they are told of phases and epochs.
     checkpoint_dir : str or path-like, default=None
         Folder in which every epoch is kept, in a subfolder named by the fingerprint of parameters
         and data. A fit with the same ones goes on where it was stopped, to the same bits; one that
@@ -344,33 +347,31 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             If a cluster holds over 95 % of the samples, clusters are empty, or the fit was
             interrupted.
         """
+        given = X, y
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
         self._forget_fit()
+        tasks = FitTasks(self, *given, n_phases=self._n_phases())
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         checkpoint = self._open_checkpoint(data, rng)
         self._build_networks(X, rng)
-        trainer = Trainer(X, self.get_params(deep=False), rng, checkpoint)
+        trainer = Trainer(X, self.get_params(deep=False), rng, tasks, checkpoint)
         self.history_ = trainer.history
         self._warm_up(trainer)  # phase one: update e, p, d
-        clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
-        embedding = self._embed(clustered)
-        if self.whiten:
-            embedding = self._whiten(clustered, embedding)
-        labels = self._find_prototypes(embedding, rng)  # KMeans, elbow
+        clustered, embedding, labels = self._cluster(X, rng)  # KMeans, elbow
         if trainer.goes_on and self.refinement_epochs > 0:
-            self._refine(trainer, clustered.indices, embedding, labels)
+            self._refine(trainer, clustered, embedding, labels)
             embedding = self._embed(clustered)  # e is fixed from here on
-        self._drop_empty(embedding)
-        self._assign_members(X)
+        self._assign_members(X, embedding)
         if trainer.goes_on and self.conditioning_epochs > 0:
-            self._condition_decoder(trainer)  # phase two: update d only
+            self._condition_decoder(trainer, embedding)  # phase two: update d only
         self._describe_clusters(embedding)
         self.n_iter_ = len(self.history_)
         self.interrupted_ = not trainer.goes_on
         self.provenance_ = {**trainer.describe(), "data_sha256": data}
-        if checkpoint and not self.interrupted_:
+        if checkpoint and trainer.is_whole:
             checkpoint.finish()
+        tasks.end()
         return self
 
     def _check_params_vs_input(self, X):
@@ -389,6 +390,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     def _forget_fit(self):
         """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
         vars(self).pop("embedding_means_", None)
+
+    def _n_phases(self):
+        return 1 + (self.refinement_epochs > 0) + (self.conditioning_epochs > 0)
 
     def _starts_warm(self):
         return self.warm_start and hasattr(self, "encoder_")
@@ -454,15 +458,42 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             self.log_variance_head_,
             generator,
         )
+
+        def come_to_end(model):
+            _, embedding, _ = model._cluster(trainer.X, copy.deepcopy(trainer.rng))
+            model._assign_members(trainer.X, embedding)
+            model._describe_clusters(embedding)
+
         trainer.run(
             "warm_up",
             phases.WarmUpNet,
             module,
             generator,
+            as_if_stopped=partial(self._as_if_stopped, come_to_end),
             temperature=float(self.temperature),
             reconstruction_weight=float(self.reconstruction_weight),
             kl_weight=float(self.kl_weight),
         )
+
+    def _as_if_stopped(self, come_to_end):
+        """Give the attributes of a model like this one, after what comes once training stops."""
+        model = copy.copy(self)
+        model.verbose = 0
+        for name in NETWORKS:
+            network = getattr(self, name)
+            setattr(model, name, None if network is None else copy.deepcopy(network).eval())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an elbow, which the end of the fit will tell of
+            come_to_end(model)
+        return vars(model)
+
+    def _cluster(self, X, rng):
+        """Find the prototypes of the embedding as it is now."""
+        clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
+        embedding = self._embed(clustered)
+        if self.whiten:
+            embedding = self._whiten(clustered, embedding)
+        return clustered, embedding, self._find_prototypes(embedding, rng)
 
     def _whiten(self, clustered, embedding):
         """Change the basis of the embedding; give the new one of the clustered samples."""
@@ -506,19 +537,30 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             torch.tensor(proportions, dtype=torch.float32),
             float(self.assignment_temperature),
         )
+
+        def come_to_end(model):
+            model._take_prototypes(module)
+            embedding = model._embed(clustered)
+            model._assign_members(trainer.X, embedding)
+            model._describe_clusters(embedding)
+
         trainer.run(
             "refinement",
             phases.RefinementNet,
             module,
             generator,
+            as_if_stopped=partial(self._as_if_stopped, come_to_end),
             depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
             optimizer__param_groups=[("cluster_centers", {"lr": phases.PROTOTYPE_RATE})],
             lr=phases.ENCODER_RATE,
             iterator_train=training.NeighborBatches,
-            iterator_train__neighbors=_prototypes.without_itself(clustered[nearest]),
+            iterator_train__neighbors=_prototypes.without_itself(clustered.indices[nearest]),
             iterator_train__labels=labels[nearest[:, 0]],
         )
+        self._take_prototypes(module)
+
+    def _take_prototypes(self, module):
         self.cluster_centers_ = normalize(module.cluster_centers.detach().cpu().numpy())
 
     def _drop_empty(self, embedding):
@@ -532,12 +574,13 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
                 )
         self.n_clusters_ = len(self.cluster_centers_)
 
-    def _assign_members(self, X):
-        """Give every sample, a batch at a time, to its closest prototype."""
+    def _assign_members(self, X, embedding):
+        """Give every sample, a batch at a time, to its closest prototype that has any."""
+        self._drop_empty(embedding)
         self.labels_ = self._labels_of(X)
         _prototypes.check_spread(self.labels_, self.n_clusters_)
 
-    def _condition_decoder(self, trainer):
+    def _condition_decoder(self, trainer, embedding):
         """Update the decoder under soft assignments; the encoder only encodes."""
         generator = trainer.new_generator()
         self.decoder_.add_condition(self.n_clusters_)
@@ -546,6 +589,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
             phases.ConditioningNet,
             self.decoder_,
             generator,
+            as_if_stopped=partial(
+                self._as_if_stopped, lambda model: model._describe_clusters(embedding)
+            ),
             depends_on=[self.encoder_, self.cluster_centers_],
             encode=partial(
                 phases.encode, self.encoder_, self.log_variance_head_, generator=generator

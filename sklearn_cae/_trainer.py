@@ -35,6 +35,8 @@ class Trainer:
     params : dict
         The estimator's.
     rng : RandomState
+    tasks : FitTasks
+        What scikit-learn's callbacks are told.
     checkpoint : Checkpoint or None
 
     Attributes
@@ -44,17 +46,21 @@ class Trainer:
         A row for each finished epoch of the phases so far.
     goes_on : bool
         Whether no phase was interrupted.
+    is_whole : bool
+        Whether, too, no callback of scikit-learn's ended one: what it will do next time, no
+        checkpoint knows.
     """
 
-    def __init__(self, X, params, rng, checkpoint=None):
+    def __init__(self, X, params, rng, tasks, checkpoint=None):
         self.X = X
         self.params = params
         self.rng = rng
+        self.tasks = tasks
         self.checkpoint = checkpoint
         self.device = training.choose_device(params["device"])
         self.views = choose_views(params["augmentation"], is_image=len(X.format.image_shape) == 3)
         self.history = History()
-        self.goes_on = True
+        self.goes_on = self.is_whole = True
 
     def describe(self):
         """Tell what a fit depends on beside its parameters and data: a dict."""
@@ -71,7 +77,7 @@ class Trainer:
         """Give a phase a generator of its own, for its order, views and noise."""
         return torch.Generator().manual_seed(draw_seed(self.rng))
 
-    def run(self, phase, net_class, module, generator, depends_on=(), **options):
+    def run(self, phase, net_class, module, generator, *, as_if_stopped, depends_on=(), **options):
         """Train a module in one phase, and log it.
 
         Parameters
@@ -81,6 +87,8 @@ class Trainer:
             A `PhaseNet`.
         module : nn.Module
         generator : torch.Generator
+        as_if_stopped : callable
+            Gives the attributes of the model that the fit comes to if the phase ends now.
         depends_on : sequence of nn.Module and ndarray
             What else the phase comes from: one that was kept counts only if it is the same.
         **options
@@ -93,6 +101,8 @@ class Trainer:
                 self.checkpoint, phase, generator, start, len(callbacks), self._has_own()
             )
             callbacks = [*callbacks, ("keep_epochs", keeper)]
+        told = self.tasks.of_phase(phase, self.params[f"{phase}_epochs"], as_if_stopped)
+        callbacks = [*callbacks, *told]
         net = net_class(module, **{**self._net_params(phase, generator, callbacks), **options})
         with self._seeded_for_own(), noted_interrupts() as interrupts:
             _fit(net, self.X, keeper)
@@ -100,9 +110,12 @@ class Trainer:
         module.eval()
         rows = epoch_history(phase, net.history, first_epoch=len(self.history))
         self.history.extend(rows)
-        stopped_early = len(rows) < net.max_epochs and not self.params["callbacks"]
+        was_told_to = any(tell.stopped_ for _, tell in told)
+        ends_itself = was_told_to or self.params["callbacks"]
+        stopped_early = len(rows) < net.max_epochs and not ends_itself
+        self.is_whole &= not was_told_to
         if interrupts or len(rows) < len(net.history) or stopped_early:
-            self.goes_on = False
+            self.goes_on = self.is_whole = False
             warnings.warn(
                 f"The fit was interrupted after {len(rows)} of {net.max_epochs} epochs of the "
                 f"phase {phase!r}. The estimator is usable as far as it came; fit again for all "
@@ -110,7 +123,7 @@ class Trainer:
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        elif keeper:
+        elif keeper and not was_told_to:
             keeper.finish(net)
 
     def _net_params(self, phase, generator, callbacks):

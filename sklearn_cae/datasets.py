@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.datasets import get_data_home, load_digits
 from sklearn.utils import Bunch
 
+from ._memmap import to_memmap
 from ._random import local_random_state
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "load_mnist",
     "load_pneumoniamnist",
     "make_toy_images",
+    "to_memmap",
 ]
 
 _MEDMNIST_SIZES = (28, 64, 128, 224)

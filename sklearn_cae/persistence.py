@@ -33,7 +33,9 @@ class _KnownEstimator(Known):
 
     def take_apart(self, instance):
         instance._validate_params()
-        return super().take_apart(instance)
+        state = dict(super().take_apart(instance))
+        state.pop("_skl_callbacks", None)  # which watched the fit
+        return state
 
     def put_together(self, state):
         instance = super().put_together(state)

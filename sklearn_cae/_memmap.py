@@ -1,0 +1,121 @@
+"""Images that do not fit into memory: written once into one file, and mapped."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+
+def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
+    """Write the images of a data set into one file, and map it.
+
+    An estimator that is fitted to the mapped images reads a batch at a time: a folder of images may
+    be larger than memory. The file is written once; ``numpy.load(path, mmap_mode="r")`` maps it
+    again.
+
+    Parameters
+    ----------
+    dataset : sequence
+        What has a length and gives an image, or a tuple of an image and its label, for an index:
+        a torch `Dataset` such as ``torchvision.datasets.ImageFolder``, or a list. Images are
+        arrays, tensors on the CPU or PIL images of two or three dimensions, all of one shape and
+        one type, and are written as they are.
+    path : str or path-like
+        The file to write, in NumPy's format; one that is there is replaced. ``.npy`` is its usual
+        ending.
+    n_jobs : int, default=None
+        Number of threads that read, -1 for one on each core. None is 1, unless
+        ``joblib.parallel_config`` says otherwise. The order is that of the data set.
+    verbose : int, default=0
+        Whether a bar shows the progress.
+
+    Returns
+    -------
+    X : memmap of shape (n_samples, ...)
+        The images, read-only.
+    y : ndarray of shape (n_samples,) or None
+        Their labels, if there are any.
+
+    Raises
+    ------
+    ValueError
+        If the data set is empty, or images differ in shape or type: the index is named.
+    OSError
+        If the file cannot be written. A file that was there is left as it was, whatever happens.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_cae.datasets import make_toy_images, to_memmap
+    >>> images, labels = make_toy_images(60, random_state=0, return_X_y=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     X, y = to_memmap(list(zip(images, labels)), Path(folder) / "images.npy")
+    ...     type(X).__name__, X.shape, bool((y == labels).all())
+    ('memmap', (60, 16, 16), True)
+    """
+    if len(dataset) == 0:
+        raise ValueError("dataset must hold images, got none. Check the folder it was read from.")
+    path = Path(path)
+    # Beside its place under another name, until it is whole.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        y = _write(dataset, temporary, n_jobs, verbose)
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    return np.load(path, mmap_mode="r"), y
+
+
+def _write(dataset, path, n_jobs, verbose):
+    """Write the images; give the labels, or None."""
+    first, _ = _read(dataset, 0)
+    _check_image(first)
+    X = np.lib.format.open_memmap(
+        path, mode="w+", dtype=first.dtype, shape=(len(dataset), *first.shape)
+    )
+    items = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
+        delayed(_read)(dataset, index) for index in range(len(dataset))
+    )
+    bar = tqdm(items, total=len(dataset), unit="image", disable=not verbose)
+    labels = []
+    for index, (image, label) in enumerate(bar):
+        if (image.shape, image.dtype) != (first.shape, first.dtype):
+            raise ValueError(
+                f"The images of dataset must be alike, but that at index {index} is "
+                f"{image.shape} of {image.dtype}, and the first {first.shape} of {first.dtype}. "
+                "Give the data set a transform that resizes, crops or converts them."
+            )
+        X[index] = image
+        labels.append(label)
+    X.flush()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return None if labels[0] is None else _as_target(labels)
+
+
+def _read(dataset, index):
+    """Read one image, an array, and its label, an array or None."""
+    item = dataset[index]
+    image, label = item[:2] if isinstance(item, (tuple, list)) else (item, None)
+    return np.asarray(image), None if label is None else np.asarray(label)
+
+
+def _check_image(image):
+    if image.dtype.kind not in "buif" or image.ndim not in (2, 3):
+        raise ValueError(
+            "dataset must give images, arrays of numbers with two or three dimensions, got at "
+            f"index 0 {image.dtype} of shape {image.shape}. Give it a transform, such as "
+            "torchvision.transforms.PILToTensor()."
+        )
+
+
+def _as_target(labels):
+    """Stack labels; those in arrays of one, as MedMNIST's are, become one column."""
+    y = np.stack(labels)
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y

@@ -1,0 +1,143 @@
+"""A fitted clusterer where there is no scikit-learn: as a graph in ONNX."""
+
+import copy
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from ._container import write_whole
+from ._prototypes import assign_by_cosine
+
+__all__ = ["export_onnx"]
+
+
+def export_onnx(estimator, path):
+    """Write a fitted clusterer as an ONNX graph: samples in, their clusters out.
+
+    The graph holds the scale of the intensities (of vectors: the standardisation), the encoder and
+    the prototypes: a program in any language that runs ONNX assigns new samples as `estimator`
+    does. Needs the packages of ``pip install 'sklearn_cae[onnx]'``.
+
+    Parameters
+    ----------
+    estimator : ContrastiveAutoencoderClusterer
+        Fitted, with ``assignment="cosine"``.
+    path : str or path-like
+        The file to write; one that is there is replaced. ``.onnx`` is its usual ending.
+
+    Raises
+    ------
+    ImportError
+        If a package is not installed.
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If the estimator assigns by its clusterer, which is no network.
+    OSError
+        If the file cannot be written; one that was there is left as it was.
+
+    See Also
+    --------
+    sklearn_cae.save : Keep the estimator itself, decoder and all.
+
+    Notes
+    -----
+    The input is called ``X``: float32 of shape (n_samples, ...), samples in the form that was
+    fitted, on the same scale; integers are cast. The outputs are ``soft_assignment``, float32
+    of shape (n_samples, n_clusters_), ``cluster``, int64 of shape (n_samples,), and
+    ``embedding``, float32 of shape (n_samples, embedding_dim). Nothing in the graph checks the
+    samples, as the estimator does.
+
+    Examples
+    --------
+    >>> from sklearn_cae.export import export_onnx
+    >>> export_onnx(clusterer, "clusterer.onnx")  # doctest: +SKIP
+    >>> session = onnxruntime.InferenceSession("clusterer.onnx")  # doctest: +SKIP
+    >>> (cluster,) = session.run(["cluster"], {"X": X.astype("float32")})  # doctest: +SKIP
+    """
+    check_is_fitted(estimator)
+    if estimator._posterior is not None:
+        raise ValueError(
+            "export_onnx writes assignment='cosine', but the estimator was fitted with "
+            "assignment='clusterer': that is no network. Fit with assignment='cosine', and "
+            "refinement_epochs where groups are no cones."
+        )
+    _check_onnx()
+    network = _Assigning(estimator).eval()
+    samples = torch.zeros(2, *_sample_shape(estimator))
+    with torch.no_grad():
+        program = torch.onnx.export(
+            network,
+            (samples,),
+            input_names=["X"],
+            output_names=["soft_assignment", "cluster", "embedding"],
+            dynamic_shapes=({0: torch.export.Dim("n_samples")},),
+            dynamo=True,
+            verbose=False,
+        )
+    write_whole(Path(path), program.model_proto.SerializeToString())
+
+
+def _sample_shape(estimator):
+    format = estimator._format
+    return format.image_shape if estimator.image_shape_ is None else format.sample_shape
+
+
+def _check_onnx():
+    for name in ("onnx", "onnxscript"):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ImportError(
+                f"ONNX graphs are written with {name}, which is not installed. "
+                "Install it with: pip install 'sklearn_cae[onnx]'"
+            ) from error
+
+
+class _Assigning(nn.Module):
+    """Samples to soft assignment, cluster and embedding."""
+
+    def __init__(self, estimator):
+        super().__init__()
+        self.scale = (_ScaleVectors if estimator.image_shape_ is None else _ScaleImages)(
+            estimator._format
+        )
+        self.encoder = copy.deepcopy(estimator.encoder_).cpu().eval()
+        self.register_buffer("cluster_centers", torch.tensor(estimator.cluster_centers_))
+        self.assignment_temperature = float(estimator.assignment_temperature)
+
+    def forward(self, samples):
+        embedding = self.encoder(self.scale(samples))
+        assignment = assign_by_cosine(embedding, self.cluster_centers, self.assignment_temperature)
+        return assignment, assignment.argmax(dim=1), embedding
+
+
+class _ScaleImages(nn.Module):
+    """What `ImageFormat.to_tensor` does, in a graph."""
+
+    def __init__(self, format):
+        super().__init__()
+        self.format = format
+
+    def forward(self, samples):
+        low, high = self.format.intensity_range
+        images = ((samples - low) / (high - low)).clamp(0, 1)
+        channels, height, width = self.format.image_shape
+        if self.format.channels_last:
+            return images.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+        return images.reshape(-1, channels, height, width)
+
+
+class _ScaleVectors(nn.Module):
+    """What `VectorFormat.to_tensor` does, in a graph."""
+
+    def __init__(self, format):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(format.mean))
+        self.register_buffer("std", torch.tensor(format.scale))
+
+    def forward(self, samples):
+        return ((samples.double() - self.mean) / self.std).float()

@@ -1,0 +1,105 @@
+"""Folders of images become one file, whole or not at all."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset, TensorDataset
+
+from sklearn_cae.datasets import to_memmap
+
+
+class Breaks(Dataset):
+    """Ends before its end."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        if index == 5:
+            raise KeyboardInterrupt
+        return np.zeros((9, 9), dtype=np.uint8), 0
+
+
+def make_folder(folder, X, y, size=lambda i: (16, 16)):
+    """Write PNG files into a folder for each class, as ImageFolder reads them."""
+    Image = pytest.importorskip("PIL.Image", reason="PNG files are written with Pillow")
+    for i, (image, label) in enumerate(zip(X, y, strict=True)):
+        (folder / f"class{label}").mkdir(exist_ok=True, parents=True)
+        picture = Image.fromarray(image).resize(size(i))
+        picture.save(folder / f"class{label}" / f"{i:04}.png")
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_folder_of_images(toy_images, make_quick, tmp_path, n_jobs):
+    datasets = pytest.importorskip("torchvision.datasets", reason="it reads folders of images")
+    X, y = toy_images
+    make_folder(tmp_path / "images", X, y)
+    folder = datasets.ImageFolder(tmp_path / "images")
+    mapped, labels = to_memmap(folder, tmp_path / "images.npy", n_jobs=n_jobs)
+    assert isinstance(mapped, np.memmap)
+    assert mapped.dtype == np.uint8
+    assert not mapped.flags.writeable
+    order = np.argsort(y, kind="stable")  # ImageFolder reads class by class
+    np.testing.assert_array_equal(mapped, np.stack([X[order]] * 3, axis=-1))
+    np.testing.assert_array_equal(labels, y[order])
+    fits = [make_quick().fit(images) for images in (mapped, np.array(mapped))]
+    np.testing.assert_array_equal(fits[0].labels_, fits[1].labels_)
+
+
+def test_tensors_floats_and_columns_of_labels(toy_images, tmp_path):
+    X, y = toy_images
+    images = torch.tensor(X / 255, dtype=torch.float32)[:, None]
+    mapped, labels = to_memmap(TensorDataset(images, torch.tensor(y)[:, None]), tmp_path / "x.npy")
+    assert mapped.dtype == np.float32
+    np.testing.assert_array_equal(mapped, images)
+    np.testing.assert_array_equal(labels, y)
+
+
+def test_images_without_labels(toy_images, tmp_path):
+    X, labels = to_memmap(toy_images[0], str(tmp_path / "x.npy"))
+    assert labels is None
+    np.testing.assert_array_equal(X, toy_images[0])
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy", mmap_mode="r"), X)
+
+
+def test_what_is_interrupted_leaves_what_was_there(toy_images, tmp_path):
+    path = tmp_path / "x.npy"
+    before, _ = to_memmap(toy_images[0], path)
+    with pytest.raises(KeyboardInterrupt):
+        to_memmap(Breaks(), path)
+    assert list(tmp_path.iterdir()) == [path]
+    np.testing.assert_array_equal(np.load(path), before)
+
+
+def test_what_is_written_is_not_there_before_it_is_whole(tmp_path):
+    path = tmp_path / "x.npy"
+
+    class Looks(Breaks):
+        def __getitem__(self, index):
+            assert not path.exists()
+            return np.zeros((9, 9))
+
+    to_memmap(Looks(), path)
+    assert path.exists()
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([np.zeros((9, 9)), np.zeros((9, 9)), np.zeros((9, 8))], r"index 2 is \(9, 8\).*transform"),
+        ([np.zeros((9, 9)), np.zeros((9, 9), dtype=np.uint8)], "index 1 .* uint8"),
+        ([np.zeros(9)], r"shape \(9,\).*transform"),
+        (["a.png"], "images"),
+        ([], "got none"),
+    ],
+)
+def test_images_that_are_not_alike(tmp_path, images, message, n_jobs):
+    with pytest.raises(ValueError, match=message):
+        to_memmap(images, tmp_path / "x.npy", n_jobs=n_jobs)
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress(toy_images, tmp_path, capsys):
+    to_memmap(toy_images[0], tmp_path / "x.npy", verbose=1)
+    assert "96/96" in capsys.readouterr().err
