@@ -13,12 +13,12 @@ from sklearn.cluster import KMeans
 from torch import nn
 
 from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.losses import nt_xent_loss
 
 X, y = make_toy_images(600, n_classes=4, random_state=0, return_X_y=True)
 images = torch.tensor(X[:, None] / 255, dtype=torch.float32)
 torch.manual_seed(0)  # a script may; the library never touches the global seed
 k, dim, temperature, alpha = 4, 32, 0.5, 0.1
-
 encoder = nn.Sequential(
     *(nn.Conv2d(1, 32, 4, 2, 1), nn.GELU(), nn.Conv2d(32, 64, 4, 2, 1), nn.GELU()),
     *(nn.Flatten(), nn.Linear(64 * 4 * 4, dim)),
@@ -69,8 +69,9 @@ def warm_up_loss(view_a, view_b):
 train([encoder, head, decoder], 20, warm_up_loss)
 
 # %%
-# From here on the encoder is frozen. KMeans on the unit sphere gives the prototypes, and the softmax
-# of the cosines to them the soft assignment. Phase two updates the decoder alone, which is told it.
+# From here on the encoder is frozen. KMeans on the unit sphere gives the prototypes, and the
+# softmax of the cosines to them the soft assignment. Phase two updates the decoder alone, which is
+# told it.
 
 h = encoder(images).detach()
 kmeans = KMeans(k, n_init=10, random_state=0).fit(F.normalize(h).numpy())
@@ -81,22 +82,19 @@ def decode(h):
     return decoder(h + condition((F.normalize(h) @ prototypes.T / 0.1).softmax(dim=1)))
 
 
-train(
-    [decoder, condition],
-    10,
-    lambda *views: sum(F.mse_loss(decode(encoder(v).detach()), v) for v in views),
-)
+def conditioning_loss(*views):
+    return sum(F.mse_loss(decode(encoder(each).detach()), each) for each in views)
+
+
+train([decoder, condition], 10, conditioning_loss)
 
 # %%
 # What came of it: each cluster's mean embedding, decoded; and the loss is the library's.
 
 figure, axes = plt.subplots(1, k, figsize=(8, 2.3))
 for label, ax in enumerate(axes):
-    mean = h[kmeans.labels_ == label].mean(dim=0, keepdim=True)
-    ax.imshow(decode(mean).detach()[0, 0], cmap="gray")
+    picture = decode(h[kmeans.labels_ == label].mean(dim=0, keepdim=True)).detach()
+    ax.imshow(picture[0, 0], cmap="gray")
     ax.set(title=f"cluster {label}, n = {(kmeans.labels_ == label).sum()}", xticks=[], yticks=[])
-
-from sklearn_cae.losses import nt_xent_loss
-
 z_a, z_b = head(h).detach().chunk(2)
 print(f"{nt_xent(z_a, z_b):.6f} here, {nt_xent_loss(z_a, z_b, temperature):.6f} in sklearn_cae")

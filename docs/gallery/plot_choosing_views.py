@@ -18,8 +18,8 @@ except (ImportError, OSError):
 _ = AugmentationDisplay.from_images(X, "paper", n_images=4)
 
 # %%
-# The paper's views rotate by up to 30 degrees, crop to half of the area, mirror, blur and add noise.
-# In a mirrored chest the heart is on the other side, and a crop can lose a lung.
+# The paper's views rotate by up to 30 degrees, crop to half of the area, mirror, blur and add
+# noise. In a mirrored chest the heart is on the other side, and a crop can lose a lung.
 
 _ = AugmentationDisplay.from_images(X, "xray", n_images=4)
 
@@ -68,6 +68,6 @@ for name, views in {"xray": "xray", "quarter_turns": quarter_turns}.items():
 pd.concat(tables, axis=1)
 
 # %%
-# Under quarter turns the two kinds of bars are one thing, and whatever the third cluster divides, it
-# is not them. No later step brings back what the views took away. Nor do scores without labels tell:
-# they measure how well the groups are separated that the views have left.
+# Under quarter turns the two kinds of bars are one thing, and whatever the third cluster divides,
+# it is not them. No later step brings back what the views took away. Nor do scores without labels
+# tell: they measure how well the groups are separated that the views have left.

@@ -67,15 +67,16 @@ print(f"rand index: {worst:.3f} to {best:.3f} over temperatures")
 print(f"standard deviation over folds: {search.cv_results_['std_test_rand index'].mean():.3f}")
 
 # %%
-# Where the first range is not clearly wider than the second number, the search has chosen by chance,
-# and the default would have done. The silhouette cannot choose a temperature at all: the temperature
-# shapes the very space in which it is measured. It may compare numbers of clusters in one embedding.
+# Where the first range is not clearly wider than the second number, the search has chosen by
+# chance, and the default would have done. The silhouette cannot choose a temperature at all: the
+# temperature shapes the very space in which it is measured. It may compare numbers of clusters in
+# one embedding.
 #
 # Who may choose
 # --------------
 # - Labels of the training images, in folds, as here. From then on the clustering is no longer
 #   unsupervised, and a report has to say so, with the number of settings that were tried.
-# - Labels of validation and test images: never. The score of the best of many settings, on the labels
-#   that chose it, is too high. They are asked once, at the end:
+# - Labels of validation and test images: never. The score of the best of many settings, on the
+#   labels that chose it, is too high. They are asked once, at the end:
 
 clustering_report(y_test, search.best_estimator_["clusterer"].predict(X_test))

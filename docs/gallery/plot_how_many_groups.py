@@ -63,14 +63,14 @@ _ = ElbowDisplay.from_estimator(fit(none, "elbow"))
 auto, given = fit(none, "auto"), fit(none, 4)
 
 # %%
-# A warning says that no number stood out. Its absence says little: a network may stretch an embedding
-# of noise into something lumpy, and a number that is given is never warned of.
+# A warning says that no number stood out. Its absence says little: a network may stretch an
+# embedding of noise into something lumpy, and a number that is given is never warned of.
 #
 # Do they come back?
 # ------------------
-# The question that noise fails: do other seeds, and other halves of the images, give the same groups?
-# A Jaccard overlap below 0.6 is a group that does not come back, one above 0.75 does. (One repeat,
-# to run in seconds; take more.)
+# The question that noise fails: do other seeds, and other halves of the images, give the same
+# groups? A Jaccard overlap below 0.6 is a group that does not come back, one above 0.75 does. (One
+# repeat, to run in seconds; take more.)
 
 from sklearn_cae.metrics import stability_report
 

@@ -73,8 +73,9 @@ for name, encoder in {"the paper's": None, "small_resnet": small_resnet}.items()
 pd.DataFrame(rows).T.round(3)
 
 # %%
-# One seed on toy images is no verdict on either: with ``stability_report`` and a few seeds it begins
-# to be one. What the residual network found:
+# The contrastive loss is that of the last epoch of the warm-up. One seed on toy images is no
+# verdict on either: with ``stability_report`` and a few seeds it begins to be one. What the
+# residual network found:
 
 _ = PrototypeDisplay.from_estimator(clusterer, X, y)
 

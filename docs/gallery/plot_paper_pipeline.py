@@ -41,8 +41,8 @@ _ = HistoryDisplay.from_estimator(clusterer)
 # %%
 # Three evaluations
 # -----------------
-# *stat* gives each cluster its most frequent label; *kNN* asks the five nearest embeddings; *linear*
-# is one layer on a fifth of the labels. All three see training labels only.
+# *stat* gives each cluster its most frequent label; *kNN* asks the five nearest embeddings;
+# *linear* is one layer on a fifth of the labels. All three see training labels only.
 
 import pandas as pd
 from sklearn.cluster import KMeans
@@ -81,8 +81,8 @@ pd.DataFrame(rows).T.round(3)
 
 # %%
 # Read a row against the majority class, and against the row of the pixels below it. On X-rays of 28
-# x 28 pixels these are a strong baseline, and a fit as short as this one may well lose to them.
-# The clusters' accuracy never falls as their number grows, so both *stat* rows have the same number.
+# x 28 pixels these are a strong baseline, and a fit as short as this one may well lose to them. The
+# clusters' accuracy never falls as their number grows, so both *stat* rows have the same number.
 #
 # The picture
 # -----------

@@ -64,8 +64,8 @@ _ = axes[1].legend(frameon=False)
 # Where the line of the embedding is above that of the pixels, unlabelled images have stood in for
 # labels. The two come closer as labels are added.
 #
-# The projection is where views of an image have to agree, and what differs between them is lost.
-# So it is the embedding that is clustered. (In the recommended setting the encoder is refined after
+# The projection is where views of an image have to agree, and what differs between them is lost. So
+# it is the embedding that is clustered. (In the recommended setting the encoder is refined after
 # the warm-up, and the projection head is not: one more reason to leave the projection alone.)
 #
 # The embedding was trained on the training images alone. Had it seen the test images, even without

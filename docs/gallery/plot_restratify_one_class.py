@@ -19,8 +19,8 @@ except (ImportError, OSError):
 # %%
 # One class alone
 # ---------------
-# Its images are chosen before the fit, as from any array; 400 of them, to run in seconds. Epochs are
-# fewer than recommended, and whitening and refinement are left out: with few images the one
+# Its images are chosen before the fit, as from any array; 400 of them, to run in seconds. Epochs
+# are fewer than recommended, and whitening and refinement are left out: with few images the one
 # amplifies noise, and the other can empty a cluster.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended

@@ -77,7 +77,7 @@ print({name: f"{np.mean(kept):.3f} ± {np.std(kept):.3f}" for name, kept in scor
 
 # %%
 # Read it from the right. What lies between the first and the third is what the clusters know; what
-# lies between the third and the second is what drawing images anew costs. Samples bring no knowledge
-# that the real images had not. They are for what real images cannot be used for: to show what a
-# cluster looks like, or where images must not leave the house. (That a sample shows no patient is
-# not promised by that: a model can remember.)
+# lies between the third and the second is what drawing images anew costs. Samples bring no
+# knowledge that the real images had not. They are for what real images cannot be used for: to show
+# what a cluster looks like, or where images must not leave the house. (That a sample shows no
+# patient is not promised by that: a model can remember.)

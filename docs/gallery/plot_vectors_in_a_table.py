@@ -49,8 +49,8 @@ columns.fit_transform(train).iloc[:5, :6].round(2)
 #
 # What the groups are
 # -------------------
-# Their means, in standard deviations from the mean of all; in the last column the share of malignant
-# tumours, which the clusterer never saw. It is shown for patients who took no part in the fit.
+# Their means, in standard deviations from the mean of all; and below them the share of malignant
+# tumours, which the clusterer never saw. All of it for patients who took no part in the fit.
 
 fitted = columns.named_transformers_["group"]
 of_test = ((test[features] - train[features].mean()) / train[features].std()).assign(
