@@ -5,7 +5,7 @@ SETTING ?= paper
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test reliability lint
+.PHONY: demo test reliability lint docs
 
 demo: $(VENV)/all.stamp
 	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)-$(SETTING)
@@ -21,6 +21,9 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/docs.stamp
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 
 $(VENV)/%.stamp: pyproject.toml | $(VENV)
 	$(BIN)/pip install --quiet --editable '.[$*]'

@@ -172,6 +172,14 @@ def render_machine():
     return f"Made on {header['machine']}, Python {header['python']}, with {versions}.\n"
 
 
+def render_pictures():
+    results = json.loads((RESULTS / "pictures.json").read_text())
+    lines = ["| `method` | points drawn | seconds |", "|---|---|---|"]
+    for one in results["pictures"]:
+        lines.append(f"| `{one['method']}` | {one['drawn']:,} | {one['seconds']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
     "README.md": {"results": table1_page.render_results},
     "docs/benchmarks.md": table1_page.TABLES,
@@ -182,6 +190,7 @@ PAGES = {
         "profile": render_profile,
         "grid": render_grid,
         "accuracy": render_accuracy,
+        "pictures": render_pictures,
         **{table: lambda table=table: render_speed(table) for table in SPEED},
     },
 }

@@ -93,43 +93,38 @@ def spread(one):
 
 
 def render_results():
-    """Of each data set: the paper's setting, the recommended one and pixels, briefly."""
-    datasets = [dataset for dataset, split in PUBLISHED if split == "test"]
-    return "\n".join(render_short(each) for each in datasets if read_cells(each, "test"))
-
-
-def render_short(dataset):
-    splits = [split for of, split in PUBLISHED if of == dataset]
-    cells = {split: read_cells(dataset, split) for split in splits}
+    """Briefly: what the paper reports, its setting, the recommended one, pixels."""
+    columns = ["accuracy (balanced)", "paper reports", "paper's setting", "recommended", "pixels"]
     rows = []
-    for model, (title, pixels) in SHORT.items():
-        for name, setting in ((model, "paper"), (model, "recommended"), (pixels, None)):
-            of_all = [key for key in cells[splits[0]] if key[:2] == (name, setting)]
-            for key in sorted(of_all, key=lambda key: key[2]):
-                row = [title, setting or "pixels", key[2]]
-                first = cells[splits[0]][key]["accuracy"]
-                row += [first["n_seeds"], ", ".join(map(str, first["n_clusters"] or []))]
-                for split in splits:
-                    scores = cells[split][key]
-                    balanced = scores["balanced_accuracy"]["mean"]
-                    published = PUBLISHED[dataset, split].get(model, [""])[0]
-                    row += [
-                        f"{spread(scores['accuracy'])} ({balanced:.3f})",
-                        published if setting else "",
-                    ]
-                rows.append(row)
-    majority = {
-        split: next(
-            one["majority_baseline"]["mean"]
-            for one in of_split.values()
-            if "majority_baseline" in one
-        )
-        for split, of_split in cells.items()
-    }
-    columns = ["accuracy (balanced)", "setting", "images", "seeds", "k"]
-    for split in splits:
-        columns += [f"{split} (majority {majority[split]:.3f})", "paper reports"]
-    return f"**{TITLES[dataset]}**\n\n{table(columns, rows)}"
+    for dataset, split in PUBLISHED:
+        cells = read_cells(dataset, split)
+        baselines = [one["majority_baseline"]["mean"] for one in cells.values() if "nmi" in one]
+        name = f"**{TITLES[dataset]}, {split}**, majority class {baselines[0]:.3f}"
+        rows.append([name, *[""] * 4])
+        for model, (title, pixels) in SHORT.items():
+            published = PUBLISHED[dataset, split].get(model, [""])[0]
+            shown = (
+                brief(cells, *row)
+                for row in ((model, "paper"), (model, "recommended"), (pixels, None))
+            )
+            rows.append([title, published, *shown])
+    return table(columns, rows)
+
+
+def brief(cells, model, setting):
+    """Show the accuracy where most images were trained on, and what it is to be read against."""
+    n_train = max((key[2] for key in cells if key[:2] == (model, setting)), default=None)
+    if n_train is None:
+        return ""
+    scores = cells[model, setting, n_train]
+    accuracy, balanced = scores["accuracy"], scores["balanced_accuracy"]["mean"]
+    text = f"{spread(accuracy)} ({balanced:.3f})"
+    if accuracy["n_clusters"]:
+        low, high = min(accuracy["n_clusters"]), max(accuracy["n_clusters"])
+        text += f", k = {low}" + (f" to {high}" if high > low else "")
+    if n_train < max(key[2] for key in cells):
+        text += f", {n_train} images"
+    return text
 
 
 def render_differences(dataset):

@@ -16,6 +16,7 @@ _MODULE_OF = {
 }
 _SUBMODULES = [
     "augmentations",
+    "callbacks",
     "clusterers",
     "datasets",
     "label_mapper",

@@ -135,7 +135,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
 
     Attributes
     ----------
-    cluster_centers_ : ndarray of shape (n_clusters_, embedding_dim)
+    cluster_centers_ : ndarray of shape (`n_clusters_`, embedding_dim)
         The prototypes, of unit length.
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training sample, equal to ``predict`` of it.
@@ -146,9 +146,9 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
     elbow_ : dict or None
         The search for their number: "n_clusters", "inertia" and "silhouette" (arrays over the
         numbers tried), "knee" (int or None), "found" (whether it counts) and "best".
-    embedding_means_ : ndarray of shape (n_clusters_, embedding_dim)
+    embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
         Mean embedding of each cluster: what `decode_prototypes` decodes.
-    embedding_covariances_ : ndarray of shape (n_clusters_, embedding_dim, embedding_dim)
+    embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
         Shrunk covariances: with the means, what `sample` draws from.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
@@ -168,7 +168,7 @@ class ContrastiveAutoencoderClusterer(FittedMixin, BaseEstimator):
         The intensities that became 0 and 1; None for vectors.
     n_features_in_ : int
         Number of features of a sample, C x H x W for images.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of a DataFrame's columns.
 
     See Also

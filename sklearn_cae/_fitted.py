@@ -80,7 +80,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Returns
         -------
-        soft_assignment : ndarray of shape (n_samples, n_clusters_)
+        soft_assignment : ndarray of shape (n_samples, `n_clusters_`)
             In [0, 1]; rows sum to 1.
         """
         return self._assignment_of(self._check_input(X))
@@ -97,7 +97,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         -------
         X_new : ndarray of shape (n_samples, n_features_out), float32
             With `output` "soft_assignment", as `predict_proba`; with "distance", cosine distances
-            in [0, 2] to the prototypes, (n_samples, n_clusters_); with "embedding", the encoder's
+            in [0, 2] to the prototypes, (n_samples, `n_clusters_`); with "embedding", the encoder's
             output, (n_samples, embedding_dim), a variational model's mean; with "projection", the
             projection head's, (n_samples, 128).
         """
@@ -160,7 +160,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Returns
         -------
-        indices : list of n_clusters_ ndarrays of shape (<= n,)
+        indices : list of `n_clusters_` ndarrays of shape (<= n,)
             Into X, the member closest to its prototype first. A cluster without members in X has
             an empty array.
         """
@@ -246,7 +246,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Returns
         -------
-        X : ndarray of shape (n_clusters_, ...), float32
+        X : ndarray of shape (`n_clusters_`, ...), float32
             In the shape and on the intensity scale of the samples fitted.
         """
         check_is_fitted(self)
@@ -382,11 +382,11 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return outputs
 
     def _similarity_of(self, X):
-        """Cosines of `Samples` to the prototypes, (n_samples, n_clusters_)."""
+        """Cosines of `Samples` to the prototypes, (n_samples, `n_clusters_`)."""
         return self._run(self.encoder_, X, then=self._cosine).numpy()
 
     def _assignment_of(self, X):
-        """Soft assignments of `Samples`, (n_samples, n_clusters_)."""
+        """Soft assignments of `Samples`, (n_samples, `n_clusters_`)."""
         return self._run(self.encoder_, X, then=self._assigner()).numpy()
 
     def _labels_of(self, X):

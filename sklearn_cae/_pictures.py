@@ -104,14 +104,14 @@ def styles(label_arrays):
     }
 
 
-def scatter(panel, coordinates, labels, styles):
+def scatter(panel, coordinates, labels, styles, axis_label):
     for name, (color, marker) in styles.items():
         members = labels == name
         # Rare labels lie on top of frequent ones.
         order = 1 + 1 / (1 + members.sum())
         look = {"s": 9, "alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": order}
         panel.scatter(*coordinates[members].T, c=color, marker=marker, label=name, **look)
-    panel.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+    panel.set(xticks=[], yticks=[], xlabel=f"{axis_label} 1", ylabel=f"{axis_label} 2")
     n_lines = np.ceil(len(styles) * (max(map(len, styles)) + 5) / 42)
     panel.legend(
         loc="upper center",

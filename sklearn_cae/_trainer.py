@@ -16,6 +16,7 @@ from . import _training as training
 from ._callbacks import KeepEpochs, noted_interrupts, phase_callbacks
 from ._fingerprint import fingerprint_start
 from ._random import draw_seed, forked_rng
+from .augmentations import choose_views, is_own
 from .optim import LARS, learning_rate_at
 
 OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
@@ -51,9 +52,7 @@ class Trainer:
         self.rng = rng
         self.checkpoint = checkpoint
         self.device = training.choose_device(params["device"])
-        self.views = training.choose_views(
-            params["augmentation"], is_image=len(X.format.image_shape) == 3
-        )
+        self.views = choose_views(params["augmentation"], is_image=len(X.format.image_shape) == 3)
         self.history = History()
         self.goes_on = True
 
@@ -118,6 +117,8 @@ class Trainer:
         """Parameters that the nets of all phases share."""
         params = self.params
         return {
+            "phase": phase,
+            "earlier": tuple(self.history),
             "max_epochs": params[f"{phase}_epochs"],
             "batch_size": params["batch_size"],
             "optimizer": OPTIMIZERS[params["optimizer"]],
@@ -150,7 +151,7 @@ class Trainer:
     def _has_own(self):
         """Whether callables of the user's own may draw from torch's global generator."""
         own = self.params["encoder"] or self.params["decoder"]
-        return bool(own) or training.is_own(self.params["augmentation"])
+        return bool(own) or is_own(self.params["augmentation"])
 
     def _seeded_for_own(self):
         """Seed what callables of the user's own draw from torch's global generator."""

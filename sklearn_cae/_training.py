@@ -5,14 +5,11 @@ Only hooks that skorch declares safe are overridden; the training loop is skorch
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import nn
-
-from .augmentations import PRESETS, ImageViews, VectorViews
 
 
 class ViewBatches:
@@ -111,9 +108,20 @@ def read_ahead(read, batches):
 
 
 class PhaseNet(NeuralNet):
-    """What all phases share: quiet skorch, autocast, losses kept on the device for an epoch."""
+    """What all phases share: quiet skorch, autocast, losses kept on the device for an epoch.
 
-    def __init__(self, module, *, precision="float32", **kwargs):
+    Parameters
+    ----------
+    module : nn.Module
+    precision : {"float32", "bfloat16"}, default="float32"
+    phase : str, default=None
+        Its name, and `earlier`, the rows of the phases before it, are there for callbacks.
+    earlier : sequence of dict, default=()
+    **kwargs
+        Of skorch's `NeuralNet`.
+    """
+
+    def __init__(self, module, *, precision="float32", phase=None, earlier=(), **kwargs):
         super().__init__(
             module,
             criterion=nn.MSELoss,
@@ -124,6 +132,8 @@ class PhaseNet(NeuralNet):
             **kwargs,
         )
         self.precision = precision
+        self.phase = phase
+        self.earlier = earlier
 
     def autocast(self):
         """Context in which the networks, not the losses, may run in bfloat16."""
@@ -142,42 +152,6 @@ class PhaseNet(NeuralNet):
         """
         for name, loss in losses.items():
             self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()
-
-
-def choose_views(augmentation, *, is_image):
-    """Resolve the name of a preset, or give any callable on a batch the signature of a preset.
-
-    A user's own callable is called once for the first views and once for the second ones.
-    """
-    name = augmentation
-    if name == "paper" and not is_image:
-        name = "vector"  # the default, for rows that are no images
-    views = PRESETS[name] if isinstance(name, str) else name
-    if isinstance(views, VectorViews if is_image else ImageViews):
-        kind = "images" if is_image else "vectors"
-        way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or give image_shape"
-        raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
-    if not is_own(views):
-        return views
-    return partial(_apply_own, augmentation)
-
-
-def is_own(augmentation):
-    """Whether views are a user's own callable, which may draw from global generators."""
-    return not isinstance(augmentation, (str, ImageViews, VectorViews))
-
-
-def _apply_own(augmentation, samples, generator):
-    views = [augmentation(half) for half in samples.chunk(2)]
-    wanted = (len(samples) // 2, *samples.shape[1:])
-    for view in views:
-        got = tuple(view.shape) if isinstance(view, torch.Tensor) else type(view).__name__
-        if got != wanted:
-            raise ValueError(
-                f"augmentation must return a tensor of the shape of its batch, {wanted}, got "
-                f"{got}. Change the callable."
-            )
-    return torch.cat(views)
 
 
 def choose_device(device):

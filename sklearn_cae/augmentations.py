@@ -5,7 +5,9 @@ device and nothing in a training step waits for the device.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -182,9 +184,45 @@ def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
 
 
 #: Views by name, as `augmentation=` takes them.
-PRESETS = {
+PRESETS: dict[str, Callable] = {
     "paper": ImageViews(),
     "xray": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
     "digits": ImageViews(flip=False),
     "vector": VectorViews(),
 }
+
+
+def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
+    """Resolve the name of a preset, or give any callable on a batch the signature of a preset.
+
+    A user's own callable is called once for the first views and once for the second ones.
+    """
+    name = augmentation
+    if name == "paper" and not is_image:
+        name = "vector"  # the default, for rows that are no images
+    views = PRESETS[name] if isinstance(name, str) else name
+    if isinstance(views, VectorViews if is_image else ImageViews):
+        kind = "images" if is_image else "vectors"
+        way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or give image_shape"
+        raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
+    if not is_own(views):
+        return views
+    return partial(_apply_own, views)
+
+
+def is_own(augmentation: str | Callable) -> bool:
+    """Whether views are a user's own callable, which may draw from global generators."""
+    return not isinstance(augmentation, (str, ImageViews, VectorViews))
+
+
+def _apply_own(augmentation: Callable, samples: Tensor, generator: Generator) -> Tensor:
+    views = [augmentation(half) for half in samples.chunk(2)]
+    wanted = (len(samples) // 2, *samples.shape[1:])
+    for view in views:
+        got = tuple(view.shape) if isinstance(view, torch.Tensor) else type(view).__name__
+        if got != wanted:
+            raise ValueError(
+                f"augmentation must return a tensor of the shape of its batch, {wanted}, got "
+                f"{got}. Change the callable."
+            )
+    return torch.cat(views)

@@ -178,7 +178,7 @@ class CommunityClusterer(_PosteriorMixin, BaseEstimator):
 
         Returns
         -------
-        probability : ndarray of shape (n_samples, n_clusters_)
+        probability : ndarray of shape (n_samples, `n_clusters_`)
         """
         check_is_fitted(self)
         return self._neighbors.predict_proba(validate_data(self, X, reset=False))

@@ -51,7 +51,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         Share of the labelled training samples that carry their cluster's mapped label.
     n_features_in_ : int
         Number of columns seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen during `fit`, where all are strings.
 
     References

@@ -46,7 +46,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         The memory bank.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during `fit`, where all are strings.
 
     References
@@ -187,7 +187,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         The rows of the training data that the layer was trained on, ascending.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during `fit`, where all are strings.
 
     References

@@ -20,7 +20,8 @@ ALLOWED = {
     "label_mapper": {"_labels"},
     "probes": {"_labels", "_random"},
     "_pictures": set(),
-    "plotting": {"_pictures", "_random"},
+    "plotting": {"_images", "_pictures", "_random", "augmentations"},
+    "callbacks": {"_trainer", "plotting"},
     "_networks": {"modules"},
     "_recommended": {"clusterers", "modules"},
     "clusterers": {"_random"},
@@ -34,9 +35,17 @@ ALLOWED = {
         *["__version__", "_container", "_fitted", "_networks", "_packing", "_prototypes"],
         *["_random", "_whitening"],
     },
-    "_training": {"augmentations"},
+    "_training": set(),
     "_callbacks": {"_packing"},
-    "_trainer": {"__version__", "_callbacks", "_fingerprint", "_random", "_training", "optim"},
+    "_trainer": {
+        "__version__",
+        "_callbacks",
+        "_fingerprint",
+        "_random",
+        "_training",
+        "augmentations",
+        "optim",
+    },
     "_phases": {"_prototypes", "_training", "losses"},
     "_fitted": {"_images", "_prototypes", "_random", "_training"},
     "_clusterer": {
@@ -45,19 +54,22 @@ ALLOWED = {
         *["_trainer", "_training", "_whitening", "augmentations"],
     },
 }
-KNOW_SKORCH = {"_callbacks", "_trainer", "_training", "probes"}
+KNOW_SKORCH = {"_callbacks", "_trainer", "_training", "callbacks", "probes"}
 
 
 def imports(module):
-    """Names of the package's own modules, and of other packages, that a module imports."""
+    """Names of the package's own rooms, and of other packages, that a room imports."""
+    folder = PACKAGE / module
+    inner = folder.is_dir()  # a room of several files, which know each other
     own, other = set(), set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            own |= {node.module} if node.module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            other.add(node.module.split(".")[0])
-        elif isinstance(node, ast.Import):
-            other |= {alias.name.split(".")[0] for alias in node.names}
+    for path in folder.glob("*.py") if inner else [PACKAGE / f"{module}.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level > inner:
+                own |= {node.module} if node.module else {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                other.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Import):
+                other |= {alias.name.split(".")[0] for alias in node.names}
     return own, other
 
 
@@ -71,7 +83,8 @@ def test_imports_point_down_only(module):
 
 def test_every_module_has_its_arrows():
     modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
-    assert modules == set(ALLOWED)
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert modules | packages == set(ALLOWED)
 
 
 def test_importing_loads_nothing_heavy():
@@ -107,3 +120,8 @@ def test_an_estimator_names_the_extra_of_a_missing_package():
         "import sklearn_cae.datasets, sklearn_cae.plotting\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_citation_is_that_of_this_version():
+    citation = (PACKAGE.parent / "CITATION.cff").read_text()
+    assert f"\nversion: {sklearn_cae.__version__}\n" in citation

@@ -12,20 +12,24 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
-from sklearn_cae import _pictures, plotting
+from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer, _pictures
 from sklearn_cae.datasets import load_pneumoniamnist, make_toy_images
 from sklearn_cae.plotting import (
+    AugmentationDisplay,
+    ContingencyDisplay,
     ElbowDisplay,
     EmbeddingDisplay,
     HistoryDisplay,
     PrototypeDisplay,
     ReconstructionDisplay,
+    _clusters,
 )
 
 
@@ -88,6 +92,10 @@ class ToyClusterer(BaseEstimator):
         order = np.argsort(distance)
         return [order[labels[order] == label][:n] for label in range(self.n_clusters)]
 
+    def score_samples(self, X):
+        distance = np.sort(self.kmeans_.transform(self._embed(X)), axis=1)
+        return distance[:, 1] - distance[:, 0]
+
     def sample(self, n_samples=1, cluster=None, random_state=None):
         rng = check_random_state(random_state)
         noise = rng.normal(scale=200, size=(n_samples, self.embedding_means_.shape[1]))
@@ -133,6 +141,10 @@ def legend_of(panel):
 
 def thumbnails_of(panel):
     return [artist for artist in panel.artists if hasattr(artist, "offsetbox")]
+
+
+def _text_of(labels):
+    return [label.get_text() for label in labels]
 
 
 def color_of(panel, name):
@@ -258,6 +270,34 @@ def test_wrong_lengths_and_no_panel_are_errors(clusterer, toy):
         EmbeddingDisplay([[0, 0]], {"cluster": [0]}, prototypes=toy.data[:1])
 
 
+@pytest.mark.parametrize("method", ["opentsne", "umap"])
+def test_what_is_not_laid_out_is_placed_among_its_own(method):
+    pytest.importorskip({"opentsne": "openTSNE", "umap": "umap"}[method], reason="an extra")
+    labels = np.arange(240) % 3
+    noise = np.random.RandomState(0).normal(scale=0.02, size=(240, 8))
+    display = EmbeddingDisplay.from_predictions(
+        np.eye(8)[labels] + noise,
+        {"cluster": labels},
+        prototype_embedding=np.eye(8)[:3],
+        prototypes=np.zeros((3, 8, 8)),
+        method=method,
+        max_samples=90,
+        perplexity=15,
+    )
+    assert display.coordinates.shape == (240, 2)
+    np.testing.assert_array_equal(display.panels["cluster"], labels)
+    to_prototypes = display.coordinates[:, None] - display.prototype_coordinates
+    np.testing.assert_array_equal(np.linalg.norm(to_prototypes, axis=2).argmin(axis=1), labels)
+
+
+def test_a_layout_that_is_not_installed_names_the_extra(monkeypatch, clusterer, toy):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklearn_cae\[layout\]'"):
+        EmbeddingDisplay.from_estimator(clusterer, toy.data, method="umap")
+    with pytest.raises(ValueError, match=r"method must be one of .*'tsne'.*, got 'pca'"):
+        EmbeddingDisplay.from_estimator(clusterer, toy.data, method="pca")
+
+
 # ---- PrototypeDisplay ----
 
 
@@ -270,12 +310,12 @@ def test_rows_tell_size_mapped_label_and_mix(clusterer, toy):
 
 
 def test_the_mix_names_the_two_most_frequent_labels():
-    (text,) = plotting._describe(np.zeros(6, int), 1, ["a", "b", "b", "c", "c", "c"], None)
+    (text,) = _clusters.describe(np.zeros(6, int), 1, ["a", "b", "b", "c", "c", "c"], None)
     assert text == "cluster 0, n = 6\nc: 50%, b: 33%"
 
 
 def test_a_cluster_without_members_is_described_by_its_size():
-    texts = plotting._describe(np.zeros(2, int), 2, ["a", "a"], ["a", "a"])
+    texts = _clusters.describe(np.zeros(2, int), 2, ["a", "a"], ["a", "a"])
     assert texts[1] == "cluster 1, n = 0"
 
 
@@ -298,6 +338,14 @@ def test_images_in_a_row_are_the_prototype_then_the_members_then_the_samples():
     middle = display.plot().ax_.images[0].get_array()[5, :, 0]
     np.testing.assert_allclose(middle[[5, 19, 33]], [0.1, 0.2, 0.3])
     np.testing.assert_array_equal(display.ax_.get_xticks(), [5, 19, 33])
+
+
+def test_doubtful_members_have_the_smallest_margins_of_their_cluster(clusterer, toy):
+    display = PrototypeDisplay.from_estimator(clusterer, toy.data, n_members=2)
+    margin = clusterer.score_samples(toy.data)
+    for cluster, images in enumerate(display.doubtful):
+        members = np.flatnonzero(clusterer.labels_ == cluster)
+        np.testing.assert_array_equal(images, toy.data[members[np.argsort(margin[members])[:2]]])
 
 
 def test_flat_rows_are_reshaped_in_their_own_order(toy):
@@ -326,6 +374,87 @@ def test_vectors_are_no_images(toy):
 def test_as_many_members_as_prototypes(toy):
     with pytest.raises(ValueError, match="members must have 2 entries"):
         PrototypeDisplay(toy.data[:2], [toy.data], [toy.data] * 2)
+
+
+# ---- ContingencyDisplay ----
+
+
+def test_cells_count_and_the_mapped_label_is_framed():
+    y = np.array(["ill", "ill", "well", "well", "well"])
+    mapper = ClusterLabelMapper(input="labels").fit([[1], [1], [1], [0], [0]], y)
+    display = ContingencyDisplay.from_estimator(mapper)
+    assert [text.get_text() for text in display.ax_.texts] == ["0", "2", "2", "1"]
+    assert [text.get_text() for text in display.ax_.get_xticklabels()] == ["ill", "well"]
+    assert _text_of(display.ax_.get_yticklabels()) == ["cluster 0, n = 2", "cluster 1, n = 3"]
+    framed = [tuple(np.rint(patch.get_center()).astype(int)) for patch in display.ax_.patches]
+    assert framed == [(1, 0), (0, 1)]  # column and row
+    np.testing.assert_allclose(display.ax_.images[0].get_array(), [[0, 1], [2 / 3, 1 / 3]])
+
+
+def test_predictions_make_the_same_picture_as_the_mapper(toy, clusterer):
+    labels = clusterer.labels_
+    mapper = ClusterLabelMapper(input="labels").fit(labels[:, None], toy.target)
+    one = ContingencyDisplay.from_estimator(mapper)
+    other = ContingencyDisplay.from_predictions(toy.target, labels, mapping=mapper.mapping_)
+    np.testing.assert_array_equal(one.contingency, other.contingency)
+    assert one.row_labels == other.row_labels
+    assert len(one.ax_.patches) == len(other.ax_.patches) == 3
+
+
+def test_a_label_that_no_sample_has_is_not_framed():
+    display = ContingencyDisplay.from_predictions(
+        ["a", "a"], ["x", "y"], mapping={"x": "a", "y": "b"}
+    )
+    assert len(display.ax_.patches) == 1
+    assert _text_of(display.ax_.get_yticklabels()) == ["cluster x, n = 1", "cluster y, n = 1"]
+
+
+def test_clusters_and_names_must_be_as_many():
+    with pytest.raises(ValueError, match="mapping must have 2 entries"):
+        ContingencyDisplay([[1, 0], [0, 1]], mapping=["a"])
+    with pytest.raises(NotFittedError):
+        ContingencyDisplay.from_estimator(ClusterLabelMapper())
+
+
+# ---- AugmentationDisplay ----
+
+
+def test_views_are_those_of_the_images_beside_them():
+    X = np.zeros((4, 8, 8))
+    X[np.arange(4), :, :] = np.arange(4)[:, None, None] / 3
+    display = AugmentationDisplay.from_images(X, lambda batch: batch * 0.5, n_images=4, n_views=3)
+    originals = np.ravel([image[0, 0, 0] for image in display.originals])
+    np.testing.assert_allclose(originals, np.arange(4) / 3, rtol=1e-6)
+    for original, views in zip(originals, display.views, strict=True):
+        assert views.shape == (3, 1, 8, 8)
+        np.testing.assert_allclose(views, original / 2, rtol=1e-6)
+
+
+def test_views_before_training_are_those_of_the_parameters(toy):
+    clusterer = ContrastiveAutoencoderClusterer(augmentation="xray")
+    display = AugmentationDisplay.from_estimator(clusterer, toy.data, n_images=3)
+    same = AugmentationDisplay.from_images(toy.data, "xray", n_images=3)
+    other = AugmentationDisplay.from_images(toy.data, "paper", n_images=3)
+    np.testing.assert_array_equal(display.views, same.views)
+    assert not np.array_equal(display.views, other.views)
+    views = np.array(display.views)
+    assert not np.array_equal(views[:, 0], views[:, 1])
+
+
+def test_views_of_vectors_are_not_drawn(toy):
+    flat = toy.data.reshape(60, -1)
+    with pytest.raises(ValueError, match="pass image_shape="):
+        AugmentationDisplay.from_images(flat)
+    display = AugmentationDisplay.from_images(flat, image_shape=(16, 16), n_images=2)
+    assert display.originals.shape == (2, 1, 16, 16)
+    with pytest.raises(ValueError, match="augmentation must fit images"):
+        AugmentationDisplay.from_images(toy.data, "vector")
+
+
+def test_views_leave_the_global_generators_alone(toy):
+    before = torch.get_rng_state()
+    AugmentationDisplay.from_images(toy.data, lambda batch: batch + torch.rand(()))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 # ---- ReconstructionDisplay ----
@@ -402,6 +531,20 @@ def test_losses_are_drawn_over_their_phases(clusterer):
         assert list(boundary.get_xdata()) == [50.5, 50.5]
 
 
+def test_all_phases_are_named_in_their_order():
+    history = make_history(4, 2)
+    refinement = [{"phase": "refinement", "epoch": epoch} for epoch in (5, 6, 7)]
+    history = [
+        *history[:4],
+        *refinement,
+        *({**row, "epoch": row["epoch"] + 3} for row in history[4:]),
+    ]
+    panel = HistoryDisplay(history).plot().axes_[1]
+    names = [(text.get_text(), text.get_position()[0]) for text in panel.texts]
+    assert names == [("warm-up", 2.5), ("refinement", 6), ("conditioning", 8.5)]
+    assert [line.get_xdata()[0] for line in panel.lines[1:]] == [4.5, 7.5]
+
+
 def test_one_phase_has_no_boundary():
     display = HistoryDisplay(make_history(3, 0)).plot()
     assert [len(panel.lines) for panel in display.axes_] == [2, 1, 1]
@@ -466,5 +609,5 @@ def test_chest_x_rays_are_drawn(data_root, tmp_path):
     display.figure_.savefig(tmp_path / "prototypes.png")
     # Black and white are those of the type, not of the images drawn.
     canvas = display.ax_.images[0].get_array()
-    assert canvas.shape == (4 * 32, 13 * 32 + 2 * 14, 3)
+    assert canvas.shape == (4 * 32, 16 * 32 + 3 * 14, 3)
     np.testing.assert_allclose(canvas[2:30, 48:76, 0], display.members[0][0] / 255)

@@ -1,0 +1,287 @@
+"""What is in each cluster: images, labels."""
+
+import numpy as np
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from .._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to_block
+from .._random import local_random_state
+from ._display import Display, check_length, pick, take
+
+
+class PrototypeDisplay(Display):
+    """Each cluster in a row: its decoded prototype, typical and doubtful members, samples from it.
+
+    Parameters
+    ----------
+    prototypes : array-like of n_clusters images
+    members, samples : list of n_clusters array-likes of images
+        The most typical members, and samples. A row may hold fewer than others, or none.
+    doubtful : list of n_clusters array-likes of images, default=None
+        The most doubtful members; None leaves them out.
+    row_labels : list of n_clusters str, default=None
+        None numbers the clusters.
+    intensity_range : (float, float), default=None
+        What is black and what is white; None takes the prototypes' minimum and maximum.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import make_toy_images
+    >>> from sklearn_cae.plotting import PrototypeDisplay
+    >>> X, y = make_toy_images(random_state=0, return_X_y=True)
+    >>> groups = [X[y == label] for label in range(3)]
+    >>> display = PrototypeDisplay(
+    ...     [group.mean(axis=0) for group in groups],
+    ...     members=[group[:6] for group in groups],
+    ...     samples=[group[6:9] for group in groups],
+    ... )
+    >>> [label.get_text() for label in display.plot().ax_.get_yticklabels()]
+    ['cluster 0', 'cluster 1', 'cluster 2']
+    """
+
+    def __init__(
+        self,
+        prototypes,
+        members,
+        samples,
+        *,
+        doubtful=None,
+        row_labels=None,
+        intensity_range=None,
+    ):
+        numbers = range(len(prototypes))
+        self.prototypes, self.members, self.samples = prototypes, members, samples
+        self.doubtful = [[] for _ in numbers] if doubtful is None else doubtful
+        self.row_labels = [f"cluster {i}" for i in numbers] if row_labels is None else row_labels
+        self.intensity_range = intensity_range
+        for name in ("members", "samples", "doubtful", "row_labels"):
+            check_length(name, getattr(self, name), len(prototypes))
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        mapped_labels=None,
+        n_members=5,
+        n_samples=5,
+        random_state=0,
+        ax=None,
+    ):
+        """Draw the clusters of a fitted clusterer, with their members in `X`.
+
+        Doubtful members are those whose cosine to the next prototype comes closest to that to
+        their own. Beside each row stand the cluster's size in `X`, the label it is mapped to and
+        its two most frequent true labels, where these are given.
+
+        Parameters
+        ----------
+        estimator : fitted ContrastiveAutoencoderClusterer
+        X : array-like of images
+            In the form that was fitted.
+        y, mapped_labels : array-like of shape (n_samples,), default=None
+            True labels, and those predicted from the clusters.
+        n_members, n_samples : int, default=5
+            Typical members, and as many doubtful ones, and samples of a cluster, at least 1.
+        random_state : int, RandomState instance or None, default=0
+            Of the samples; None is fresh entropy.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : PrototypeDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator was fitted on vectors, or the lengths differ.
+        """
+        prototypes = as_images(estimator.decode_prototypes(), estimator)
+        typical = estimator.representatives(X, n_members)
+        labels, numbers = estimator.predict(X), range(len(prototypes))
+        doubtful = find_doubtful(labels, estimator.score_samples(X), len(prototypes), n_members)
+        rng = local_random_state(random_state)
+        samples = [estimator.sample(n_samples, number, rng)[0] for number in numbers]
+        return cls(
+            prototypes,
+            [as_images(take(X, rows), estimator) for rows in typical],
+            [as_images(images, estimator) for images in samples],
+            doubtful=[as_images(take(X, rows), estimator) for rows in doubtful],
+            row_labels=describe(labels, len(prototypes), y, mapped_labels),
+            intensity_range=estimator.intensity_range_,
+        ).plot(ax=ax)
+
+    def _draw(self, ax):
+        limits = self.intensity_range or find_range(self.prototypes)
+        blocks = {
+            "prototype": [[image] for image in self.prototypes],
+            "most typical members": self.members,
+            "most doubtful members": self.doubtful,
+            "samples": self.samples,
+        }
+        blocks = {
+            title: to_block(rows, limits) for title, rows in blocks.items() if any(map(len, rows))
+        }
+        self.figure_, self.ax_ = draw_mosaic(ax, blocks, self.row_labels)
+
+
+class ContingencyDisplay(Display):
+    """Clusters against labels: how many members of each carry which label.
+
+    A cell is the darker, the larger its share of its cluster; the label that a cluster is mapped to
+    is framed.
+
+    Parameters
+    ----------
+    contingency : array-like of shape (n_clusters, n_classes)
+        Counts.
+    row_labels : list of n_clusters str, default=None
+        Names of the clusters; None numbers them.
+    classes : array-like of shape (n_classes,), default=None
+        Labels; None numbers them.
+    mapping : array-like of shape (n_clusters,), default=None
+        The label of each cluster; None frames nothing.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+
+    Examples
+    --------
+    >>> from sklearn_cae import ClusterLabelMapper
+    >>> from sklearn_cae.plotting import ContingencyDisplay
+    >>> mapper = ClusterLabelMapper(input="labels")
+    >>> mapper.fit([[0], [0], [0], [1]], ["ill", "ill", "well", "well"])
+    ClusterLabelMapper(input='labels')
+    >>> display = ContingencyDisplay.from_estimator(mapper)
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['cluster 0, n = 3', 'cluster 1, n = 1']
+    """
+
+    def __init__(self, contingency, *, row_labels=None, classes=None, mapping=None):
+        self.contingency = np.asarray(contingency)
+        n_clusters, n_classes = self.contingency.shape
+        self.row_labels = (
+            [f"cluster {i}" for i in range(n_clusters)] if row_labels is None else row_labels
+        )
+        self.classes = np.arange(n_classes) if classes is None else np.asarray(classes)
+        self.mapping = mapping
+        check_length("row_labels", self.row_labels, n_clusters)
+        check_length("classes", self.classes, n_classes)
+        if mapping is not None:
+            check_length("mapping", mapping, n_clusters)
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the labelled samples that a mapper was fitted to.
+
+        Parameters
+        ----------
+        estimator : fitted ClusterLabelMapper
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : ContingencyDisplay
+        """
+        check_is_fitted(estimator)
+        return cls(
+            estimator.contingency_,
+            row_labels=_with_sizes(range(len(estimator.mapping_)), estimator.contingency_),
+            classes=estimator.classes_,
+            mapping=estimator.mapping_,
+        ).plot(ax=ax)
+
+    @classmethod
+    def from_predictions(cls, y_true, labels, *, mapping=None, ax=None):
+        """Draw any samples' clusters against their labels.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels, integers or strings.
+        labels : array-like of shape (n_samples,)
+            Clusters, integers or strings.
+        mapping : dict or array-like, default=None
+            From cluster to label, as a mapper's ``mapping_``; None frames nothing.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : ContingencyDisplay
+        """
+        check_consistent_length(y_true, labels)
+        clusters, classes = np.unique(labels), np.unique(y_true)
+        contingency = contingency_matrix(labels, y_true)
+        return cls(
+            contingency,
+            row_labels=_with_sizes(clusters, contingency),
+            classes=classes,
+            mapping=None if mapping is None else [mapping[cluster] for cluster in clusters],
+        ).plot(ax=ax)
+
+    def _draw(self, ax):
+        n_clusters, n_classes = self.contingency.shape
+        sizes = self.contingency.sum(axis=1, keepdims=True)
+        share = self.contingency / np.maximum(sizes, 1)
+        self.figure_, (self.ax_,) = make_axes(
+            ax, 1, width=2.2 + 0.75 * n_classes, height=max(2.4, 0.9 + 0.38 * n_clusters)
+        )
+        image = self.ax_.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (row, column), count in np.ndenumerate(self.contingency):
+            color = "white" if share[row, column] > 0.5 else "black"
+            self.ax_.text(column, row, str(count), ha="center", va="center", color=color)
+        self.ax_.set_xticks(range(n_classes), self.classes.astype(str))
+        self.ax_.set_yticks(range(n_clusters), self.row_labels)
+        self.ax_.tick_params(length=0)
+        self.ax_.set_xlabel("label")
+        self.figure_.colorbar(image, ax=self.ax_, label="share of the cluster")
+        if self.mapping is not None:
+            self._frame_mapping()
+
+    def _frame_mapping(self):
+        from matplotlib.patches import Rectangle
+
+        for row, mapped in enumerate(self.mapping):
+            for column in np.flatnonzero(self.classes == mapped):
+                corner, look = (column - 0.46, row - 0.46), {"edgecolor": COLORS[3], "fill": False}
+                self.ax_.add_patch(Rectangle(corner, 0.92, 0.92, linewidth=2, **look))
+
+
+def _with_sizes(clusters, contingency):
+    sizes = contingency.sum(axis=1)
+    return [f"cluster {name}, n = {size}" for name, size in zip(clusters, sizes, strict=True)]
+
+
+def find_doubtful(labels, margin, n_clusters, n):
+    """Find the members of each cluster with the smallest margins: n_clusters arrays of rows."""
+    order = np.argsort(margin, kind="stable")
+    return [order[labels[order] == cluster][:n] for cluster in range(n_clusters)]
+
+
+def describe(clusters, n_clusters, y, mapped_labels):
+    """Write down size, mapped label and most frequent true labels of each cluster."""
+    given = pick({"clusters": clusters, "y": y, "mapped": mapped_labels}, len(clusters))
+    texts = []
+    for cluster in range(n_clusters):
+        members = given["clusters"] == cluster
+        lines = [f"cluster {cluster}, n = {members.sum()}"]
+        if "mapped" in given and members.any():
+            lines.append(f"mapped to {given['mapped'][members][0]}")
+        if "y" in given and members.any():
+            labels, counts = np.unique(given["y"][members], return_counts=True)
+            most = np.argsort(-counts, kind="stable")[:2]
+            lines.append(", ".join(f"{labels[i]}: {counts[i] / counts.sum():.0%}" for i in most))
+        texts.append("\n".join(lines))
+    return texts

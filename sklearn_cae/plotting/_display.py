@@ -1,0 +1,61 @@
+"""What all displays share: drawing, samples, labels."""
+
+import numpy as np
+
+from .._pictures import check_matplotlib
+from .._random import local_random_state
+
+
+class Display:
+    def plot(self, *, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, or as many as there are panels, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        self : object
+            The display, now with `figure_` and `ax_` or `axes_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `ax` holds another number of axes than there are panels.
+        """
+        check_matplotlib()
+        self._draw(ax)
+        return self
+
+
+def check_length(name, given, n):
+    if given is None or len(given) != n:
+        length = "None" if given is None else f"{len(given)} entries"
+        raise ValueError(f"{name} must have {n} entries, one for each row, got {length}.")
+
+
+def pick(panels, n_samples, rows=slice(None)):
+    """Take `rows` of the labels of each panel that has labels."""
+    panels = {title: labels for title, labels in panels.items() if labels is not None}
+    if not panels:
+        raise ValueError("panels must hold labels for at least one panel, got none.")
+    for title, labels in panels.items():
+        check_length(f"The labels of the panel {title!r}", labels, n_samples)
+    return {title: np.asarray(labels)[rows] for title, labels in panels.items()}
+
+
+def choose_rows(n_samples, max_samples, random_state):
+    if max_samples is None or n_samples <= max_samples:
+        return np.arange(n_samples)
+    rng = local_random_state(random_state)
+    return np.sort(rng.choice(n_samples, max_samples, replace=False))
+
+
+def take(X, rows):
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return (X if hasattr(X, "shape") else np.asarray(X))[rows]

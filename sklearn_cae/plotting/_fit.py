@@ -1,0 +1,166 @@
+"""How a fit went: the search for the number of clusters, the losses of its phases."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._pictures import COLORS, label, make_axes
+from ._display import Display, check_length
+
+_FAINT = "0.5"
+
+
+class ElbowDisplay(Display):
+    """Inertia and silhouette over the number of clusters, with the number that was chosen.
+
+    Parameters
+    ----------
+    n_clusters, inertia, silhouette : array-like of shape (n_numbers,)
+        Numbers of clusters tried, and what each gave.
+    knee : int, default=None
+        Number of clusters at the knee of the inertia.
+    found : bool, default=True
+        Whether the knee counts. Where it does not, or is None, the picture says so and marks
+        the number with the best silhouette.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : ndarray of 2 matplotlib Axes
+        Of the inertia and of the silhouette.
+
+    Examples
+    --------
+    >>> from sklearn_cae.plotting import ElbowDisplay
+    >>> display = ElbowDisplay([2, 3, 4, 5], [9, 4, 3.5, 3.2], [0.4, 0.7, 0.6, 0.5], knee=3).plot()
+    >>> display.axes_[0].get_legend().get_texts()[0].get_text()
+    'knee at 3'
+    """
+
+    def __init__(self, n_clusters, inertia, silhouette, *, knee=None, found=True):
+        for name, given in (("inertia", inertia), ("silhouette", silhouette)):
+            check_length(name, given, len(n_clusters))
+        self.n_clusters, self.inertia, self.silhouette = n_clusters, inertia, silhouette
+        self.knee, self.found = knee, found
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the search of a clusterer fitted with ``n_clusters="elbow"``.
+
+        Parameters
+        ----------
+        estimator : fitted ContrastiveAutoencoderClusterer
+        ax : 2 matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : ElbowDisplay
+
+        Raises
+        ------
+        ValueError
+            If the number of clusters was given, so that there was no search.
+        """
+        check_is_fitted(estimator)
+        if estimator.elbow_ is None:
+            raise ValueError(
+                f"elbow_ is None: with n_clusters={estimator.n_clusters!r} there was no search. "
+                "Fit with n_clusters='elbow' and a clusterer that takes a number of clusters."
+            )
+        names = ("n_clusters", "inertia", "silhouette", "knee", "found")
+        return cls(**{name: estimator.elbow_[name] for name in names}).plot(ax=ax)
+
+    def _draw(self, ax):
+        self.figure_, self.axes_ = make_axes(ax, 2, width=4, height=3)
+        found = self.found and self.knee is not None
+        best = self.knee if found else self.n_clusters[np.argmax(self.silhouette)]
+        note = f"knee at {best}" if found else f"no knee found;\nbest silhouette at {best}"
+        for panel, name in zip(self.axes_, ("inertia", "silhouette"), strict=True):
+            panel.plot(self.n_clusters, getattr(self, name), "o-", color=COLORS[0], markersize=4)
+            panel.axvline(best, color=COLORS[3], linestyle="-" if found else "--", label=note)
+            label(panel, "number of clusters", name)
+        self.axes_[0].legend(loc="upper right", frameon=False)
+
+
+class HistoryDisplay(Display):
+    """Losses and learning rate over the epochs of all phases.
+
+    Parameters
+    ----------
+    history : list of dict
+        One dict an epoch, with "phase" ("warm_up", "refinement" or "conditioning"), "epoch",
+        "train_loss", "contrastive_loss", "reconstruction_loss" and "learning_rate"; what a row has
+        not is not drawn.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : ndarray of 3 matplotlib Axes
+        Of the warm-up's contrastive and total loss, the reconstruction loss and the learning rate.
+
+    Examples
+    --------
+    >>> from sklearn_cae.plotting import HistoryDisplay
+    >>> history = [
+    ...     {"phase": "warm_up", "epoch": 1, "contrastive_loss": 4.1, "reconstruction_loss": 0.2},
+    ...     {"phase": "conditioning", "epoch": 2, "reconstruction_loss": 0.1},
+    ... ]
+    >>> [ax.get_ylabel() for ax in HistoryDisplay(history).plot().axes_]
+    ['warm-up loss', 'reconstruction loss', 'learning rate']
+    """
+
+    def __init__(self, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the training of a fitted clusterer.
+
+        Parameters
+        ----------
+        estimator : fitted ContrastiveAutoencoderClusterer
+        ax : 3 matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : HistoryDisplay
+        """
+        check_is_fitted(estimator)
+        return cls(estimator.history_).plot(ax=ax)
+
+    def _draw(self, ax):
+        self.figure_, self.axes_ = make_axes(ax, 3, width=3.5, height=2.8)
+        warm_up, reconstruction, learning_rate = self.axes_
+        in_warm_up = [row for row in self.history if row["phase"] == "warm_up"]
+        # The weighted reconstruction loss adds little: a broad line shows below the other.
+        self._draw_line(warm_up, in_warm_up, "train_loss", "total", color="0.8", linewidth=5)
+        self._draw_line(warm_up, in_warm_up, "contrastive_loss", "contrastive")
+        self._draw_line(reconstruction, self.history, "reconstruction_loss")
+        self._draw_line(learning_rate, self.history, "learning_rate")
+        reconstruction.set_yscale("log")  # the first epochs are far above all others
+        warm_up.legend(frameon=False)
+        names = ("warm-up loss", "reconstruction loss", "learning rate")
+        for panel, name in zip(self.axes_, names, strict=True):
+            label(panel, "epoch", name)
+        self._mark_phases()
+
+    def _draw_line(self, panel, rows, key, label=None, **look):
+        values = [row.get(key, np.nan) for row in rows]
+        look = {"color": COLORS[0], "marker": "." if len(rows) < 30 else None} | look
+        panel.plot([row["epoch"] for row in rows], values, label=label, **look)
+
+    def _mark_phases(self):
+        """Draw a line before each phase but the first, and name them above the curves."""
+        last = {row["phase"]: row["epoch"] for row in self.history}  # in the order of the fit
+        if len(last) < 2:
+            return
+        start = 0.5
+        for phase, end in last.items():
+            for panel in self.axes_[1:]:
+                if start > 1:
+                    panel.axvline(start, color=_FAINT, linestyle="--", linewidth=1)
+                place = {"y": 1.02, "transform": panel.get_xaxis_transform(), "fontsize": 8}
+                name = phase.replace("_", "-")
+                panel.text((start + end + 0.5) / 2, s=name, ha="center", color=_FAINT, **place)
+            start = end + 0.5

@@ -1,0 +1,220 @@
+"""What becomes of single images: their views, their reconstructions."""
+
+import numpy as np
+
+from .._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
+from .._random import draw_seed, forked_rng, local_random_state
+from ._display import Display, check_length, choose_rows, take
+
+
+class ReconstructionDisplay(Display):
+    """Images above their reconstructions above the differences between them.
+
+    The differences are reconstruction minus original, averaged over channels: red where the
+    reconstruction is brighter.
+
+    Parameters
+    ----------
+    originals, reconstructions : array-like of images
+        As many of the one as of the other, of the same shape.
+    intensity_range : (float, float), default=None
+        What is black and what is white; None takes the originals' minimum and maximum.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import load_digit_images
+    >>> from sklearn_cae.plotting import ReconstructionDisplay
+    >>> X = load_digit_images().data[:8]
+    >>> display = ReconstructionDisplay(X, 0.9 * X).plot()
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['original', 'reconstruction', 'difference']
+    """
+
+    def __init__(self, originals, reconstructions, *, intensity_range=None):
+        self.originals, self.reconstructions = np.asarray(originals), np.asarray(reconstructions)
+        if self.originals.shape != self.reconstructions.shape:
+            raise ValueError(
+                f"reconstructions must have the shape of originals, {self.originals.shape}, got "
+                f"{self.reconstructions.shape}. Pass what reconstruct(originals) returns."
+            )
+        self.intensity_range = intensity_range
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, n_images=10, random_state=0, ax=None):
+        """Reconstruct some images with a fitted clusterer and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted ContrastiveAutoencoderClusterer
+        X : array-like of images
+            In the form that was fitted.
+        n_images : int, default=10
+            So many are drawn, chosen at random.
+        random_state : int, RandomState instance or None, default=0
+            Of the choice; None is fresh entropy.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator was fitted on vectors.
+        """
+        X = take(X, choose_rows(len(X), n_images, random_state))
+        originals, reconstructions = (
+            as_images(images, estimator) for images in (X, estimator.reconstruct(X))
+        )
+        return cls(originals, reconstructions, intensity_range=estimator.intensity_range_).plot(
+            ax=ax
+        )
+
+    def _draw(self, ax):
+        from matplotlib import cm, colors
+
+        limits = self.intensity_range or find_range(self.originals)
+        images = [to_pictures(each, limits) for each in (self.originals, self.reconstructions)]
+        difference = to_channels_last(self.reconstructions.astype(float) - self.originals)
+        difference = difference.mean(axis=-1)
+        scale = cm.ScalarMappable(colors.CenteredNorm(0, abs(difference).max() or 1), "RdBu_r")
+        block = np.stack([*images, scale.cmap(scale.norm(difference))[..., :3]])
+        names = ["original", "reconstruction", "difference"]
+        self.figure_, self.ax_ = draw_mosaic(ax, {"": block}, names)
+        self.figure_.colorbar(scale, ax=self.ax_, label="reconstruction - original", pad=0.01)
+
+
+class AugmentationDisplay(Display):
+    """Images beside random views of them: what the contrast is told to look through.
+
+    Parameters
+    ----------
+    originals : array-like of n_images images
+    views : list of n_images array-likes of images
+        Views of each original.
+    intensity_range : (float, float), default=None
+        What is black and what is white; None takes the originals' minimum and maximum.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+
+    Examples
+    --------
+    >>> from sklearn_cae.datasets import load_digit_images
+    >>> from sklearn_cae.plotting import AugmentationDisplay
+    >>> X = load_digit_images().data
+    >>> display = AugmentationDisplay.from_images(X, "digits", n_images=4, n_views=7)
+    >>> [label.get_text() for label in display.ax_.get_xticklabels()]
+    ['original', 'views']
+    >>> len(display.views), display.views[0].shape
+    (4, (7, 1, 8, 8))
+    """
+
+    def __init__(self, originals, views, *, intensity_range=None):
+        check_length("views", views, len(originals))
+        self.originals, self.views, self.intensity_range = originals, views, intensity_range
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, **kwargs):
+        """Draw the views that a clusterer would train with, fitted or not.
+
+        Parameters
+        ----------
+        estimator : ContrastiveAutoencoderClusterer
+            Its parameters `augmentation`, `image_shape` and `intensity_range` are read.
+        X : array-like of images
+            In any form that it can be fitted to.
+        y : Ignored
+        **kwargs
+            `n_images`, `n_views`, `random_state` and `ax`, as in :meth:`from_images`.
+
+        Returns
+        -------
+        display : AugmentationDisplay
+        """
+        return cls.from_images(
+            X,
+            estimator.augmentation,
+            image_shape=estimator.image_shape,
+            intensity_range=estimator.intensity_range,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_images(
+        cls,
+        X,
+        augmentation="paper",
+        *,
+        n_images=6,
+        n_views=6,
+        image_shape=None,
+        intensity_range=None,
+        random_state=0,
+        ax=None,
+    ):
+        """Draw views of images as training would, before there is a model.
+
+        Parameters
+        ----------
+        X : array-like of images
+            As the clusterer takes them.
+        augmentation : {"paper", "xray", "digits"} or callable, default="paper"
+            As the clusterer takes it.
+        n_images, n_views : int, default=6
+            So many images, chosen at random, and views of each.
+        image_shape, intensity_range : tuple, default=None
+            As the clusterer takes them.
+        random_state : int, RandomState instance or None, default=0
+            Of the choice and the views; None is fresh entropy.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : AugmentationDisplay
+
+        Raises
+        ------
+        ValueError
+            If X holds no images, or `augmentation` does not fit images.
+        """
+        import torch
+
+        from .. import _images
+        from ..augmentations import choose_views
+
+        X = _images.to_numpy(X)
+        if not _images.holds_images(X, image_shape):
+            raise ValueError(
+                "Only images can be drawn, but rows of X without image_shape are vectors. If they "
+                "are images, pass image_shape=(channels, height, width)."
+            )
+        X = _images.check_image_array(X, None, minimum=1)
+        format = _images.infer_image_format(X, image_shape, intensity_range)
+        draw_view = choose_views(augmentation, is_image=True)
+        rng = local_random_state(random_state)
+        images = format.to_tensor(X[choose_rows(len(X), n_images, rng)])
+        generator = torch.Generator().manual_seed(draw_seed(rng))
+        with forked_rng(draw_seed(rng)):  # callables of a user's own may draw from the global one
+            pairs = [
+                draw_view(images.repeat(2, 1, 1, 1), generator).chunk(2)
+                for _ in range(-(-n_views // 2))
+            ]
+        views = torch.stack([view for pair in pairs for view in pair][:n_views], dim=1)
+        return cls(images.numpy(), list(views.numpy()), intensity_range=(0, 1)).plot(ax=ax)
+
+    def _draw(self, ax):
+        limits = self.intensity_range or find_range(self.originals)
+        blocks = {"original": [[image] for image in self.originals], "views": self.views}
+        blocks = {title: to_block(rows, limits) for title, rows in blocks.items()}
+        self.figure_, self.ax_ = draw_mosaic(ax, blocks, [""] * len(self.originals))

@@ -1,0 +1,49 @@
+"""Callbacks for notebooks."""
+
+import sys
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+
+from sklearn_cae.callbacks import LiveHistory
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Figures that a notebook's cell would have shown, as the labels and curves of their panels."""
+    shown = []
+
+    def display(figure):
+        panels = figure.axes
+        epochs = [list(line.get_xdata()) for line in panels[1].lines[:1]]
+        shown.append((epochs[0], [text.get_text() for text in panels[1].texts]))
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("IPython.display.clear_output", lambda wait: shown.append("cleared"))
+    return shown
+
+
+def test_each_epoch_of_both_phases_takes_the_place_of_the_one_before(toy_images, make_quick, shown):
+    make_quick(callbacks=[LiveHistory()]).fit(toy_images[0])
+    assert shown[0::2] == ["cleared"] * 5
+    epochs, names = zip(*shown[1::2], strict=True)
+    assert list(epochs) == [[1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]]
+    assert names[2] == []
+    assert names[4] == ["warm-up", "conditioning"]
+    assert plt.get_fignums() == []
+
+
+def test_a_phase_is_drawn_to_its_end_whatever_the_interval(toy_images, make_quick, shown):
+    make_quick(callbacks=[LiveHistory(every=2)], warm_up_epochs=3).fit(toy_images[0])
+    assert [len(epochs) for epochs, _ in shown[1::2]] == [2, 3, 5]
+
+
+def test_without_ipython_training_does_not_start(toy_images, make_quick, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    clusterer = make_quick(callbacks=[LiveHistory()])
+    with pytest.raises(ImportError, match="pip install ipython"):
+        clusterer.fit(toy_images[0])
+    assert len(clusterer.history_) == 0
