@@ -26,7 +26,8 @@ def calls(source):
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 10
-    assert (GALLERY / "README.rst").read_text(encoding="utf-8").startswith("Gallery\n=======\n")
+    header = (GALLERY / "GALLERY_HEADER.rst").read_text(encoding="utf-8")
+    assert header.startswith("Gallery\n=======\n")
 
 
 def test_it_has_a_title_and_says_what_it_shows(source):

@@ -23,8 +23,8 @@ print(clusterer.n_clusters_, "groups")
 # What was found
 # --------------
 # Each group has a prototype, which the decoder draws. Beside it stand the members that are closest
-# to it, and new images that were sampled from the group. Only the digits and their shares at the
-# left need labels, and where there are none, ``y`` is left out.
+# to it, those that could as well be in the next group, and new images, sampled from it. Only the
+# digits and their shares at the left need labels, and where there are none, ``y`` is left out.
 
 from sklearn_cae.plotting import EmbeddingDisplay, PrototypeDisplay
 
