@@ -76,7 +76,8 @@ def imports(module):
     for path in folder.glob("*.py") if inner else [PACKAGE / f"{module}.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level > inner:
-                own |= {node.module} if node.module else {alias.name for alias in node.names}
+                named = [node.module or alias.name for alias in node.names]
+                own |= {name.split(".")[0] for name in named}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 other.add(node.module.split(".")[0])
             elif isinstance(node, ast.Import):

@@ -3,8 +3,8 @@ Stratifying patients: a story in six steps
 ==========================================
 
 Chest X-rays of children, some with pneumonia. Which groups are there, what are they, and which of
-them would another fit find again? The labels of all but fifty images stay closed until the end. To run
-in seconds the page sees 1000 images for a few epochs.
+them would another fit find again? The labels of all but fifty images stay closed until the end. To
+run in seconds the page sees 1000 images for a few epochs.
 """
 
 import numpy as np
@@ -66,9 +66,8 @@ dull.groupby(groups).agg(["mean", "std"]).round(1)
 # %%
 # 5. Open a few labels
 # --------------------
-# Fifty labelled images name the groups; ``missing_label`` stands for all others. A row of the
-# picture is a group, and its frame the name that the fifty gave it; the counts are those of the test
-# labels, which chose nothing.
+# Fifty labelled images name the groups. A row of the picture is a group, and its frame the name
+# that the fifty gave it; the counts are those of the test labels, which chose nothing.
 
 from sklearn_cae import ClusterLabelMapper
 from sklearn_cae.plotting import ContingencyDisplay
