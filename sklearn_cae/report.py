@@ -12,6 +12,7 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
+from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
@@ -26,7 +27,8 @@ from ._pictures import as_images, styles
 from ._random import local_random_state
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
 from .metrics import clustering_report
-from .plotting import _choose_rows, _lay_out, _take
+from .plotting._display import choose_rows, take
+from .plotting._embedding import LAYOUTS
 
 __all__ = ["cluster_report"]
 
@@ -235,7 +237,7 @@ class _Pictures:
             thumbnail
             for block in blocks
             if len(block)
-            for thumbnail in self.of_images(_take(self.X, block), side)
+            for thumbnail in self.of_images(take(self.X, block), side)
         ]
 
 
@@ -311,13 +313,14 @@ def _count_labels(y):
 
 def _draw_plot(estimator, X, group, max_samples, random_state):
     """Lay the embedding out by t-SNE: what to draw, and what the page's script reads."""
-    rows = _choose_rows(len(X), max_samples, random_state)
+    rows = choose_rows(len(X), max_samples, random_state)
     # By cluster, and from its clearest member on: the order in which the arrow keys walk.
     rows = rows[np.lexsort([-group.margins[rows], group.labels[rows]])]
     # A shallow copy shares what was fitted; only its parameter `output` differs.
-    embedding = copy.copy(estimator).set_params(output="embedding").transform(_take(X, rows))
+    embedding = copy.copy(estimator).set_params(output="embedding").transform(take(X, rows))
     points = np.vstack([embedding, estimator.embedding_means_])
-    places, height = place(_lay_out(points, 30.0, random_state))
+    layout = LAYOUTS["tsne"](normalize(points), 30.0, random_state)
+    places, height = place(layout.coordinates)
     radius = float(np.clip(250 / np.sqrt(len(rows)), 5, 11))
     places, prototypes = places[: len(rows)], places[len(rows) :]
     data = {
