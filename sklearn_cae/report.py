@@ -27,7 +27,6 @@ from ._pictures import as_images, styles
 from ._random import local_random_state
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
 from .metrics import clustering_report
-from .plotting._clusters import find_doubtful
 from .plotting._display import choose_rows, take
 from .plotting._embedding import LAYOUTS
 
@@ -322,7 +321,7 @@ def _draw_plot(estimator, X, group, max_samples, random_state):
     # A shallow copy shares what was fitted; only its parameter `output` differs.
     embedding = copy.copy(estimator).set_params(output="embedding").transform(take(X, rows))
     points = np.vstack([embedding, estimator.embedding_means_])
-    layout = LAYOUTS["tsne"](normalize(points), _PERPLEXITY, random_state)
+    layout = LAYOUTS["tsne"](normalize(points), 30.0, random_state)
     places, height = place(layout.coordinates)
     radius = float(np.clip(250 / np.sqrt(len(rows)), 5, 11))
     places, prototypes = places[: len(rows)], places[len(rows) :]

@@ -26,7 +26,8 @@ ALLOWED = {
     "_associations": set(),
     "report": {
         *["__version__", "_associations", "_container", "_images", "_labels", "_markers"],
-        *["_page", "_pictures", "_random", "_thumbnails", "metrics", "plotting"],
+        *["_page", "_pictures", "_random", "_thumbnails", "metrics"],
+        *["plotting._display", "plotting._embedding"],
     },
     "plotting": {"_images", "_pictures", "_random", "augmentations"},
     "callbacks": {"_trainer", "plotting"},
