@@ -27,6 +27,7 @@ from ._pictures import as_images, styles
 from ._random import local_random_state
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
 from .metrics import clustering_report
+from .plotting._clusters import find_doubtful
 from .plotting._display import choose_rows, take
 from .plotting._embedding import LAYOUTS
 
@@ -58,7 +59,7 @@ def cluster_report(
     are no pictures of them.
 
     The page holds images and metadata of those who are in `X`: send it only to those who may see
-    them. No name of a file is in it but those that are parameters of the estimator.
+    them. The names of files and folders are not in it.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def cluster_report(
         plot=_draw_plot(estimator, X, group, max_samples, random_state),
         scores=None if y is None else clustering_report(y, group.labels).to_dict(),
         metadata=None if metadata is None else _associate(columns, group.labels, group.n, rng),
-        parameters={k: _in_words(v) for k, v in sorted(estimator.get_params().items())},
+        parameters=_tell_parameters(estimator),
         made=_tell_how(estimator, X, random_state),
     )
     write_whole(path, page.encode())
@@ -321,7 +322,7 @@ def _draw_plot(estimator, X, group, max_samples, random_state):
     # A shallow copy shares what was fitted; only its parameter `output` differs.
     embedding = copy.copy(estimator).set_params(output="embedding").transform(take(X, rows))
     points = np.vstack([embedding, estimator.embedding_means_])
-    layout = LAYOUTS["tsne"](normalize(points), 30.0, random_state)
+    layout = LAYOUTS["tsne"](normalize(points), _PERPLEXITY, random_state)
     places, height = place(layout.coordinates)
     radius = float(np.clip(250 / np.sqrt(len(rows)), 5, 11))
     places, prototypes = places[: len(rows)], places[len(rows) :]
@@ -397,6 +398,12 @@ def _find_notes(estimator):
             "separate, and another number would describe the data as well."
         )
     return notes
+
+
+def _tell_parameters(estimator):
+    """Give all parameters but the folder of checkpoints, which is of one machine."""
+    params = sorted(estimator.get_params().items())
+    return {name: _in_words(value) for name, value in params if name != "checkpoint_dir"}
 
 
 def _tell_how(estimator, X, random_state):

@@ -26,8 +26,7 @@ ALLOWED = {
     "_associations": set(),
     "report": {
         *["__version__", "_associations", "_container", "_images", "_labels", "_markers"],
-        *["_page", "_pictures", "_random", "_thumbnails", "metrics"],
-        *["plotting._display", "plotting._embedding"],
+        *["_page", "_pictures", "_random", "_thumbnails", "metrics", "plotting"],
     },
     "plotting": {"_images", "_pictures", "_random", "augmentations"},
     "callbacks": {"_trainer", "plotting"},
