@@ -19,7 +19,7 @@ _ = AugmentationDisplay.from_images(X, "paper", n_images=4)
 
 # %%
 # The paper's views rotate by up to 30 degrees, crop to half of the area, mirror, blur and add
-# noise. In a mirrored chest the heart is on the other side, and a crop can lose a lung.
+# noise. In a mirrored chest the heart is on the other side, and a crop can lose a part of a lung.
 
 _ = AugmentationDisplay.from_images(X, "xray", n_images=4)
 

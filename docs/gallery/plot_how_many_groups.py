@@ -7,6 +7,7 @@ neighbours, or given. Every one of these returns groups, of noise too. This page
 them says of images that have four groups, and of images that have none.
 """
 
+import textwrap
 import warnings
 
 import numpy as np
@@ -34,7 +35,8 @@ def fit(X, n_clusters):
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         clusterer = ContrastiveAutoencoderClusterer(n_clusters, **params).fit(X)
-    print(f"{n_clusters}: {clusterer.n_clusters_} groups.", *(each.message for each in said))
+    for line in (f"{n_clusters}: {clusterer.n_clusters_} groups", *(str(w.message) for w in said)):
+        print(textwrap.fill(line, 80))
     return clusterer
 
 

@@ -62,9 +62,10 @@ explained(X_ill, clusterer.labels_)
 # %%
 # One group again
 # ---------------
-# The members of the largest cluster, fitted again as images of their own. What they are divided by
-# is, once more, to be looked at before it is named; and with fewer images in each part, it is the
-# less certain that another fit would divide them in the same way:
+# The members of the largest cluster, fitted again as images of their own. So few of them, for so
+# few epochs, leave the decoder blurred: look at the members, not at the prototypes. What they are
+# divided by is, once more, to be looked at before it is named; and with fewer images in each part,
+# it is the less certain that another fit would divide them in the same way:
 # :func:`~sklearn_cae.metrics.stability_report` tells.
 
 members = X_ill[clusterer.labels_ == np.bincount(clusterer.labels_).argmax()]
