@@ -47,7 +47,7 @@ def export_onnx(estimator, path):
     -----
     The input is called ``X``: float32 of shape (n_samples, ...), samples in the form that was
     fitted, on the same scale; integers are cast. The outputs are ``soft_assignment``, float32
-    of shape (n_samples, n_clusters_), ``cluster``, int64 of shape (n_samples,), and
+    of shape (n_samples, `n_clusters_`), ``cluster``, int64 of shape (n_samples,), and
     ``embedding``, float32 of shape (n_samples, embedding_dim). Nothing in the graph checks the
     samples, as the estimator does.
 
