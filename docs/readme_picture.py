@@ -29,4 +29,5 @@ figure, (left, right) = plt.subplots(
 EmbeddingDisplay.from_estimator(clusterer, test.data, ax=left)
 left.set_title("624 chest X-rays, by cluster", loc="left")
 PrototypeDisplay.from_estimator(clusterer, test.data, names, ax=right)
-figure.savefig(Path(__file__).parent / "figures" / "readme.png", dpi=100)
+path = Path(__file__).parent / "figures" / "readme.png"
+figure.savefig(path, dpi=100, bbox_inches="tight")
