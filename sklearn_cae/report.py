@@ -276,10 +276,9 @@ class _Clusters:
             "margin": float(self.margins[members].mean()) if len(members) else None,
             "labels": None if self.y is None else _count_labels(self.y[members]),
             "prototype": prototype and to_data_uri(prototype),
-            # Beside a single prototype no member is more doubtful than another.
             "members": {
                 "Most typical members": self._show(typical),
-                "Most doubtful members": self._show(doubtful if self.n > 1 else []),
+                "Most doubtful members": self._show(doubtful),
             },
         }
 
