@@ -306,7 +306,8 @@ def _count_labels(y):
     mix = [(str(labels[i]), int(counts[i])) for i in order[:_MOST_LABELS]]
     if len(order) > _MOST_LABELS:
         others = order[_MOST_LABELS:]
-        mix.append((f"{len(others)} other labels", int(counts[others].sum())))
+        noun = "label" if len(others) == 1 else "labels"
+        mix.append((f"{len(others)} other {noun}", int(counts[others].sum())))
     return [(label, count, count / len(y)) for label, count in mix]
 
 
@@ -408,7 +409,8 @@ def _tell_parameters(estimator):
 def _tell_how(estimator, X, random_state):
     provenance = dict(estimator.provenance_)
     versions = provenance.pop("versions")
-    same = fingerprint(np.asarray(X)) == provenance["data_sha256"]
+    # As fit read them: a frame of integers, say, as floats.
+    same = fingerprint(estimator._check_input(X).X) == provenance["data_sha256"]
     facts = {
         "date of this report": datetime.now().astimezone().isoformat(" ", "minutes"),
         "sklearn_cae, which wrote it": __version__,
