@@ -105,6 +105,7 @@ def test_no_member_of_a_single_cluster_is_doubtful(make_quick, toy_images):
     [
         ({"augmentation": "xrays"}, r"augmentation must be one of .*'xray'.*, got 'xrays'"),
         ({"augmentation": None}, "augmentation must be one of .*, got None"),
+        ({"augmentation": ["xray"]}, "augmentation must be one of .*, got "),
         ({"n_images": 0}, "n_images == 0, must be >= 1"),
         ({"n_views": 0}, "n_views == 0, must be >= 1"),
     ],
