@@ -20,8 +20,8 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
     Parameters
     ----------
     dataset : sequence
-        What has a length and gives an image, or a tuple of an image and its label, for an index:
-        a torch `Dataset` such as ``torchvision.datasets.ImageFolder``, or a list. Images are
+        What has a length and gives an image, or a tuple of an image and, if any, its label, for an
+        index: a torch `Dataset` such as ``torchvision.datasets.ImageFolder``, or a list. Images are
         arrays, tensors on the CPU or PIL images of two or three dimensions, all of one shape and
         one type, and are written as they are.
     path : str or path-like
@@ -61,6 +61,10 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
     if len(dataset) == 0:
         raise ValueError("dataset must hold images, got none. Check the folder it was read from.")
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"path must be a file, got the folder {str(path)!r}. Add a name, such as images.npy."
+        )
     # Beside its place under another name, until it is whole.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
@@ -79,30 +83,34 @@ def _write(dataset, path, n_jobs, verbose):
     X = np.lib.format.open_memmap(
         path, mode="w+", dtype=first.dtype, shape=(len(dataset), *first.shape)
     )
+    # Who reads an image writes it: images that wait for a slow disk would fill the memory.
     items = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-        delayed(_read)(dataset, index) for index in range(len(dataset))
+        delayed(_copy)(dataset, index, X) for index in range(len(dataset))
     )
-    bar = tqdm(items, total=len(dataset), unit="image", disable=not verbose)
-    labels = []
-    for index, (image, label) in enumerate(bar):
-        if (image.shape, image.dtype) != (first.shape, first.dtype):
-            raise ValueError(
-                f"The images of dataset must be alike, but that at index {index} is "
-                f"{image.shape} of {image.dtype}, and the first {first.shape} of {first.dtype}. "
-                "Give the data set a transform that resizes, crops or converts them."
-            )
-        X[index] = image
-        labels.append(label)
+    labels = list(tqdm(items, total=len(dataset), unit="image", disable=not verbose))
     X.flush()
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return None if labels[0] is None else _as_target(labels)
 
 
+def _copy(dataset, index, X):
+    """Write one image to its place; give its label."""
+    image, label = _read(dataset, index)
+    if (image.shape, image.dtype) != (X.shape[1:], X.dtype):
+        raise ValueError(
+            f"The images of dataset must be alike, but that at index {index} is "
+            f"{image.shape} of {image.dtype}, and the first {X.shape[1:]} of {X.dtype}. "
+            "Give the data set a transform that resizes, crops or converts them."
+        )
+    X[index] = image
+    return label
+
+
 def _read(dataset, index):
     """Read one image, an array, and its label, an array or None."""
     item = dataset[index]
-    image, label = item[:2] if isinstance(item, (tuple, list)) else (item, None)
+    image, label = (*item, None)[:2] if isinstance(item, (tuple, list)) else (item, None)
     return np.asarray(image), None if label is None else np.asarray(label)
 
 

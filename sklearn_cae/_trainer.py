@@ -105,7 +105,7 @@ class Trainer:
         callbacks = [*callbacks, *told]
         net = net_class(module, **{**self._net_params(phase, generator, callbacks), **options})
         with self._seeded_for_own(), noted_interrupts() as interrupts:
-            _fit(net, self.X, keeper)
+            _fit(net, self.X, keeper, told)
         module.zero_grad(set_to_none=True)
         module.eval()
         rows = epoch_history(phase, net.history, first_epoch=len(self.history))
@@ -173,7 +173,7 @@ class Trainer:
         return nullcontext()
 
 
-def _fit(net, X, keeper):
+def _fit(net, X, keeper, told):
     """Fit a net from its start, or from where it was kept."""
     net.initialize()
     if keeper is None:
@@ -182,6 +182,10 @@ def _fit(net, X, keeper):
     keeper.restore(net)
     if not keeper.finished:
         net.partial_fit(X, epochs=net.max_epochs - keeper.n_kept)
+        return
+    for _, tell in told:  # as of any phase, though nothing is trained
+        tell.on_train_begin(net)
+        tell.on_train_end(net)
 
 
 def epoch_history(phase, net_history, first_epoch):

@@ -200,6 +200,10 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
     name = augmentation
     if name == "paper" and not is_image:
         name = "vector"  # the default, for rows that are no images
+    if not callable(name) and name not in list(PRESETS):  # which need not be hashable
+        raise ValueError(
+            f"augmentation must be one of {sorted(PRESETS)}, or a callable, got {name!r}."
+        )
     views = PRESETS[name] if isinstance(name, str) else name
     if isinstance(views, VectorViews if is_image else ImageViews):
         kind = "images" if is_image else "vectors"

@@ -5,9 +5,12 @@ rows of the phases before it.
 """
 
 from importlib import import_module
+from numbers import Integral
 
+from sklearn.utils import check_scalar
 from skorch.callbacks import Callback
 
+from ._pictures import check_matplotlib
 from ._trainer import epoch_history
 from .plotting import HistoryDisplay
 
@@ -23,12 +26,15 @@ class LiveHistory(Callback):
     Parameters
     ----------
     every : int, default=1
-        Epochs between two drawings, each of which takes about as long as a hundred steps.
+        Epochs between two drawings, each of which takes about as long as a hundred steps; at
+        least 1.
 
     Raises
     ------
     ImportError
         When training starts, if IPython or matplotlib is not installed.
+    ValueError, TypeError
+        When training starts, if `every` breaks its rule.
 
     Examples
     --------
@@ -42,6 +48,8 @@ class LiveHistory(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Fail before the training where nothing could be drawn."""
+        check_scalar(self.every, "every", Integral, min_val=1)
+        check_matplotlib()
         try:
             import_module("IPython.display")
         except ImportError as error:

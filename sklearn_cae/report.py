@@ -276,10 +276,9 @@ class _Clusters:
             "margin": float(self.margins[members].mean()) if len(members) else None,
             "labels": None if self.y is None else _count_labels(self.y[members]),
             "prototype": prototype and to_data_uri(prototype),
-            # Beside a single prototype no member is more doubtful than another.
             "members": {
                 "Most typical members": self._show(typical),
-                "Most doubtful members": self._show(doubtful if self.n > 1 else []),
+                "Most doubtful members": self._show(doubtful),
             },
         }
 
@@ -307,7 +306,8 @@ def _count_labels(y):
     mix = [(str(labels[i]), int(counts[i])) for i in order[:_MOST_LABELS]]
     if len(order) > _MOST_LABELS:
         others = order[_MOST_LABELS:]
-        mix.append((f"{len(others)} other labels", int(counts[others].sum())))
+        noun = "label" if len(others) == 1 else "labels"
+        mix.append((f"{len(others)} other {noun}", int(counts[others].sum())))
     return [(label, count, count / len(y)) for label, count in mix]
 
 
@@ -409,7 +409,8 @@ def _tell_parameters(estimator):
 def _tell_how(estimator, X, random_state):
     provenance = dict(estimator.provenance_)
     versions = provenance.pop("versions")
-    same = fingerprint(np.asarray(X)) == provenance["data_sha256"]
+    # As fit read them: a frame of integers, say, as floats.
+    same = fingerprint(estimator._check_input(X).X) == provenance["data_sha256"]
     facts = {
         "date of this report": datetime.now().astimezone().isoformat(" ", "minutes"),
         "sklearn_cae, which wrote it": __version__,

@@ -41,9 +41,24 @@ def test_a_phase_is_drawn_to_its_end_whatever_the_interval(toy_images, make_quic
     assert [len(epochs) for epochs, _ in shown[1::2]] == [2, 3, 5]
 
 
-def test_without_ipython_training_does_not_start(toy_images, make_quick, monkeypatch):
-    monkeypatch.setitem(sys.modules, "IPython.display", None)
-    clusterer = make_quick(callbacks=[LiveHistory()])
-    with pytest.raises(ImportError, match="pip install ipython"):
-        clusterer.fit(toy_images[0])
-    assert len(clusterer.history_) == 0
+def train(_):
+    pytest.fail("training started")
+
+
+@pytest.mark.parametrize(
+    ("package", "message"),
+    [("IPython.display", "pip install ipython"), ("matplotlib", r"sklearn_cae\[plot\]")],
+)
+def test_without_packages_training_does_not_start(
+    toy_images, make_quick, monkeypatch, package, message
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr("sklearn_cae._training.ViewBatches.__iter__", train)
+    with pytest.raises(ImportError, match=message):
+        make_quick(callbacks=[LiveHistory()]).fit(toy_images[0])
+
+
+def test_an_interval_of_no_epochs_does_not_start(toy_images, make_quick, monkeypatch):
+    monkeypatch.setattr("sklearn_cae._training.ViewBatches.__iter__", train)
+    with pytest.raises(ValueError, match="every == 0, must be >= 1"):
+        make_quick(callbacks=[LiveHistory(every=0)]).fit(toy_images[0])

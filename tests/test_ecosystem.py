@@ -164,6 +164,18 @@ class Asker(Watcher):
             self.models.append((phase, fitted_estimator, fitted_estimator.predict(X)))
 
 
+class Killer(Watcher):
+    """Break a fit at the end of an epoch of a phase."""
+
+    def __init__(self, phase):
+        super().__init__()
+        self.phase = phase
+
+    def on_fit_task_end(self, estimator, context):
+        if context.parent and context.parent.task_name == self.phase:
+            raise RuntimeError("killed")
+
+
 class CtrlC(Callback):
     """Interrupt a phase at the end of an epoch."""
 
@@ -251,6 +263,18 @@ def test_a_checkpoint_goes_on_past_the_end_that_a_callback_made(toy_images, make
     np.testing.assert_array_equal(
         whole.cluster_centers_, make_quick(warm_up_epochs=5).fit(X).cluster_centers_
     )
+
+
+@pytest.mark.usefixtures("skl_callback")
+def test_a_phase_that_was_kept_whole_is_told_like_any_other(toy_images, make_quick, tmp_path):
+    X, _ = toy_images
+    killed = make_quick(checkpoint_dir=tmp_path).set_callbacks(Killer("conditioning"))
+    with pytest.raises(RuntimeError, match="killed"):
+        killed.fit(X)
+    watcher, plain = Watcher(), Watcher()
+    make_quick(checkpoint_dir=tmp_path).set_callbacks(watcher).fit(X)
+    make_quick().set_callbacks(plain).fit(X)
+    assert watcher.seen == plain.seen
 
 
 @pytest.mark.usefixtures("skl_callback")

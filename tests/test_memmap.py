@@ -1,5 +1,7 @@
 """Folders of images become one file, whole or not at all."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,48 @@ def test_images_without_labels(toy_images, tmp_path):
     assert labels is None
     np.testing.assert_array_equal(X, toy_images[0])
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy", mmap_mode="r"), X)
+
+
+def test_tuples_of_an_image_alone(toy_images, tmp_path):
+    X, labels = to_memmap(TensorDataset(torch.tensor(toy_images[0])), tmp_path / "x.npy")
+    assert labels is None
+    np.testing.assert_array_equal(X, toy_images[0])
+
+
+def test_a_folder_is_no_file_to_write_to(tmp_path):
+    class NeverRead(Breaks):
+        def __getitem__(self, index):
+            pytest.fail("was read already")
+
+    with pytest.raises(IsADirectoryError, match="path must be a file"):
+        to_memmap(NeverRead(), tmp_path)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_images_do_not_wait_for_a_slow_disk_in_memory(tmp_path, monkeypatch, n_jobs):
+    read, ahead = [], []
+    open_memmap = np.lib.format.open_memmap
+
+    class SlowDisk(np.memmap):
+        def __setitem__(self, index, image):
+            time.sleep(0.002)
+            ahead.append(len(read) - len(ahead))
+            super().__setitem__(index, image)
+
+    class Counts(Breaks):
+        def __len__(self):
+            return 300
+
+        def __getitem__(self, index):
+            read.append(index)
+            return np.full((9, 9), index)
+
+    monkeypatch.setattr(
+        "numpy.lib.format.open_memmap", lambda *a, **k: open_memmap(*a, **k).view(SlowDisk)
+    )
+    X, _ = to_memmap(Counts(), tmp_path / "x.npy", n_jobs=n_jobs)
+    np.testing.assert_array_equal(X[:, 0, 0], range(300))
+    assert max(ahead) <= 4
 
 
 def test_what_is_interrupted_leaves_what_was_there(toy_images, tmp_path):

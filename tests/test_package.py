@@ -29,7 +29,7 @@ ALLOWED = {
         *["_page", "_pictures", "_random", "_thumbnails", "metrics", "plotting"],
     },
     "plotting": {"_images", "_pictures", "_random", "augmentations"},
-    "callbacks": {"_trainer", "plotting"},
+    "callbacks": {"_pictures", "_trainer", "plotting"},
     "_memmap": set(),
     "datasets": {"_memmap", "_random"},
     "export": {"_container", "_prototypes"},

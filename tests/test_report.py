@@ -281,6 +281,15 @@ def test_without_labels_and_metadata(fitted, toy_images, tmp_path):
     assert page.count("table") == 3
 
 
+def test_labels_beyond_the_fifth_are_taken_together(fitted, toy_images, tmp_path):
+    for n, others in ((6, "1 other label"), (7, "2 other labels")):
+        labels = np.zeros(96, dtype=int)
+        labels[np.flatnonzero(fitted.labels_ == 0)[:n]] = range(n)
+        page = Page(cluster_report(fitted, toy_images[0], labels, path=tmp_path / "report.html"))
+        names = re.findall(r'<span class="name">(.*?)</span>', page.source)
+        assert names[5] == others
+
+
 def test_few_of_many_samples_are_in_the_map(fitted, toy_images, tmp_path):
     X = toy_images[0]
     page = Page(cluster_report(fitted, X, path=tmp_path / "report.html", max_samples=20))
@@ -391,6 +400,16 @@ def test_vectors_have_no_pictures(make_quick, tmp_path):
     assert "90 samples in 3 clusters" in page.text
     assert [len(rows) for rows in page.rows_shown("Most typical members")] == [6, 6, 6]
     assert page.row("v")[0] == "Kruskal-Wallis"
+
+
+@pytest.mark.parametrize("dtype", [int, object, "Float64"])
+def test_vectors_of_the_fit_are_known_in_any_type(dtype, make_quick, toy_images, tmp_path):
+    X = np.random.RandomState(0).normal(size=(96, 5)) + 5 * np.eye(5)[toy_images[1]]
+    frame = pd.DataFrame(np.rint(10 * X), columns=list("vwxyz")).astype(dtype)
+    model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(frame)
+    for rows, known in ((96, "yes"), (95, "no, or stored in another form")):
+        path = cluster_report(model, frame[:rows], path=tmp_path / "report.html", max_samples=9)
+        assert Page(path).row("they are those of the fit") == [known]
 
 
 def test_more_clusters_than_colours_have_markers(make_quick, toy_images, tmp_path):

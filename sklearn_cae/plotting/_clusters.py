@@ -77,9 +77,9 @@ class PrototypeDisplay(Display):
     ):
         """Draw the clusters of a fitted clusterer, with their members in `X`.
 
-        Doubtful members are those whose cosine to the next prototype comes closest to that to
-        their own. Beside each row stand the cluster's size in `X`, the label it is mapped to and
-        its two most frequent true labels, where these are given.
+        Doubtful members are those with the lowest margin, the cosine to the closest prototype less
+        that to the next one; a single cluster has none. Beside each row stand the cluster's size in
+        `X`, the label it is mapped to and its two most frequent true labels, where these are given.
 
         Parameters
         ----------
@@ -265,7 +265,12 @@ def _with_sizes(clusters, contingency):
 
 
 def find_doubtful(labels, margin, n_clusters, n):
-    """Find the members of each cluster with the smallest margins: n_clusters arrays of rows."""
+    """Find the members of each cluster with the smallest margins: n_clusters arrays of rows.
+
+    Beside a single prototype no member is more doubtful than another.
+    """
+    if n_clusters == 1:
+        return [np.empty(0, dtype=int)]
     order = np.argsort(margin, kind="stable")
     return [order[labels[order] == cluster][:n] for cluster in range(n_clusters)]
 

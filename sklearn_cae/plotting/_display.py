@@ -56,6 +56,11 @@ def choose_rows(n_samples, max_samples, random_state):
 
 
 def take(X, rows):
+    """Take rows of samples in any form; those of a tensor become an array."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
+    if hasattr(X, "detach"):
+        from .._images import to_numpy  # here, where torch is loaded already
+
+        return to_numpy(X[rows])
     return (X if hasattr(X, "shape") else np.asarray(X))[rows]

@@ -11,6 +11,8 @@ from .._pictures import as_images, find_range, make_axes, scatter, styles, to_pi
 from .._random import draw_seed, local_random_state
 from ._display import Display, check_length, choose_rows, pick, take
 
+_SHARED = ("true label", "mapped label")  # panels of the same colours
+
 
 class EmbeddingDisplay(Display):
     """Samples in the plane, one panel for each way to colour them, prototypes at their place.
@@ -163,6 +165,9 @@ class EmbeddingDisplay(Display):
         """
         check_layout(method)
         embedding = np.asarray(embedding)
+        panels = pick(panels, len(embedding))
+        if prototypes is not None:
+            check_length("prototype_embedding", prototype_embedding, len(prototypes))
         rows = choose_rows(len(embedding), max_samples, random_state)
         if prototype_embedding is None:
             prototype_embedding = np.empty((0, embedding.shape[1]))
@@ -183,10 +188,10 @@ class EmbeddingDisplay(Display):
     def _draw(self, ax):
         n_panels = len(self.panels)
         self.figure_, self.axes_ = make_axes(ax, n_panels, width=4.2, height=4.7)
-        shared = [self.panels[t] for t in ("true label", "mapped label") if t in self.panels]
+        shared = [self.panels[t] for t in _SHARED if t in self.panels]
         for index, (panel, title) in enumerate(zip(self.axes_, self.panels, strict=True)):
             labels = self.panels[title]
-            looks = styles(shared if title.endswith("label") else [labels])
+            looks = styles(shared if title in _SHARED else [labels])
             scatter(panel, self.coordinates, labels.astype(str), looks, self.axis_label)
             if self.prototypes is not None:
                 self._draw_prototypes(panel, looks if title == "cluster" else {})
@@ -216,7 +221,7 @@ class _TSNE:
     def __init__(self, points, perplexity, random_state):
         tsne = TSNE(
             perplexity=_bounded(perplexity, points),
-            init="pca" if min(points.shape) > 1 else "random",
+            init="pca" if _have_axes(points) else "random",
             random_state=local_random_state(random_state),
         )
         self.coordinates = tsne.fit_transform(points)
@@ -230,7 +235,7 @@ class _OpenTSNE:
 
         tsne = TSNE(
             perplexity=_bounded(perplexity, points),
-            initialization="pca" if min(points.shape) > 1 else "random",
+            initialization="pca" if _have_axes(points) else "random",
             n_jobs=-1,
             random_state=draw_seed(local_random_state(random_state)),
         )
@@ -273,6 +278,11 @@ def check_layout(method):
             f"method={method!r} needs a package that is not installed. Install it with: "
             "pip install 'sklearn_cae[layout]', or pass method='tsne'."
         ) from error
+
+
+def _have_axes(points):
+    """Whether points have principal axes to start from: points that are all equal have none."""
+    return min(points.shape) > 1 and bool((points != points[0]).any())
 
 
 def _bounded(perplexity, points):

@@ -1,6 +1,9 @@
 """What becomes of single images: their views, their reconstructions."""
 
+from numbers import Integral
+
 import numpy as np
+from sklearn.utils import check_scalar
 
 from .._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
 from .._random import draw_seed, forked_rng, local_random_state
@@ -54,7 +57,7 @@ class ReconstructionDisplay(Display):
         X : array-like of images
             In the form that was fitted.
         n_images : int, default=10
-            So many are drawn, chosen at random.
+            So many are drawn, chosen at random; at least 1.
         random_state : int, RandomState instance or None, default=0
             Of the choice; None is fresh entropy.
         ax : matplotlib Axes, default=None
@@ -69,6 +72,7 @@ class ReconstructionDisplay(Display):
         ValueError
             If the estimator was fitted on vectors.
         """
+        check_scalar(n_images, "n_images", Integral, min_val=1)
         X = take(X, choose_rows(len(X), n_images, random_state))
         originals, reconstructions = (
             as_images(images, estimator) for images in (X, estimator.reconstruct(X))
@@ -171,7 +175,7 @@ class AugmentationDisplay(Display):
         augmentation : {"paper", "xray", "digits"} or callable, default="paper"
             As the clusterer takes it.
         n_images, n_views : int, default=6
-            So many images, chosen at random, and views of each.
+            So many images, chosen at random, and views of each; at least 1.
         image_shape, intensity_range : tuple, default=None
             As the clusterer takes them.
         random_state : int, RandomState instance or None, default=0
@@ -186,13 +190,16 @@ class AugmentationDisplay(Display):
         Raises
         ------
         ValueError
-            If X holds no images, or `augmentation` does not fit images.
+            If X holds no images, or a parameter breaks its rule.
         """
         import torch
 
         from .. import _images
         from ..augmentations import choose_views
 
+        for name, number in (("n_images", n_images), ("n_views", n_views)):
+            check_scalar(number, name, Integral, min_val=1)
+        draw_view = choose_views(augmentation, is_image=True)
         X = _images.to_numpy(X)
         if not _images.holds_images(X, image_shape):
             raise ValueError(
@@ -201,11 +208,11 @@ class AugmentationDisplay(Display):
             )
         X = _images.check_image_array(X, None, minimum=1)
         format = _images.infer_image_format(X, image_shape, intensity_range)
-        draw_view = choose_views(augmentation, is_image=True)
         rng = local_random_state(random_state)
         images = format.to_tensor(X[choose_rows(len(X), n_images, rng)])
         generator = torch.Generator().manual_seed(draw_seed(rng))
-        with forked_rng(draw_seed(rng)):  # callables of a user's own may draw from the global one
+        # Callables of a user's own may draw from the global generator, and have weights.
+        with torch.no_grad(), forked_rng(draw_seed(rng)):
             pairs = [
                 draw_view(images.repeat(2, 1, 1, 1), generator).chunk(2)
                 for _ in range(-(-n_views // 2))
