@@ -23,6 +23,8 @@ html_title = "sklearn_cae"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+# Pages without pages below them have nothing to list at the left.
+html_sidebars = {page: [] for page in ("index", "get_started", "contributing", "changes")}
 html_theme_options = {
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],
@@ -52,6 +54,9 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
+    # Lists, for each public name, the examples that use it: the templates show them below it.
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("sklearn_cae",),
 }
 
 # Formulas are MathML, which browsers draw by themselves: the site needs no network.

@@ -46,7 +46,8 @@ _ = clusterer.fit(X)
 # 3. Look before you count
 # ------------------------
 # A row is a group of the test images. What is dark, what is hazy, what is only turned or cut
-# otherwise? Doubtful members could as well be in the next group.
+# otherwise? Doubtful members could as well be in the next group. A row without members is a group
+# of the training images that no test image fell into.
 
 from sklearn_cae.plotting import PrototypeDisplay
 
