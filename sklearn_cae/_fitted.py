@@ -64,7 +64,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            In 0 to n_clusters_ - 1.
+            In 0 to `n_clusters_` - 1.
         """
         return self._labels_of(self._check_input(X))
 
@@ -265,7 +265,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         n_samples : int, default=1
             At least 1.
         cluster : int, default=None
-            In 0 to n_clusters_ - 1. None draws clusters in proportion to their sizes in training.
+            In 0 to `n_clusters_` - 1. None draws clusters in proportion to their sizes in training.
         random_state : int, RandomState instance or None, default=None
             None is fresh entropy.
 
