@@ -44,4 +44,4 @@ def broken(root):
 
 if __name__ == "__main__":
     found = list(broken(Path(sys.argv[1])))
-    sys.exit("\n".join(f"{page}: {link} leads nowhere" for page, link in found))
+    sys.exit("\n".join(f"{page}: {link} leads nowhere" for page, link in found) or None)

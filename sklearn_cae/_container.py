@@ -142,7 +142,8 @@ def _read_raw_header(path, file):
     if size < 8 or length > min(size - 8, _MAX_HEADER):
         raise LoadError(
             f"{path} is not a file of {_OWN}, or cut off: of {size} bytes, {length} are said to be "
-            f"the header (at most {_MAX_HEADER})."
+            f"the header (at most {_MAX_HEADER}). What joblib wrote is loaded by joblib.load, if "
+            "it can be trusted."
         )
     file.seek(0)
     return file.read(8 + length)

@@ -154,11 +154,32 @@ class Samples(Dataset):
 
 
 def to_numpy(X):
-    """Give torch tensors as arrays that share their memory where they can; all else as it is."""
+    """Give torch tensors as arrays that share their memory where they can; all else as it is.
+
+    Of lists and text, which users take for images, what cannot become an array is named here.
+    """
+    if isinstance(X, (str, list, tuple)):
+        return _stack(X)
     if not isinstance(X, torch.Tensor):
         return X
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def _stack(X):
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            "X must hold samples of one shape, got a list of several. Resize or crop images to "
+            f"one size. ({error})"
+        ) from error
+    if array.dtype.kind == "U":
+        raise TypeError(
+            f"X must hold the images themselves, got text such as {str(array.flat[0])!r}. Read the "
+            "files into one array, (n, H, W) or (n, C, H, W)."
+        )
+    return X
 
 
 def holds_images(X, image_shape):
@@ -181,7 +202,10 @@ def check_image_array(X, estimator, *, minimum):
     if X.dtype.kind not in "buif":
         raise TypeError(f"X must hold numbers, got dtype {X.dtype}. Convert it with X.astype.")
     if X.ndim > 4:
-        raise ValueError(f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}.")
+        raise ValueError(
+            f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Of volumes pass slices "
+            "or projections."
+        )
     return X
 
 
@@ -295,7 +319,8 @@ def _has_channels_last(shape):
         raise ValueError(
             f"X must have its {CHANNELS[0]} to {CHANNELS[-1]} channels first, (n, C, H, W), or "
             f"last, (n, H, W, C). {problem} axis of an image of shape {shape} could be the "
-            "channels. Pass X with one axis of channels, and sides of at least 8 pixels."
+            "channels. Pass X with one axis of channels, and sides of at least 8 pixels; of "
+            "volumes, slices or projections."
         )
     return last
 
@@ -316,7 +341,8 @@ def _find_intensity_range(X, intensity_range):
         if _is_clipped((low, high), intensity_range):
             warnings.warn(
                 f"X has intensities from {low:g} to {high:g}, outside intensity_range="
-                f"{intensity_range}; they are clipped. Leave it at None to take it from the data.",
+                f"{intensity_range}; they are clipped, which is right for a window. Leave it at "
+                "None to keep all of them.",
                 UserWarning,
                 stacklevel=2,
             )

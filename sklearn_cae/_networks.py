@@ -94,9 +94,10 @@ def _call_factory(factory, name, image_shape, embedding_dim):
     try:
         module = factory(**{key: value for key, value in offered.items() if key in named})
     except Exception as error:
+        of_vectors = f"; of vectors leave {name} at None, or" if len(image_shape) == 1 else ", or"
         raise ValueError(
             f"{name} must be a factory for samples of shape {image_shape}, but {factory!r} failed: "
-            f"{error}. Pass another one, or give image_shape if rows are images."
+            f"{error}. Pass another one{of_vectors} give image_shape if rows are images."
         ) from error
     if not isinstance(module, nn.Module):
         raise TypeError(

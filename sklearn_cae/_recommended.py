@@ -39,6 +39,11 @@ def recommended(n_samples):
     >>> clusterer.n_clusters, clusterer.batch_size, clusterer.warm_up_epochs
     ('auto', 64, 200)
     """
+    if hasattr(n_samples, "__len__"):
+        raise TypeError(
+            "n_samples must be the number of images, got the images themselves, a "
+            f"{type(n_samples).__name__}. Pass their len()."
+        )
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
     batch_size = 64
     while batch_size < 256 and batch_size * _BATCHES < n_samples:

@@ -20,6 +20,11 @@ def test_few_images_are_seen_more_often(n_samples, n_more):
         assert params["warm_up_epochs"] * n_samples == pytest.approx(320_000, rel=0.05)
 
 
+def test_images_are_no_number_of_images():
+    with pytest.raises(TypeError, match=r"n_samples must be the number of images.* len\(\)"):
+        recommended(np.zeros((20, 8, 8)))
+
+
 def test_parameters_are_those_of_the_estimator():
     params = recommended(1000)
     model = ContrastiveAutoencoderClusterer(**params)
