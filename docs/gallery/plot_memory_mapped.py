@@ -77,3 +77,10 @@ print("Epochs trained:", PowerCut.epochs)
 never_cut = ContrastiveAutoencoderClusterer(**{**params, "checkpoint_dir": None}).fit(few)
 print("The same prototypes:", np.array_equal(gone_on.cluster_centers_, never_cut.cluster_centers_))
 print("The same labels:", np.array_equal(gone_on.labels_, never_cut.labels_))
+
+# %%
+# The losses of the fit that was cut off show no seam.
+
+from sklearn_cae.plotting import HistoryDisplay
+
+_ = HistoryDisplay.from_estimator(gone_on)

@@ -7,6 +7,8 @@ prototype and members, the embedding to move about in, scores, and how each colu
 goes with the clusters. Here the metadata are made up, with a trap in them.
 """
 
+# sphinx_gallery_thumbnail_path = "figures/report.png"
+
 import numpy as np
 import pandas as pd
 

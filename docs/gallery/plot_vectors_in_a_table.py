@@ -60,6 +60,13 @@ groups = of_test.groupby(fitted.predict(test[features]))
 groups.mean().assign(n=groups.size()).rename(index="group {}".format).T.round(2)
 
 # %%
+# The same patients, by diagnosis and by group, where patients that are alike are close.
+
+from sklearn_cae.plotting import EmbeddingDisplay
+
+_ = EmbeddingDisplay.from_estimator(fitted, test[features], y_test)
+
+# %%
 # Do the groups help a classifier?
 # --------------------------------
 # The same logistic regression with and without them. The clusterer is fitted anew in each fold.
