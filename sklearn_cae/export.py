@@ -53,10 +53,21 @@ def export_onnx(estimator, path):
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_cae import ContrastiveAutoencoderClusterer
+    >>> from sklearn_cae.datasets import make_toy_images
     >>> from sklearn_cae.export import export_onnx
-    >>> export_onnx(clusterer, "clusterer.onnx")  # doctest: +SKIP
-    >>> session = onnxruntime.InferenceSession("clusterer.onnx")  # doctest: +SKIP
-    >>> (cluster,) = session.run(["cluster"], {"X": X.astype("float32")})  # doctest: +SKIP
+    >>> clusterer = ContrastiveAutoencoderClusterer(
+    ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=1, random_state=0
+    ... ).fit(make_toy_images(60, random_state=0).data)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_onnx(clusterer, Path(folder) / "clusterer.onnx")
+    ...     print([path.name for path in Path(folder).iterdir()])
+    ['clusterer.onnx']
+
+    In a session of onnxruntime, ``session.run(["cluster"], {"X": X.astype("float32")})`` then gives
+    the clusters of images X.
     """
     check_is_fitted(estimator)
     if estimator._posterior is not None:
