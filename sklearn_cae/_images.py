@@ -154,16 +154,17 @@ class Samples(Dataset):
 
 
 def to_numpy(X):
-    """Give torch tensors as arrays that share their memory where they can; all else as it is.
-
-    Of lists and text, which users take for images, what cannot become an array is named here.
-    """
-    if isinstance(X, (str, list, tuple)):
-        return _stack(X)
+    """Give torch tensors as arrays that share their memory where they can; all else as it is."""
     if not isinstance(X, torch.Tensor):
         return X
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def holds_images(X, image_shape):
+    """Whether X is to be read as images rather than as vectors."""
+    n_dimensions = X.ndim if hasattr(X, "ndim") else _stack(X).ndim
+    return image_shape is not None or n_dimensions > 2
 
 
 def _stack(X):
@@ -179,13 +180,7 @@ def _stack(X):
             f"X must hold the images themselves, got text such as {str(array.flat[0])!r}. Read the "
             "files into one array, (n, H, W) or (n, C, H, W)."
         )
-    return X
-
-
-def holds_images(X, image_shape):
-    """Whether X is to be read as images rather than as vectors."""
-    n_dimensions = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
-    return image_shape is not None or n_dimensions > 2
+    return array
 
 
 def check_image_array(X, estimator, *, minimum):
