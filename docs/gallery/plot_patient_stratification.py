@@ -56,7 +56,7 @@ _ = PrototypeDisplay.from_estimator(clusterer, X_test)
 # %%
 # 4. Rule out the dull reasons
 # ----------------------------
-# Brightness and contrast are exposure before they are disease. Where they differ this much between
+# Brightness and contrast are exposure before they are disease. Where they differ much between
 # groups, a part of the grouping is the machine's. With metadata at hand, such as age, site or
 # scanner, :func:`~sklearn_cae.report.cluster_report` tests them all.
 
