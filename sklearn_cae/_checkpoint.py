@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import _container
+from ._files import remove_unfinished, write_whole
 from ._fingerprint import describe, digest
 from ._packing import Packer, Unpacker
 
@@ -60,7 +61,7 @@ class Checkpoint:
             else:
                 self.folder = directory / digest(about)
                 self.folder.mkdir(parents=True, exist_ok=True)
-            _container.remove_unfinished(self.folder)
+            remove_unfinished(self.folder)
             self._begin(about, rng)
         except OSError as error:
             raise ValueError(
@@ -80,7 +81,7 @@ class Checkpoint:
                 stale.unlink()
             name, keys, *rest = rng.get_state()
             self._about = {**about, "random_state": [name, keys.tolist(), *rest]}
-            _container.write_whole(path, _as_text(self._about))
+            write_whole(path, _as_text(self._about))
         if "finished" in self._about:
             warnings.warn(
                 f"This fit had come to its end in {self.folder}: it is loaded, not trained again.",
@@ -124,7 +125,7 @@ class Checkpoint:
     def finish(self):
         """Note that the fit has come to its end."""
         about = {**self._about, "finished": True}
-        self._try(_container.write_whole, self.folder / _FIT, _as_text(about))
+        self._try(write_whole, self.folder / _FIT, _as_text(about))
 
     def _try(self, write, *args):
         try:

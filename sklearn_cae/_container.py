@@ -9,11 +9,12 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
+
+from ._files import write_whole
 
 FORMAT = 1
 _OWN = "sklearn_cae"
@@ -39,30 +40,7 @@ def write(path, header, tensors):
     content = _sign(safetensors.torch.save(tensors, _metadata(header)))
     if int.from_bytes(content[:8], "little") > _MAX_HEADER:
         raise ValueError(f"The header of {path} would have more than {_MAX_HEADER} bytes.")
-    write_whole(Path(path), content)
-
-
-def write_whole(path, content):
-    """Write bytes to a path so that a reader finds all of them, or the file that was there."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(path.parent)
-
-
-def remove_unfinished(folder):
-    """Remove what was being written when a process was killed."""
-    for temporary in folder.glob(".*.tmp"):
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    write_whole(path, content)
 
 
 @contextlib.contextmanager
@@ -147,15 +125,3 @@ def _read_raw_header(path, file):
         )
     file.seek(0)
     return file.read(8 + length)
-
-
-def _sync_folder(folder):
-    """Have the new name on the disk, where the system can be asked for it."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems cannot
-            os.fsync(handle)
-    finally:
-        os.close(handle)

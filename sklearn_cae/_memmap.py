@@ -1,13 +1,12 @@
 """Images that do not fit into memory: written once into one file, and mapped."""
 
-import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
+
+from ._files import written_whole
 
 
 def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
@@ -65,14 +64,8 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
         raise IsADirectoryError(
             f"path must be a file, got the folder {str(path)!r}. Add a name, such as images.npy."
         )
-    # Beside its place under another name, until it is whole.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
+    with written_whole(path) as temporary:
         y = _write(dataset, temporary, n_jobs, verbose)
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
     return np.load(path, mmap_mode="r"), y
 
 
@@ -89,8 +82,6 @@ def _write(dataset, path, n_jobs, verbose):
     )
     labels = list(tqdm(items, total=len(dataset), unit="image", disable=not verbose))
     X.flush()
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
     return None if labels[0] is None else _as_target(labels)
 
 

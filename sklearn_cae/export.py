@@ -2,13 +2,12 @@
 
 import copy
 from importlib import import_module
-from pathlib import Path
 
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ._container import write_whole
+from ._files import write_whole
 from ._prototypes import assign_by_cosine
 
 __all__ = ["export_onnx"]
@@ -89,7 +88,7 @@ def export_onnx(estimator, path):
             dynamo=True,
             verbose=False,
         )
-    write_whole(Path(path), program.model_proto.SerializeToString())
+    write_whole(path, program.model_proto.SerializeToString())
 
 
 def _sample_shape(estimator):

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from . import __version__
 from ._associations import adjust, compare_categories, compare_numbers, count_categories, quartiles
-from ._container import write_whole
+from ._files import write_whole
 from ._images import fingerprint, to_numpy
 from ._labels import encode_labels
 from ._markers import outline, place, trace
