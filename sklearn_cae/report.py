@@ -4,7 +4,6 @@ The page is a single HTML file that loads nothing: pictures, style and script ar
 ``pip install 'sklearn_cae[report]'``.
 """
 
-import copy
 import os
 from datetime import datetime
 from importlib import import_module
@@ -27,9 +26,9 @@ from ._pictures import as_images, styles
 from ._random import local_random_state
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
 from .metrics import clustering_report
-from .plotting._clusters import find_doubtful
+from .plotting._clusters import count_labels, find_doubtful
 from .plotting._display import choose_rows, take
-from .plotting._embedding import LAYOUTS
+from .plotting._embedding import LAYOUTS, embed
 
 __all__ = ["cluster_report"]
 
@@ -299,16 +298,12 @@ class _Clusters:
 
 def _count_labels(y):
     """Give the most frequent labels, their number and their share; the others together."""
-    if len(y) == 0:
-        return []
-    labels, counts = np.unique(y, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    mix = [(str(labels[i]), int(counts[i])) for i in order[:_MOST_LABELS]]
-    if len(order) > _MOST_LABELS:
-        others = order[_MOST_LABELS:]
+    counted = count_labels(y)
+    mix, others = counted[:_MOST_LABELS], counted[_MOST_LABELS:]
+    if others:
         noun = "label" if len(others) == 1 else "labels"
-        mix.append((f"{len(others)} other {noun}", int(counts[others].sum())))
-    return [(label, count, count / len(y)) for label, count in mix]
+        mix.append((f"{len(others)} other {noun}", sum(count for _, count in others)))
+    return [(str(label), count, count / len(y)) for label, count in mix]
 
 
 # ---- The plot ----
@@ -319,8 +314,7 @@ def _draw_plot(estimator, X, group, max_samples, random_state):
     rows = choose_rows(len(X), max_samples, random_state)
     # By cluster, and from its clearest member on: the order in which the arrow keys walk.
     rows = rows[np.lexsort([-group.margins[rows], group.labels[rows]])]
-    # A shallow copy shares what was fitted; only its parameter `output` differs.
-    embedding = copy.copy(estimator).set_params(output="embedding").transform(take(X, rows))
+    embedding = embed(estimator, take(X, rows))
     points = np.vstack([embedding, estimator.embedding_means_])
     layout = LAYOUTS["tsne"](normalize(points), _PERPLEXITY, random_state)
     places, height = place(layout.coordinates)

@@ -285,8 +285,14 @@ def describe(clusters, n_clusters, y, mapped_labels):
         if "mapped" in given and members.any():
             lines.append(f"mapped to {given['mapped'][members][0]}")
         if "y" in given and members.any():
-            labels, counts = np.unique(given["y"][members], return_counts=True)
-            most = np.argsort(-counts, kind="stable")[:2]
-            lines.append(", ".join(f"{labels[i]}: {counts[i] / counts.sum():.0%}" for i in most))
+            most = count_labels(given["y"][members])[:2]
+            lines.append(", ".join(f"{label}: {n / members.sum():.0%}" for label, n in most))
         texts.append("\n".join(lines))
     return texts
+
+
+def count_labels(y):
+    """Count labels: pairs of a label and its number, the most frequent first."""
+    labels, counts = np.unique(y, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return list(zip(labels[order], counts[order].tolist(), strict=True))
