@@ -1,8 +1,8 @@
 """From arrays of images to pixels on axes: what the displays share."""
 
-from importlib import import_module
-
 import numpy as np
+
+from ._extras import import_extra
 
 # Okabe and Ito's colour-blind-safe palette without its yellow, too faint on white.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]
@@ -11,13 +11,7 @@ MARKERS = ["o", "^", "s", "D", "v", "P", "X"]
 
 def check_matplotlib():
     """Raise an ImportError that names the extra where matplotlib is not installed."""
-    try:
-        import_module("matplotlib")
-    except ImportError as error:
-        raise ImportError(
-            "Pictures are drawn with matplotlib, which is not installed. "
-            "Install it with: pip install 'sklearn_cae[plot]'"
-        ) from error
+    import_extra("matplotlib", "Pictures are drawn with", "plot")
 
 
 # ---- Images ----

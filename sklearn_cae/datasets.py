@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.datasets import get_data_home, load_digits
 from sklearn.utils import Bunch
 
+from ._extras import import_extra
 from ._memmap import to_memmap
 from ._random import local_random_state
 
@@ -205,10 +206,7 @@ def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y
     >>> load_mnist("test").data.shape  # doctest: +SKIP
     (10000, 28, 28)
     """
-    try:
-        from torchvision.datasets import MNIST
-    except ImportError as error:
-        raise _missing_extra("torchvision") from error
+    MNIST = _import_reader("torchvision.datasets").MNIST
     _check_option("split", split, ("train", "test"))
 
     def make(folder, download):
@@ -414,18 +412,11 @@ def _download(make, folder):
 
 
 def _import_medmnist():
-    try:
-        import medmnist.dataset
-    except ImportError as error:
-        raise _missing_extra("medmnist") from error
-    return medmnist.INFO, medmnist.dataset
+    return _import_reader("medmnist.info").INFO, _import_reader("medmnist.dataset")
 
 
-def _missing_extra(package):
-    return ImportError(
-        f"This data set is read with {package}, which is not installed. "
-        "Install it with: pip install 'sklearn_cae[datasets]'"
-    )
+def _import_reader(module):
+    return import_extra(module, "This data set is read with", "datasets")
 
 
 def _check_medmnist_name(name, info_of):

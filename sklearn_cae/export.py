@@ -1,12 +1,12 @@
 """A fitted clusterer where there is no scikit-learn: as a graph in ONNX."""
 
 import copy
-from importlib import import_module
 
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ._extras import import_extra
 from ._files import write_whole
 from ._prototypes import assign_by_cosine
 
@@ -98,13 +98,7 @@ def _sample_shape(estimator):
 
 def _check_onnx():
     for name in ("onnx", "onnxscript"):
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise ImportError(
-                f"ONNX graphs are written with {name}, which is not installed. "
-                "Install it with: pip install 'sklearn_cae[onnx]'"
-            ) from error
+        import_extra(name, "ONNX graphs are written with", "onnx")
 
 
 class _Assigning(nn.Module):

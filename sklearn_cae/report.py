@@ -6,7 +6,6 @@ The page is a single HTML file that loads nothing: pictures, style and script ar
 
 import os
 from datetime import datetime
-from importlib import import_module
 from numbers import Integral
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from . import __version__
 from ._associations import adjust, compare_categories, compare_numbers, count_categories, quartiles
+from ._extras import import_extra
 from ._files import write_whole
 from ._images import fingerprint, to_numpy
 from ._labels import encode_labels
@@ -144,13 +144,7 @@ def cluster_report(
 
 def _check_packages(*names):
     for name in names:
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise ImportError(
-                f"A report needs {name}, which is not installed. "
-                "Install it with: pip install 'sklearn_cae[report]'"
-            ) from error
+        import_extra(name, "A report needs", "report")
 
 
 def _check_path(path):
