@@ -6,12 +6,11 @@ Both are scikit-learn clusterers with ``predict_proba``, and go into
 """
 
 import warnings
-from itertools import pairwise
+from itertools import pairwise, product
 from numbers import Integral
 
-import networkx as nx
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, csr_matrix
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +20,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
+from sknetwork.clustering import Leiden
 
 from ._random import draw_seed, local_random_state
 
@@ -28,7 +28,9 @@ __all__ = ["CommunityClusterer", "MixtureClusterer"]
 
 #: Below these, the modularity joins groups that are small beside the whole.
 RESOLUTIONS = np.geomspace(0.3, 1.0, 13)
-_STABLE_STEPS = 2
+#: Runs at each of them, through the samples in other orders, since one alone is a matter of luck.
+_RUNS = 5
+_STABLE_SHARE = 1 / 3
 _STABLE_RAND = 0.9
 _FINER = 1.5
 _FINEST = 100.0
@@ -55,11 +57,12 @@ class CommunityClusterer(_PosteriorMixin, BaseEstimator):
     """Cluster by communities of the graph of shared nearest neighbours.
 
     Samples are joined with their nearest neighbours, by the share of neighbours that both have in
-    common (Jaccard), and the communities of that graph are found with the Louvain method, as in
-    PhenoGraph [1]_. Groups may have any shape. How many communities there are depends on a
-    resolution: it is raised from 0.3 to 1, and the number that stays over the widest range wins,
-    with the partitions in it agreeing with each other. New samples go where most of their
-    neighbours are.
+    common (Jaccard), as in PhenoGraph [1]_, and the communities of that graph are found with the
+    Leiden method [2]_. Groups may have any shape. How many communities there are depends on a
+    resolution, and a little on the order in which samples are taken: the resolution is raised from
+    0.3 to 1, with five random orders at each step. The number wins that comes back most from step
+    to step, weighted by how far the partitions agree; it is called stable if it fills a third of
+    the range. New samples go where most of their neighbours are.
 
     Parameters
     ----------
@@ -74,7 +77,7 @@ class CommunityClusterer(_PosteriorMixin, BaseEstimator):
         At most so many samples, drawn at random, make the graph;
         the others are assigned as new ones are.
     random_state : int, RandomState instance or None, default=None
-        Seeds the Louvain method; None is fresh entropy.
+        Seeds the orders; None is fresh entropy.
 
     Attributes
     ----------
@@ -82,15 +85,18 @@ class CommunityClusterer(_PosteriorMixin, BaseEstimator):
         The largest cluster, of those that make the graph, is 0.
     n_clusters_ : int
     search_ : dict or None
-        "resolution", "n_clusters" and "agreement" (adjusted Rand index with the next resolution),
-        arrays over the resolutions tried, and "found": whether a number is stable. None with an
-        `n_clusters` given.
+        "resolution": those tried; "n_clusters": (n_resolutions, 5), the numbers they gave;
+        "stability": of each number, in [0, 1], the share of the range in which it comes back, times
+        the adjusted Rand index of what comes back; "found": whether the most stable one counts.
+        None with an `n_clusters` given.
     n_features_in_ : int
 
     References
     ----------
     .. [1] Levine et al., "Data-driven phenotypic dissection of AML reveals progenitor-like cells
        that correlate with prognosis", Cell 162 (2015).
+    .. [2] Traag, Waltman and van Eck, "From Louvain to Leiden: guaranteeing well-connected
+       communities", Scientific Reports 9 (2019).
 
     Examples
     --------
@@ -153,16 +159,16 @@ class CommunityClusterer(_PosteriorMixin, BaseEstimator):
         n_drawn = min(self.max_samples, len(X))
         drawn = np.sort(rng.choice(len(X), n_drawn, replace=False))
         n_neighbors = min(self.n_neighbors, n_drawn)
-        links, seed = shared_neighbors(X[drawn], n_neighbors), draw_seed(rng)
+        links = shared_neighbors(X[drawn], n_neighbors)
         if self.n_clusters == "auto":
-            labels, self.search_ = most_stable(X[drawn], links, self.max_clusters, seed)
+            labels, self.search_ = most_stable(X[drawn], links, self.max_clusters, rng)
         else:
             if self.n_clusters > n_drawn:
                 raise ValueError(
                     f"n_clusters must be at most the number of samples, {n_drawn} (max_samples="
                     f"{self.max_samples}), got {self.n_clusters}. Pass fewer clusters."
                 )
-            labels, self.search_ = so_many(X[drawn], links, self.n_clusters, seed), None
+            labels, self.search_ = so_many(X[drawn], links, self.n_clusters, rng), None
         self.n_clusters_ = int(labels.max()) + 1
         self._neighbors = KNeighborsClassifier(n_neighbors).fit(X[drawn], labels)
         self.labels_ = self._neighbors.predict(X) if n_drawn < len(X) else labels
@@ -213,17 +219,27 @@ def shared_neighbors(X, n_neighbors):
     )
 
 
-def communities(graph, resolution, seed):
-    """Labels of the Louvain communities of a graph, the largest first."""
-    found = nx.community.louvain_communities(graph, resolution=resolution, seed=seed)
-    labels = np.empty(len(graph), dtype=int)
-    for label, members in enumerate(sorted(found, key=len, reverse=True)):
-        labels[list(members)] = label
+def communities(links, resolution, rng):
+    """Labels of the Leiden communities, the largest first; samples are taken in a random order."""
+    order = rng.permutation(links.shape[0])
+    leiden = Leiden(resolution, "newman", return_probs=False, return_aggregate=False)
+    labels = np.empty(len(order), dtype=int)
+    # Of sparse matrices, it knows only those.
+    labels[order] = leiden.fit_predict(csr_matrix(links[order][:, order]))
     return labels
 
 
-def most_stable(X, links, max_clusters, seed):
-    """Raise the resolution, and take the number of communities that stays longest.
+def _several(links, resolution, rng):
+    return [communities(links, resolution, rng) for _ in range(_RUNS)]
+
+
+def _count(partitions):
+    """Communities of each resolution's runs, (n_resolutions, n_runs)."""
+    return np.array([[labels.max() + 1 for labels in runs] for runs in partitions])
+
+
+def most_stable(X, links, max_clusters, rng):
+    """Raise the resolution, and take the number of communities that comes back most.
 
     Returns
     -------
@@ -231,26 +247,31 @@ def most_stable(X, links, max_clusters, seed):
     search : dict
         As `CommunityClusterer.search_`.
     """
-    graph = nx.from_scipy_sparse_array(links)
-    partitions = [communities(graph, resolution, seed) for resolution in RESOLUTIONS]
-    numbers = np.array([labels.max() + 1 for labels in partitions])
-    agreement = np.array([adjusted_rand_score(*pair) for pair in pairwise(partitions)])
-    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "agreement": agreement}
-    if numbers[0] > max_clusters:
+    partitions = [_several(links, resolution, rng) for resolution in RESOLUTIONS]
+    numbers = _count(partitions)
+    coarsest = int(numbers.min())
+    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}, "found": False}
+    if coarsest > max_clusters:
         warnings.warn(
-            f"There are {numbers[0]} communities at the coarsest, more than max_clusters="
+            f"There are {coarsest} communities at the coarsest, more than max_clusters="
             f"{max_clusters}: those that are closest were joined. Raise max_clusters.",
             ConvergenceWarning,
             stacklevel=3,
         )
-        return _join_to(max_clusters, X, links, partitions[0]), {**search, "found": False}
-    stays = np.where(numbers[1:] == numbers[:-1], agreement, 0)
-    allowed = np.unique(numbers[(numbers > 1) & (numbers <= max_clusters)])
-    # The sum over its steps, each at most 1: a number that stays, with partitions that agree.
-    stability = {number: stays[numbers[:-1] == number].sum() for number in allowed}
-    best = max(stability, key=stability.get, default=numbers[0])
-    steps = stays[(numbers[:-1] == best) & (stays > 0)]
-    found = best > 1 and len(steps) >= _STABLE_STEPS and steps.mean() >= _STABLE_RAND
+        return _join_to(max_clusters, X, links, _typical(partitions, numbers == coarsest)), search
+    # Of a number: how far the runs of one resolution and of the next agree that both give it.
+    agreement = {n: [] for n in np.unique(numbers).tolist() if 1 < n <= max_clusters}
+    for runs, finer in pairwise(partitions):
+        for pair in product(runs, finer):
+            n, n_finer = (labels.max() + 1 for labels in pair)
+            if n == n_finer and n in agreement:
+                agreement[n].append(adjusted_rand_score(*pair))
+    n_pairs = (len(RESOLUTIONS) - 1) * _RUNS**2
+    stability = {n: sum(rands) / n_pairs for n, rands in agreement.items()}
+    best = max(stability, key=stability.get, default=1)
+    found = (
+        best > 1 and stability[best] >= _STABLE_SHARE and np.mean(agreement[best]) >= _STABLE_RAND
+    )
     if not found:
         warnings.warn(
             f"No number of communities is stable; n_clusters_={best} is the most stable one. The "
@@ -258,27 +279,38 @@ def most_stable(X, links, max_clusters, seed):
             ConvergenceWarning,
             stacklevel=3,
         )
-    return _middle(partitions, numbers == best), {**search, "found": bool(found)}
+    search |= {"stability": stability, "found": bool(found)}
+    return _typical(partitions, numbers == best), search
 
 
-def so_many(X, links, n_clusters, seed):
+def so_many(X, links, n_clusters, rng):
     """Find the resolution that gives a number of communities, or join those of a finer one."""
-    graph = nx.from_scipy_sparse_array(links)
-    partitions = [communities(graph, resolution, seed) for resolution in RESOLUTIONS]
+    partitions = [_several(links, resolution, rng) for resolution in RESOLUTIONS]
     resolution = RESOLUTIONS[-1]
-    while partitions[-1].max() + 1 < n_clusters and resolution < _FINEST:
+    while _count(partitions[-1:]).max() < n_clusters and resolution < _FINEST:
         resolution *= _FINER
-        partitions.append(communities(graph, resolution, seed))
-    partitions.append(np.arange(len(X)))  # the finest of all
-    numbers = np.array([labels.max() + 1 for labels in partitions])
-    if (numbers == n_clusters).any():
-        return _middle(partitions, numbers == n_clusters)
-    return _join_to(n_clusters, X, links, partitions[np.argmax(numbers >= n_clusters)])
+        partitions.append(_several(links, resolution, rng))
+    partitions.append([np.arange(len(X))] * _RUNS)  # the finest of all
+    numbers = _count(partitions)
+    nearest = numbers[numbers >= n_clusters].min()
+    return _join_to(n_clusters, X, links, _typical(partitions, numbers == nearest))
 
 
-def _middle(partitions, chosen):
-    (indices,) = np.nonzero(chosen)
-    return partitions[indices[len(indices) // 2]]
+def _typical(partitions, chosen):
+    """Give the partition that agrees best with the others, of the resolution that has most chosen.
+
+    Of several such resolutions, the middle one.
+    """
+    most = chosen.sum(axis=1)
+    (indices,) = np.nonzero(most == most.max())
+    index = indices[len(indices) // 2]
+    runs = [
+        labels
+        for labels, is_chosen in zip(partitions[index], chosen[index], strict=True)
+        if is_chosen
+    ]
+    agreement = [sum(adjusted_rand_score(labels, other) for other in runs) for labels in runs]
+    return runs[np.argmax(agreement)]
 
 
 def _join_to(n_clusters, X, links, labels):

@@ -3,6 +3,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, make_blobs, make_moons
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -46,6 +47,29 @@ def test_one_gaussian_has_no_stable_communities(n_features, seed):
     with pytest.warns(ConvergenceWarning, match="No number of communities is stable"):
         clusterer = CommunityClusterer(random_state=0).fit(X)
     assert not clusterer.search_["found"]
+
+
+def test_what_looks_stable_in_few_samples_of_noise_is_not_called_so():
+    X = np.random.RandomState(0).uniform(size=(400, 3))
+    for seed in range(6):
+        with pytest.warns(ConvergenceWarning, match="No number of communities is stable"):
+            CommunityClusterer(random_state=seed).fit(X)
+
+
+def test_another_seed_finds_the_same_groups():
+    X = PCA(20, whiten=True, random_state=0).fit_transform(load_digits().data[:600])
+    first, *others = (CommunityClusterer(random_state=seed).fit(X) for seed in range(5))
+    for other in others:
+        assert other.n_clusters_ == first.n_clusters_
+        assert adjusted_rand_score(first.labels_, other.labels_) > 0.95
+
+
+def test_the_search_tells_what_it_saw():
+    X, _ = make_blobs(300, 8, centers=3, random_state=0)
+    search = CommunityClusterer(random_state=0).fit(X).search_
+    assert search["n_clusters"].shape == (len(search["resolution"]), 5)
+    assert (search["n_clusters"] == 3).all()
+    assert search["stability"] == {3: pytest.approx(1.0)}
 
 
 def test_groups_of_any_shape_and_new_samples():
