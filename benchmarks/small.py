@@ -1,0 +1,127 @@
+"""The recommended setting, unchanged, on a few hundred images of several kinds.
+
+Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them:
+
+    python benchmarks/small.py --seeds 0 1
+
+Images are drawn from training splits; as many more as there are, up to 1000, are held back to
+judge by. Conditioning is left out, which changes neither clusters nor embedding. Beside it stands
+what one would try first: KMeans with the true number of classes, and kNN, on pixels and on
+principal components; and what the setting clusters with, on pixels and on whitened components.
+Prints a line a run and writes ``benchmarks/results/small.json`` after each; runs that are there are
+not run again.
+"""
+
+import argparse
+import json
+import time
+from functools import partial
+
+import numpy as np
+from _common import RESULTS, describe_run, write_records
+from baselines import communities
+from evaluation import flat, load, rows_of_clusters, rows_of_predictions
+from settings import fingerprint
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_sample_images
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+
+from sklearn_cae import ContrastiveAutoencoderClusterer, KNNProbe, recommended
+
+PATH = RESULTS / "small.json"
+HELD_BACK = 1000
+
+
+def xrays():
+    """PneumoniaMNIST: normal, pneumonia."""
+    return load("pneumoniamnist")["train"]
+
+
+def digits(n_classes):
+    """MNIST's digits below a number."""
+    X, y = load("mnist")["train"]
+    return X[y < n_classes], y[y < n_classes]
+
+
+def photographs():
+    """Patches in colour of scikit-learn's two photographs, a temple and a flower; none overlap."""
+    patches = []
+    for photograph in load_sample_images().images:
+        height, width = (28 * (size // 28) for size in photograph.shape[:2])
+        tiles = photograph[:height, :width].reshape(height // 28, 28, width // 28, 28, 3)
+        patches.append(tiles.swapaxes(1, 2).reshape(-1, 28, 28, 3))
+    return np.concatenate(patches), np.repeat([0, 1], [len(each) for each in patches])
+
+
+#: What is loaded, and how many images are fitted.
+SETS = {
+    "X-rays, few": (xrays, 300),
+    "X-rays": (xrays, 1000),
+    "3 digits": (partial(digits, 3), 500),
+    "5 digits": (partial(digits, 5), 1000),
+    "photographs, RGB": (photographs, 400),
+}
+
+
+def draw(name, seed):
+    """Draw the images to fit and those to judge by; of equal ones, one."""
+    load_images, n_samples = SETS[name]
+    X, y = load_images()
+    first = np.unique(X.reshape(len(X), -1), axis=0, return_index=True)[1]
+    X, X_held_back, y, y_held_back = train_test_split(
+        X[first], y[first], train_size=n_samples, random_state=seed
+    )
+    return {"train": (X, y), "held_back": (X_held_back[:HELD_BACK], y_held_back[:HELD_BACK])}
+
+
+def run(params, splits, seed):
+    """Fit, and judge all rows on what was held back."""
+    X, y = splits["train"]
+    started = time.perf_counter()
+    model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed).fit(X)
+    seconds = time.perf_counter() - started
+    pixels = {split: flat(images) for split, (images, _) in splits.items()}
+    pca = PCA(128, random_state=seed).fit(pixels["train"])
+    features = {
+        "recommended": {split: model.transform(images) for split, (images, _) in splits.items()},
+        "pixels": pixels,
+        "pca": {split: pca.transform(each) for split, each in pixels.items()},
+    }
+    rows = rows_of_clusters("recommended", splits, lambda split: model.predict(splits[split][0]))
+    rows += communities(None, splits, seed)
+    for name in ("pixels", "pca"):
+        kmeans = KMeans(len(np.unique(y)), n_init=5, random_state=seed).fit(features[name]["train"])
+        labels = {split: kmeans.predict(each) for split, each in features[name].items()}
+        rows += rows_of_clusters(name, splits, labels.get)
+    for name, each in features.items():
+        probe = KNNProbe().fit(each["train"], y)
+        labels = {split: probe.predict(each[split]) for split in splits}
+        rows += rows_of_predictions(f"{name}_knn", splits, labels.get)
+    scores = {row["model"]: {"n_clusters": row.get("n_clusters"), **row["metrics"]} for row in rows}
+    return {"seconds": round(seconds, 1), "scores": scores}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    options = parser.parse_args()
+    for seed in options.seeds:
+        for name in options.sets:
+            results = json.loads(PATH.read_text()) if PATH.exists() else []
+            n_samples = SETS[name][1]
+            params = {**recommended(n_samples), "conditioning_epochs": 0}
+            key = {"set": name, "n_samples": n_samples, "seed": seed, "hash": fingerprint(params)}
+            if any(key.items() <= one.items() for one in results):
+                continue
+            found = run(params, draw(name, seed), seed)
+            print(*key.values(), f"{found['seconds']} s", flush=True)
+            for model, scores in found["scores"].items():
+                shown = ("n_clusters", "nmi", "accuracy", "balanced_accuracy")
+                print(f"  {model:<28}", *(f"{one} {scores.get(one)}" for one in shown), flush=True)
+            write_records(PATH, [*results, {**key, **found, "made_by": describe_run()}])
+
+
+if __name__ == "__main__":
+    main()
