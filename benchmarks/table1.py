@@ -54,7 +54,7 @@ def method(setting, dataset, splits, seed):
     started = time.perf_counter()
     model.fit(splits["train"][0])
     seconds = time.perf_counter() - started
-    if seed == 0:
+    if seed == 0 and len(splits["train"][0]) == N_TRAIN[dataset]:
         draw(model, splits, f"{dataset}_{setting}")
     features = {}
     for output in ("embedding", "projection"):
