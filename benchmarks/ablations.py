@@ -96,6 +96,7 @@ PAPER_CHANGES = {
     "n_clusters=auto, whiten": {"n_clusters": "auto", "whiten": True},
     "refinement_epochs=15": {"refinement_epochs": 15},
     "variational": {"variational": True},
+    "precision=float32": {"precision": "float32"},
     **{
         f"batch_size={value}, decoupled loss": {"batch_size": value, "decoupled": True}
         for value in (64, 256)
