@@ -97,6 +97,7 @@ PAPER_CHANGES = {
     "refinement_epochs=15": {"refinement_epochs": 15},
     "variational": {"variational": True},
     "precision=float32": {"precision": "float32"},
+    **{f"warm_up_epochs={value}": {"warm_up_epochs": value} for value in (10, 60)},
     **{
         f"batch_size={value}, decoupled loss": {"batch_size": value, "decoupled": True}
         for value in (64, 256)
@@ -115,6 +116,7 @@ RECOMMENDED_CHANGES = {
     },
     **{f"reconstruction_weight={value}": {"reconstruction_weight": value} for value in (0.1, 1)},
     "temperature=0.5": {"temperature": 0.5},
+    **{f"warm_up_epochs={value}": {"warm_up_epochs": value} for value in (10, 60)},
     "augmentation=paper": {"augmentation": "paper"},
     "optimizer=lars, reconstruction_weight=1": {
         "optimizer": "lars",
@@ -138,16 +140,18 @@ def hold_back(dataset, max_samples, seed):
 
 def changed_parameters(dataset, change, n_samples):
     """Give the parameters of a setting with a change, and whether the loss is the decoupled one."""
+    params = {"warm_up_epochs": EPOCHS, "conditioning_epochs": 0}
     if change.startswith("recommended"):
         name = change.removeprefix("recommended").removeprefix(", ")
-        params = recommended(n_samples) | {"refinement_epochs": EPOCHS // 2}
+        params = recommended(n_samples) | params | {"refinement_epochs": EPOCHS // 2}
         params |= RECOMMENDED_CHANGES[name]
     else:
-        params = {"n_clusters": None, "augmentation": PAPER_VIEWS[dataset], **PAPER_CHANGES[change]}
+        params |= {"n_clusters": None, "augmentation": PAPER_VIEWS[dataset]}
+        params |= PAPER_CHANGES[change]
     if params["n_clusters"] is None:
         params["n_clusters"] = N_CLUSTERS[dataset]
     decoupled = params.pop("decoupled", False)
-    return {**params, "warm_up_epochs": EPOCHS, "conditioning_epochs": 0}, decoupled
+    return params, decoupled
 
 
 def run(dataset, params, decoupled, splits, seed):
