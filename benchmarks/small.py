@@ -6,8 +6,9 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
 
 Images are drawn from training splits; as many more as there are, up to 1000, are held back to
 judge by. Conditioning is left out, which changes neither clusters nor embedding. Beside it stands
-what one would try first: KMeans with the true number of classes, and kNN, on pixels and on
-principal components; and what the setting clusters with, on pixels and on whitened components.
+what one would try first: KMeans with the true number of classes and with as many clusters as the
+method has, and kNN, on pixels and on principal components; and what the setting clusters with, on
+pixels and on whitened components.
 Prints a line a run and writes ``benchmarks/results/small.json`` after each; runs that are there are
 not run again.
 """
@@ -76,30 +77,39 @@ def draw(name, seed):
 
 
 def run(params, splits, seed):
-    """Fit, and judge all rows on what was held back."""
-    X, y = splits["train"]
+    """Fit, and judge the method and what stands beside it on what was held back."""
     started = time.perf_counter()
-    model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed).fit(X)
+    model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed)
+    model.fit(splits["train"][0])
     seconds = time.perf_counter() - started
-    pixels = {split: flat(images) for split, (images, _) in splits.items()}
-    pca = PCA(128, random_state=seed).fit(pixels["train"])
-    features = {
-        "recommended": {split: model.transform(images) for split, (images, _) in splits.items()},
-        "pixels": pixels,
-        "pca": {split: pca.transform(each) for split, each in pixels.items()},
-    }
+    embedding = {split: model.transform(X) for split, (X, _) in splits.items()}
     rows = rows_of_clusters("recommended", splits, lambda split: model.predict(splits[split][0]))
-    rows += communities(None, splits, seed)
-    for name in ("pixels", "pca"):
-        kmeans = KMeans(len(np.unique(y)), n_init=5, random_state=seed).fit(features[name]["train"])
-        labels = {split: kmeans.predict(each) for split, each in features[name].items()}
-        rows += rows_of_clusters(name, splits, labels.get)
-    for name, each in features.items():
-        probe = KNNProbe().fit(each["train"], y)
-        labels = {split: probe.predict(each[split]) for split in splits}
-        rows += rows_of_predictions(f"{name}_knn", splits, labels.get)
+    rows += rows_of_knn("recommended", splits, embedding)
+    rows += rows_beside(splits, model.n_clusters_, seed)
     scores = {row["model"]: {"n_clusters": row.get("n_clusters"), **row["metrics"]} for row in rows}
     return {"seconds": round(seconds, 1), "scores": scores}
+
+
+def rows_beside(splits, n_clusters, seed):
+    """Judge pixels and components in the same ways, and by the clusterer alone."""
+    pixels = {split: flat(X) for split, (X, _) in splits.items()}
+    pca = PCA(128, random_state=seed).fit(pixels["train"])
+    components = {split: pca.transform(X) for split, X in pixels.items()}
+    n_classes = len(np.unique(splits["train"][1]))
+    rows = communities(None, splits, seed)
+    for name, features in (("pixels", pixels), ("pca", components)):
+        for k, ending in ((n_classes, "_true_k"), (n_clusters, "")):
+            kmeans = KMeans(k, n_init=5, random_state=seed).fit(features["train"])
+            labels = {split: kmeans.predict(X) for split, X in features.items()}
+            rows += rows_of_clusters(f"{name}_kmeans{ending}", splits, labels.get)
+        rows += rows_of_knn(name, splits, features)
+    return rows
+
+
+def rows_of_knn(name, splits, features):
+    probe = KNNProbe().fit(features["train"], splits["train"][1])
+    labels = {split: probe.predict(X) for split, X in features.items()}
+    return rows_of_predictions(f"{name}_knn", splits, labels.get)
 
 
 def main():

@@ -64,6 +64,12 @@ def test_another_seed_finds_the_same_groups():
         assert adjusted_rand_score(first.labels_, other.labels_) > 0.95
 
 
+def test_the_same_seed_finds_the_same_groups_in_noise():
+    X = np.random.RandomState(0).normal(size=(400, 10))
+    first, second = (CommunityClusterer(8, random_state=0).fit_predict(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_the_search_tells_what_it_saw():
     X, _ = make_blobs(300, 8, centers=3, random_state=0)
     search = CommunityClusterer(random_state=0).fit(X).search_
