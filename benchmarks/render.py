@@ -10,38 +10,11 @@ from pathlib import Path
 
 import ablations_page
 import reliability_page
+import small_page
 import table1_page
 from table1_page import RESULTS
 
 ROOT = Path(__file__).parents[1]
-ROWS = {
-    "stat": "stat: each cluster carries its most frequent label",
-    "stat_k10": "stat, at k = 10",
-    "knn": "kNN, k = 5, in the embedding",
-    "linear": "linear layer, 20 % of the labels",
-    "logistic_all_labels": "logistic regression, all labels",
-}
-
-
-def render_accuracy():
-    """Beside each other, what both precisions reach."""
-    results = {
-        precision: json.loads((RESULTS / f"paper_setting_pneumoniamnist{ending}.json").read_text())
-        for precision, ending in (("bfloat16", ""), ("float32", "_float32"))
-    }
-    columns = [
-        f"{precision} (k = {', '.join(str(run['n_clusters']) for run in one['runs'])})"
-        for precision, one in results.items()
-    ]
-    lines = [f"| accuracy | split | {' | '.join(columns)} |", "|---|---|---|---|"]
-    for model, title in ROWS.items():
-        for split in ("val", "test"):
-            scores = [one["mean_and_std"][split][model]["accuracy"] for one in results.values()]
-            shown = " | ".join(f"{mean:.3f} ± {std:.3f}" for mean, std in scores)
-            lines.append(f"| {title} | {split} | {shown} |")
-    return "\n".join(lines) + "\n"
-
-
 TORCHVISION = "torchvision's transforms, data loader, plain PyTorch"
 SKORCH = "the same transforms, skorch's default net"
 LIGHTLY = "Lightly's transform, loss, optimiser and loop"
@@ -184,12 +157,12 @@ PAGES = {
     "README.md": {"results": table1_page.render_results},
     "docs/benchmarks.md": table1_page.TABLES,
     "docs/ablations.md": ablations_page.TABLES,
+    "docs/recommended.md": small_page.TABLES,
     "docs/reliability.md": reliability_page.TABLES,
     "docs/performance.md": {
         "machine": render_machine,
         "profile": render_profile,
         "grid": render_grid,
-        "accuracy": render_accuracy,
         "pictures": render_pictures,
         **{table: lambda table=table: render_speed(table) for table in SPEED},
     },

@@ -1,0 +1,42 @@
+"""The table of ``docs/recommended.md``, from what ``small.py`` wrote."""
+
+import json
+
+import numpy as np
+from table1_page import RESULTS, spread, table
+
+ROWS = {  # a title of the clusters' row, and what its kNN is called
+    "recommended": ("recommended", "recommended_knn"),
+    "pixels_kmeans_true_k": ("KMeans on pixels, k of the classes", None),
+    "pixels_kmeans": ("KMeans on pixels", "pixels_knn"),
+    "pca_kmeans_true_k": ("KMeans on 128 components, k of the classes", None),
+    "pca_kmeans": ("KMeans on 128 components", "pca_knn"),
+    "pixels_communities": ("communities of pixels", None),
+    "pca_whitened_communities": ("communities of whitened components", None),
+}
+
+
+def render_small():
+    """Show means over seeds of each set's rows."""
+    sets = {}
+    for one in json.loads((RESULTS / "small.json").read_text()):
+        sets.setdefault((one["set"], one["n_samples"]), []).append(one["scores"])
+    rows = []
+    for (name, n_samples), runs in sets.items():
+        for model, (title, knn) in ROWS.items():
+            clusters = [run[model] for run in runs]
+            row = [name, f"{n_samples:,}", title, ", ".join(str(c["n_clusters"]) for c in clusters)]
+            row += [
+                over_seeds(c[score] for c in clusters) for score in ("nmi", "balanced_accuracy")
+            ]
+            row.append(over_seeds(run[knn]["accuracy"] for run in runs) if knn else "")
+            rows.append(row)
+    return table(["images", "fitted", "groups by", "k", "NMI", "balanced", "kNN"], rows)
+
+
+def over_seeds(values):
+    values = list(values)
+    return spread({"mean": np.mean(values), "std": np.std(values), "n_seeds": len(values)})
+
+
+TABLES = {"small": render_small}
