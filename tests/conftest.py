@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,14 @@ from sklearn_cae.datasets import make_toy_images
 
 def pytest_addoption(parser):
     parser.addoption("--figures", type=Path, help="file that slow tests write their figures to")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard():
+    """A shell may start what runs in the background with Ctrl-C ignored, as CI's runners do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
