@@ -100,17 +100,20 @@ def rows_of_clusters(model, splits, assign):
 
 
 def rows_of_features(name, splits, features, n_clusters, seed):
-    """Judge features, {split: (n, n_features)}, by KMeans, kNN and linear layers.
+    """Judge features, {split: (n, n_features)}, by KMeans, kNN and linear layers."""
+    rows = rows_of_kmeans(name, splits, features, n_clusters, seed)
+    return rows + rows_of_probes(splits, features, seed, prefix=f"{name}_")
 
-    KMeans with `n_clusters`, and with as many clusters as there are classes.
-    """
+
+def rows_of_kmeans(name, splits, features, n_clusters, seed):
+    """Judge KMeans with so many clusters, and with as many as there are classes."""
     rows = []
     n_classes = len(np.unique(splits["train"][1]))
     for k, model in ((n_clusters, f"{name}_kmeans"), (n_classes, f"{name}_kmeans_true_k")):
         kmeans = KMeans(k, n_init=5, random_state=seed).fit(features["train"])
         labels = {split: kmeans.predict(X) for split, X in features.items()}
         rows += rows_of_clusters(model, splits, labels.get)
-    return rows + rows_of_probes(splits, features, seed, prefix=f"{name}_")
+    return rows
 
 
 def rows_of_probes(splits, features, seed, *, prefix="", suffix=""):
@@ -123,10 +126,14 @@ def rows_of_probes(splits, features, seed, *, prefix="", suffix=""):
     }
     rows = []
     for name, model in models.items():
-        model.fit(features["train"], splits["train"][1])
-        labels = {split: model.predict(X) for split, X in features.items() if split != "train"}
-        rows += rows_of_predictions(f"{prefix}{name}{suffix}", splits, labels.get)
+        rows += rows_of_probe(f"{prefix}{name}{suffix}", model, splits, features)
     return rows
+
+
+def rows_of_probe(name, probe, splits, features):
+    """Judge features by one classifier that is fitted to them."""
+    probe.fit(features["train"], splits["train"][1])
+    return rows_of_predictions(name, splits, lambda split: probe.predict(features[split]))
 
 
 def flat(X):

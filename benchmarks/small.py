@@ -9,8 +9,9 @@ judge by. Conditioning is left out, which changes neither clusters nor embedding
 what one would try first: KMeans with the true number of classes and with as many clusters as the
 method has, and kNN, on pixels and on principal components; and what the setting clusters with, on
 pixels and on whitened components.
-Prints a line a run and writes ``benchmarks/results/small.json`` after each; runs that are there are
-not run again.
+
+Prints the rows of each run and writes ``benchmarks/results/small.json`` after it; runs that are
+there are not run again.
 """
 
 import argparse
@@ -21,9 +22,8 @@ from functools import partial
 import numpy as np
 from _common import RESULTS, describe_run, write_records
 from baselines import communities
-from evaluation import flat, load, rows_of_clusters, rows_of_predictions
+from evaluation import equal_images, flat, load, rows_of_clusters, rows_of_kmeans, rows_of_probe
 from settings import fingerprint
-from sklearn.cluster import KMeans
 from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -69,7 +69,7 @@ def draw(name, seed):
     """Draw the images to fit and those to judge by; of equal ones, one."""
     load_images, n_samples = SETS[name]
     X, y = load_images()
-    first = np.unique(X.reshape(len(X), -1), axis=0, return_index=True)[1]
+    first = np.unique(equal_images(X), return_index=True)[1]
     X, X_held_back, y, y_held_back = train_test_split(
         X[first], y[first], train_size=n_samples, random_state=seed
     )
@@ -84,32 +84,22 @@ def run(params, splits, seed):
     seconds = time.perf_counter() - started
     embedding = {split: model.transform(X) for split, (X, _) in splits.items()}
     rows = rows_of_clusters("recommended", splits, lambda split: model.predict(splits[split][0]))
-    rows += rows_of_knn("recommended", splits, embedding)
+    rows += rows_of_probe("recommended_knn", KNNProbe(), splits, embedding)
     rows += rows_beside(splits, model.n_clusters_, seed)
     scores = {row["model"]: {"n_clusters": row.get("n_clusters"), **row["metrics"]} for row in rows}
     return {"seconds": round(seconds, 1), "scores": scores}
 
 
 def rows_beside(splits, n_clusters, seed):
-    """Judge pixels and components in the same ways, and by the clusterer alone."""
+    """Judge what needs no network: KMeans and kNN on pixels and components, and communities."""
     pixels = {split: flat(X) for split, (X, _) in splits.items()}
     pca = PCA(128, random_state=seed).fit(pixels["train"])
     components = {split: pca.transform(X) for split, X in pixels.items()}
-    n_classes = len(np.unique(splits["train"][1]))
     rows = communities(None, splits, seed)
     for name, features in (("pixels", pixels), ("pca", components)):
-        for k, ending in ((n_classes, "_true_k"), (n_clusters, "")):
-            kmeans = KMeans(k, n_init=5, random_state=seed).fit(features["train"])
-            labels = {split: kmeans.predict(X) for split, X in features.items()}
-            rows += rows_of_clusters(f"{name}_kmeans{ending}", splits, labels.get)
-        rows += rows_of_knn(name, splits, features)
+        rows += rows_of_kmeans(name, splits, features, n_clusters, seed)
+        rows += rows_of_probe(f"{name}_knn", KNNProbe(), splits, features)
     return rows
-
-
-def rows_of_knn(name, splits, features):
-    probe = KNNProbe().fit(features["train"], splits["train"][1])
-    labels = {split: probe.predict(X) for split, X in features.items()}
-    return rows_of_predictions(f"{name}_knn", splits, labels.get)
 
 
 def main():

@@ -86,7 +86,7 @@ class CommunityClusterer(_PosteriorMixin, BaseEstimator):
     n_clusters_ : int
     search_ : dict or None
         "resolution": those tried; "n_clusters": (n_resolutions, 5), the numbers they gave;
-        "stability": of each number, in [0, 1], the share of the range in which it comes back, times
+        "stability": of each number, at most 1, the share of the range in which it comes back, times
         the adjusted Rand index of what comes back; "found": whether the most stable one counts.
         None with an `n_clusters` given.
     n_features_in_ : int
