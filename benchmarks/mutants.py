@@ -29,6 +29,7 @@ MODULES = {
     "losses": ["test_losses.py"],
     "optim": ["test_optim.py"],
     "_prototypes": ["test_prototypes.py"],
+    "_assignment": ["test_assignment.py"],
     "label_mapper": ["test_label_mapper.py"],
     "_images": ["test_images.py"],
 }

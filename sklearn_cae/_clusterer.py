@@ -13,8 +13,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch.utils.data import Subset
 
+from . import _assignment, _prototypes
 from . import _phases as phases
-from . import _prototypes
 from . import _training as training
 from ._callbacks import CallbackSupportMixin, FitTasks, check_callbacks
 from ._checkpoint import Checkpoint
@@ -515,7 +515,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self.cluster_centers_, labels, self.clusterer_, self.elbow_ = found
         self._posterior = None
         if self.assignment == "clusterer":
-            self._posterior = _prototypes.Posterior(self.clusterer_, embedding)
+            self._posterior = _assignment.Posterior(self.clusterer_, embedding)
             self.cluster_centers_ = _prototypes.mean_directions(embedding, self._posterior.labels)
         return labels
 
@@ -569,7 +569,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             n_clusters = None
             while n_clusters != len(self.cluster_centers_):  # with one gone, ties may fall anew
                 n_clusters = len(self.cluster_centers_)
-                self.cluster_centers_ = _prototypes.drop_empty(
+                self.cluster_centers_ = _assignment.drop_empty(
                     self.cluster_centers_, self._closest(embedding)
                 )
         self.n_clusters_ = len(self.cluster_centers_)
@@ -578,7 +578,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         """Give every sample, a batch at a time, to its closest prototype that has any."""
         self._drop_empty(embedding)
         self.labels_ = self._labels_of(X)
-        _prototypes.check_spread(self.labels_, self.n_clusters_)
+        _assignment.check_spread(self.labels_, self.n_clusters_)
 
     def _condition_decoder(self, trainer, embedding):
         """Update the decoder under soft assignments; the encoder only encodes."""

@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from . import _images, _prototypes
+from . import _assignment, _images
 from ._random import local_random_state
 from ._training import choose_device
 
@@ -146,7 +146,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             In [0, 1]; 0 where there is one prototype only.
         """
         similarity = self._similarity_of(self._check_input(X))
-        return float(_prototypes.simplified_silhouette(similarity).mean())
+        return float(_assignment.simplified_silhouette(similarity).mean())
 
     def representatives(self, X, n=5):
         """Find the most typical members of each cluster.
@@ -407,13 +407,13 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if self._posterior is not None:
             return self._posterior
         return partial(
-            _prototypes.assign_by_cosine,
+            _assignment.assign_by_cosine,
             cluster_centers=torch.tensor(self.cluster_centers_, device=device),
             assignment_temperature=float(self.assignment_temperature),
         )
 
     def _cosine(self, embedding):
-        return _prototypes.cosine_similarity(embedding, torch.tensor(self.cluster_centers_))
+        return _assignment.cosine_similarity(embedding, torch.tensor(self.cluster_centers_))
 
     # ---- Life as a scikit-learn estimator ----
 

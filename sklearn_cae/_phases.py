@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._prototypes import cosine_similarity
+from ._assignment import cosine_similarity
 from ._training import PhaseNet
 from .losses import agreement_loss, nt_xent_loss
 

@@ -1,4 +1,4 @@
-"""From embeddings to prototypes, and from prototypes to soft assignments.
+"""From embeddings to prototypes.
 
 Prototypes live on the unit sphere, since samples are assigned by cosine: embeddings are normalised
 before they are clustered, and so are the clusters' means.
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from kneed import KneeLocator
 from sklearn.base import clone
 from sklearn.cluster import KMeans
@@ -20,13 +19,13 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from tqdm.auto import tqdm
 
+from ._assignment import simplified_silhouette
 from ._random import draw_seed, random_state_names
 from .clusterers import CommunityClusterer
 
 #: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.
 CLUSTERED_SAMPLES = 20_000
 SWEEP_SAMPLES = 10_000
-_COLLAPSE_SHARE = 0.95
 _STRUCTURE_MARGIN = 1.1
 
 
@@ -49,77 +48,6 @@ class Found(NamedTuple):
     labels: np.ndarray
     clusterer: Any
     elbow: dict | None
-
-
-class Posterior:
-    """Soft assignment by a fitted clusterer's own ``predict_proba``.
-
-    Clusters that are no sample's most probable one are left out.
-
-    Parameters
-    ----------
-    clusterer : estimator
-        Fitted to normalised embeddings.
-    embedding : ndarray of shape (n_samples, embedding_dim)
-        Those it was fitted to.
-    """
-
-    def __init__(self, clusterer, embedding):
-        self.clusterer = clusterer
-        probability = clusterer.predict_proba(normalize(embedding))
-        self.kept, self.labels = np.unique(probability.argmax(axis=1), return_inverse=True)
-        _warn_of_empty(probability.shape[1], len(self.kept))
-
-    def __call__(self, embedding):
-        """Assign embeddings (n, embedding_dim) softly, (n, n_clusters), as tensors."""
-        unit = normalize(embedding.cpu().numpy())
-        probability = self.clusterer.predict_proba(unit)[:, self.kept]
-        # All of a sample's probability may be on what was left out.
-        total = probability.sum(axis=1, keepdims=True)
-        uniform = np.full_like(probability, 1 / len(self.kept))
-        probability = np.divide(probability, total, out=uniform, where=total > 0)
-        return torch.from_numpy(probability.astype(np.float32)).to(embedding.device)
-
-
-def cosine_similarity(embedding, cluster_centers):
-    """Cosine of embeddings (n_samples, embedding_dim) to unit prototypes, as tensors."""
-    return F.normalize(embedding) @ cluster_centers.T  # (n_samples, n_clusters)
-
-
-def soft_assignment(similarity, assignment_temperature):
-    """Softmax over the cosine similarities to the prototypes, divided by a temperature."""
-    # Relative to the closest prototype, so that no temperature overflows.
-    margin = similarity - similarity.amax(dim=1, keepdim=True)
-    return (margin / assignment_temperature).softmax(dim=1)
-
-
-def assign_by_cosine(embedding, cluster_centers, assignment_temperature):
-    """Assign embeddings (n, embedding_dim) softly to unit prototypes, as tensors."""
-    similarity = cosine_similarity(embedding, cluster_centers)
-    return soft_assignment(similarity, assignment_temperature)  # (n, n_clusters)
-
-
-def simplified_silhouette(similarity):
-    """Silhouette of each sample by its two closest prototypes.
-
-    With a and b the cosine distances to the closest and to the next one, (b - a) / max(a, b).
-
-    Parameters
-    ----------
-    similarity : ndarray of shape (n_samples, n_clusters)
-        Cosine similarities to the prototypes.
-
-    Returns
-    -------
-    silhouette : ndarray of shape (n_samples,)
-        In [0, 1]; 0 where there is one prototype only.
-    """
-    if similarity.shape[1] < 2:
-        return np.zeros(len(similarity))
-    next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
-    # Rounding can take a cosine past 1, and two distances of 0 are a tie.
-    distance, next_distance = np.maximum(1 - own, 0), np.maximum(1 - next_, 0)
-    return (next_distance - distance) / np.maximum(next_distance, np.finfo(float).tiny)
 
 
 def number_parameter(clusterer):
@@ -324,47 +252,6 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
         "found": doubt is None,
         "best": best,
     }
-
-
-def drop_empty(cluster_centers, labels):
-    """Leave out prototypes that are no sample's closest, as those of equal clusters are.
-
-    Parameters
-    ----------
-    cluster_centers : ndarray of shape (n_clusters, embedding_dim)
-    labels : ndarray of shape (n_samples,)
-        Closest prototype of each sample.
-
-    Returns
-    -------
-    cluster_centers : ndarray of shape (n_used, embedding_dim)
-    """
-    used = np.unique(labels)
-    _warn_of_empty(len(cluster_centers), len(used))
-    return cluster_centers[used]
-
-
-def _warn_of_empty(n_clusters, n_used):
-    if n_used < n_clusters:
-        warnings.warn(
-            f"{n_clusters - n_used} of {n_clusters} clusters were empty and were dropped: "
-            f"n_clusters_={n_used}. Pass a smaller n_clusters.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-
-
-def check_spread(labels, n_clusters):
-    """Warn where nearly all samples fell into one of several clusters."""
-    share = np.bincount(labels).max() / len(labels)
-    if n_clusters > 1 and share > _COLLAPSE_SHARE:
-        warnings.warn(
-            f"One cluster holds {share:.1%} of the samples: the embedding may have collapsed. "
-            "Try more warm_up_epochs, another learning_rate or a gentler augmentation, and read "
-            "accuracies against the majority class.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
 
 
 def cluster_gaussians(embedding, labels, variance=None):

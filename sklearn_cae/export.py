@@ -6,9 +6,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ._assignment import assign_by_cosine
 from ._extras import import_extra
 from ._files import write_whole
-from ._prototypes import assign_by_cosine
 
 __all__ = ["export_onnx"]
 

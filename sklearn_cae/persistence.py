@@ -15,11 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__, _container
+from ._assignment import Posterior
 from ._container import LoadError
 from ._fitted import NETWORKS
 from ._networks import build_networks
 from ._packing import Known, MissingCallable, Packer, Unpacker
-from ._prototypes import Posterior
 from ._random import forked_rng
 from ._whitening import with_linear_ends
 

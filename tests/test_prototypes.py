@@ -3,8 +3,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import make_blobs
@@ -155,14 +153,6 @@ def test_all_noise_becomes_one_prototype():
     np.testing.assert_allclose(found.cluster_centers, [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
 
 
-def test_empty_clusters_are_dropped():
-    with pytest.warns(ConvergenceWarning, match="1 of 3 clusters were empty"):
-        centers = _prototypes.drop_empty(np.eye(3), np.array([2, 0, 2]))
-    np.testing.assert_array_equal(centers, np.eye(3)[[0, 2]])
-    centers = _prototypes.drop_empty(np.eye(2), np.array([1, 0, 1]))
-    np.testing.assert_array_equal(centers, np.eye(2))
-
-
 def test_unseeded_clusterers_follow_the_given_generator():
     embedding = rng().normal(size=(200, 8))
     for clusterer in (None, KMeans(n_init=1), GaussianMixture()):
@@ -170,42 +160,6 @@ def test_unseeded_clusterers_follow_the_given_generator():
             _prototypes.find_prototypes(embedding, clusterer, 6, 20, rng(3))[0] for _ in range(2)
         )
         assert np.array_equal(first, again)
-
-
-def test_collapse_is_named():
-    with pytest.warns(ConvergenceWarning, match=r"One cluster holds 96.0% of the samples"):
-        _prototypes.check_spread(np.repeat([0, 1], [96, 4]), 2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        _prototypes.check_spread(np.repeat([0, 1], [95, 5]), 2)
-        _prototypes.check_spread(np.zeros(10, dtype=int), 1)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    similarity=st.lists(
-        st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=5
-    ),
-    temperature=st.floats(1e-30, 1e6),
-)
-def test_soft_assignments_are_distributions(similarity, temperature):
-    similarity = torch.tensor(similarity)
-    assignment = _prototypes.soft_assignment(similarity, temperature)
-    torch.testing.assert_close(assignment.sum(dim=1), torch.ones(len(similarity)))
-    top = assignment.gather(1, similarity.argmax(dim=1, keepdim=True))
-    assert (assignment <= top).all()
-
-
-def test_soft_assignment_is_the_softmax():
-    similarity = torch.tensor([[0.9, 0.1, -0.5]])
-    expected = torch.softmax(similarity / 0.1, dim=1)
-    torch.testing.assert_close(_prototypes.soft_assignment(similarity, 0.1), expected)
-
-
-def test_simplified_silhouette_by_hand():
-    similarity = np.array([[0.9, 0.5, -1.0], [0.2, 0.2, 0.1], [1.0, 1.0, 0.0]])
-    np.testing.assert_allclose(_prototypes.simplified_silhouette(similarity), [0.8, 0, 0])
-    assert _prototypes.simplified_silhouette(np.ones((4, 1))).tolist() == [0] * 4
 
 
 def test_gaussians_of_clusters():
@@ -229,18 +183,6 @@ def test_neighbours_are_looked_up_among_the_clustered_samples():
     nearest = _prototypes.NearestClustered(embedding[:3], n_neighbors=1)(torch.tensor(embedding))
     assert nearest.tolist() == [[0, 1], [1, 0], [2, 1], [2, 1]]
     assert _prototypes.without_itself(nearest.numpy()).tolist() == [[1], [0], [1], [2]]
-
-
-def test_the_posterior_leaves_out_what_is_nobodys_best():
-    class Middle:
-        def predict_proba(self, X):
-            p = np.array([[0.5, 0.4, 0.1], [0.2, 0.3, 0.5], [0.0, 1.0, 0.0]])
-            return p[np.argmax(X, axis=1)]
-
-    posterior = _prototypes.Posterior(Middle(), np.eye(3)[:2])
-    assert posterior.labels.tolist() == [0, 1]
-    assigned = posterior(torch.eye(3))
-    torch.testing.assert_close(assigned, torch.tensor([[5 / 6, 1 / 6], [2 / 7, 5 / 7], [0.5, 0.5]]))
 
 
 def test_a_class_is_no_clusterer():
@@ -292,10 +234,3 @@ def test_what_a_clusterer_cannot_do_is_refused():
     _prototypes.check_assignment("cosine", KMeans(), 3, refinement_epochs=1)
     with pytest.raises(ValueError, match="needs a clusterer with predict_proba"):
         _prototypes.check_assignment("clusterer", KMeans(), 3, refinement_epochs=0)
-
-
-def test_the_silhouette_is_of_the_two_closest_of_many():
-    similarity = rng().uniform(-1, 1, size=(200, 12))
-    ordered = np.sort(1 - similarity, axis=1)
-    expected = (ordered[:, 1] - ordered[:, 0]) / ordered[:, 1]
-    np.testing.assert_allclose(_prototypes.simplified_silhouette(similarity), expected)
