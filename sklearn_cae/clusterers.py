@@ -33,7 +33,6 @@ _RUNS = 5
 _STABLE_SHARE = 1 / 3
 _STABLE_RAND = 0.9
 _FINER = 1.5
-_FINEST = 100.0
 
 
 class _PosteriorMixin(ClusterMixin):
@@ -289,7 +288,7 @@ def so_many(X, links, n_clusters, rng):
     """Find the resolution that gives a number of communities, or join those of a finer one."""
     partitions = [_several(links, resolution, rng) for resolution in RESOLUTIONS]
     resolution = RESOLUTIONS[-1]
-    while _count(partitions[-1:]).max() < n_clusters and resolution < _FINEST:
+    while _count(partitions[-1:]).max() < n_clusters and resolution < len(X):  # all are apart then
         resolution *= _FINER
         partitions.append(_several(links, resolution, rng))
     partitions.append([np.arange(len(X))] * _RUNS)  # the finest of all

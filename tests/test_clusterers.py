@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_cae import clusterers
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer, shared_neighbors
 
 
@@ -94,6 +95,19 @@ def test_any_number_of_clusters_can_be_asked_for(n_clusters):
     clusterer = CommunityClusterer(n_clusters, random_state=0).fit(X)
     assert clusterer.n_clusters_ == n_clusters
     assert np.unique(clusterer.labels_).tolist() == list(range(n_clusters))
+
+
+def test_many_clusters_are_not_joined_from_single_samples(monkeypatch):
+    sizes, join_two = [], clusterers._join_two
+
+    def note(X, links, labels):
+        sizes.append(labels.max() + 1)
+        return join_two(X, links, labels)
+
+    monkeypatch.setattr(clusterers, "_join_two", note)
+    X = load_digits().data[:1500]
+    assert CommunityClusterer(700, n_neighbors=4, random_state=0).fit(X).n_clusters_ == 700
+    assert sizes[0] < 1000
 
 
 def test_communities_that_are_not_linked_are_joined_by_distance():
