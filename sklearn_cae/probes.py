@@ -341,7 +341,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
                 callbacks="disable",
                 verbose=0,
             )
-            net.fit(torch.as_tensor(X, dtype=torch.float32), torch.as_tensor(class_index))
+            # Not fit, which ends without a word where it is interrupted.
+            net.initialize().fit_loop(
+                torch.as_tensor(X, dtype=torch.float32), torch.as_tensor(class_index)
+            )
         weight, bias = (p.detach().double().numpy() for p in net.module_.parameters())
         return weight, bias
 

@@ -13,7 +13,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from sklearn_cae import KNNProbe, LinearProbe
+from sklearn_cae import KNNProbe, LinearProbe, probes
 
 NAMES = np.array(["normal", "pneumonia", "other"])
 
@@ -241,6 +241,17 @@ def test_fit_does_not_depend_on_torch_defaults():
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
     assert_array_equal(coef, expected)
+
+
+def test_an_interrupted_probe_is_not_called_fitted(monkeypatch):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(probes._ShuffledBatches, "__iter__", interrupt)
+    probe = LinearProbe()
+    with pytest.raises(KeyboardInterrupt):
+        probe.fit(*make_embeddings())
+    assert not hasattr(probe, "coef_")
 
 
 def test_fitted_linear_probe_is_numpy_only():
