@@ -4,15 +4,15 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 
-def check_not_missing(y):
-    """Raise where a label is None or NaN, in words that name y."""
+def check_not_missing(y, name="y"):
+    """Raise where a label is None or NaN, in words that name where."""
     labels = np.asarray(y)
     missing = sum(map(is_missing, labels.ravel())) if labels.dtype == object else 0
     if labels.ndim > 0 and missing:
         raise ValueError(
-            f"y must hold a label in every row, but {missing} of {labels.size} are None or NaN. "
-            "Leave these rows out; a ClusterLabelMapper also takes the missing_label that they "
-            "have."
+            f"{name} must hold a label in every row, but {missing} of {labels.size} are None or "
+            "NaN. Leave these rows out; a ClusterLabelMapper also takes the missing_label that "
+            "they have."
         )
 
 

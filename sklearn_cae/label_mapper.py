@@ -12,6 +12,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from ._labels import encode_labels, is_missing
 
+_MAX_IDS = 2**20
+
 
 class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
     """Classify by cluster: each cluster carries its members' most frequent label.
@@ -268,6 +270,12 @@ def _check_cluster_ids(X):
         raise ValueError(
             "X must hold whole numbers (cluster ids) for input='labels', got "
             f"{X[~is_whole, 0][0]!r}. Pass a clusterer's labels_.reshape(-1, 1)."
+        )
+    largest = X[:, 0].max()
+    if largest >= _MAX_IDS:  # what is counted is as long as the largest is large
+        raise ValueError(
+            f"X must hold cluster ids below {_MAX_IDS} for input='labels', got {largest:.0f}. "
+            "Number them from 0 on, as np.unique(ids, return_inverse=True)[1] does."
         )
     return X[:, 0].astype(np.int64)
 

@@ -7,6 +7,7 @@ needs no labels: it tells which clusters come back when the model is fitted agai
 """
 
 from dataclasses import asdict, dataclass
+from numbers import Integral
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -17,6 +18,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from ._labels import check_not_missing
 from ._random import draw_seed, local_random_state, random_state_names
 
 __all__ = [
@@ -235,7 +237,7 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
     >>> report.jaccard
     [1.0, 1.0, 1.0]
     """
-    check_scalar(n_repeats, "n_repeats", int, min_val=1)
+    check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     if not hasattr(estimator, "predict"):
         raise TypeError(
             "estimator must have predict, to assign samples that it was not fitted to; "
@@ -382,6 +384,7 @@ def _check_labelling(values, name):
         )
     if len(values) == 0:
         raise ValueError(f"{name} must hold at least one sample, got none.")
+    check_not_missing(values, name)
     assert_all_finite(values, input_name=name)
     if values.dtype.kind == "f" and (values != np.rint(values)).any():
         raise ValueError(

@@ -218,6 +218,7 @@ def test_soft_assignments_do_not_warn(dtype):
         ({"input": "labels"}, [0, 1, 2], [0, 1, 2], ValueError, r"reshape\(-1, 1\)"),
         ({"input": "labels"}, [[0, 1]], [0], ValueError, r"2 columns.*reshape\(-1, 1\)"),
         ({"input": "labels"}, [[1], [0.5]], [0, 1], ValueError, "whole numbers.*0.5.*reshape"),
+        ({"input": "labels"}, [[2_000_000_000], [5]], [0, 1], ValueError, "below 1048576.*np.uni"),
     ],
 )
 def test_bad_input_is_refused_in_fit(parameters, X, y, error, message):

@@ -2,6 +2,7 @@ import json
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -229,6 +230,18 @@ def test_stability_of_what_cannot_be_told():
         stability_report(Recorder(), X, groups=[1, 2])
     with pytest.raises(ValueError, match="n_repeats"):
         stability_report(Recorder(), X, n_repeats=0)
+
+
+def test_any_integer_is_a_number_of_repeats():
+    X = np.random.RandomState(0).normal(size=(20, 2))
+    assert len(stability_report(KMeans(2), X, n_repeats=np.int64(1)).ari_seeds) == 1
+
+
+@pytest.mark.parametrize("missing", [None, pd.NA, np.nan])
+def test_missing_labels_are_named(missing):
+    y_true = np.array(["a", missing, "b"], dtype=object)
+    with pytest.raises(ValueError, match="y_true must hold a label in every row, but 1 of 3"):
+        clustering_report(y_true, [0, 1, 0])
 
 
 def test_the_stability_of_a_fit(toy_images, make_quick):
