@@ -49,7 +49,7 @@ def simplified_silhouette(similarity):
     next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
     # Rounding can take a cosine past 1, and two distances of 0 are a tie.
     distance, next_distance = np.maximum(1 - own, 0), np.maximum(1 - next_, 0)
-    return (next_distance - distance) / np.maximum(next_distance, np.finfo(float).tiny)
+    return (next_distance - distance) / np.maximum(next_distance, np.finfo(similarity.dtype).tiny)
 
 
 class Posterior:

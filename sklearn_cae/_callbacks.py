@@ -39,6 +39,13 @@ class EpochMeans(Callback):
             del row["batches"][:-1]
 
 
+_WAYS_OUT = {
+    "warm_up": "Lower learning_rate or reconstruction_weight, raise temperature",
+    "refinement": "Raise assignment_temperature",
+    "conditioning": "Lower learning_rate",
+}
+
+
 class StopOnNaN(Callback):
     """End a fit that has left the numbers, at the end of that step; restore the epoch before.
 
@@ -66,8 +73,8 @@ class StopOnNaN(Callback):
         net.module_.load_state_dict(self.good_)
         raise ValueError(
             f"The {what} became NaN or infinite in epoch {len(net.history)} of this phase; the "
-            "networks are as they were after the epoch before. Lower learning_rate or "
-            "reconstruction_weight, raise temperature, or pass precision='float32'."
+            f"networks are as they were after the epoch before. {_WAYS_OUT[net.phase]}, or pass "
+            "precision='float32'."
         )
 
 

@@ -22,7 +22,7 @@ from ._fingerprint import fingerprint_start
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
 from ._images import fingerprint
 from ._networks import build_networks
-from ._random import draw_seed, forked_rng, local_random_state
+from ._random import cpu_as_default, draw_seed, forked_rng, local_random_state
 from ._trainer import OPTIMIZERS, Trainer, check_batch_size
 from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
@@ -58,7 +58,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     temperature : float, default=0.5
         Positive divisor of the cosines in the contrastive loss.
     assignment_temperature : float, default=0.1
-        Positive divisor of the cosines in the soft assignment.
+        Positive divisor of the cosines in the soft assignment, that of the refinement too.
     reconstruction_weight : float, default=0.1
         At least 0. Weight of the reconstruction loss in the warm-up.
     warm_up_epochs : int, default=50
@@ -93,9 +93,10 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         for groups that are no cones.
     refinement_epochs : int, default=0
         Epochs in which encoder and prototypes are trained together, so that views of neighbours
-        agree on their cluster [2]_, from the clusterer's labels on. Clusters tend to keep the sizes
-        that the clusterer found; one that loses all its members is dropped. The projection head,
-        and without conditioning the decoder, stay those of the embedding before.
+        agree on their cluster [2]_, from the clusterer's labels on; by AdamW, whatever `optimizer`
+        and `learning_rate` are, at 1e-4, and 1e-2 for the prototypes. Clusters tend to keep the
+        sizes that the clusterer found; one that loses all its members is dropped. The projection
+        head, and without conditioning the decoder, stay those of the embedding before.
     whiten : bool, default=False
         Whether the embedding's basis is changed after the warm-up, so that all its principal
         components count nearly alike: groups that differ in what varies little can be found, and
@@ -319,6 +320,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     # ---- Fitting: Algorithm 1 of [1]_ ----
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @cpu_as_default()
     def fit(self, X, y=None):
         """Train the networks and find the prototypes.
 
@@ -348,9 +350,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             interrupted.
         """
         given = X, y
+        self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
-        self._forget_fit()
         tasks = FitTasks(self, *given, n_phases=self._n_phases())
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         checkpoint = self._open_checkpoint(data, rng)
@@ -383,6 +385,11 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             raise ValueError(
                 "whiten must be False with variational=True, whose noise is drawn in the basis "
                 "that was trained, got True. Pass one of the two."
+            )
+        if torch.get_default_dtype() != torch.float32:
+            raise ValueError(
+                "Networks are trained in float32, but torch's default dtype is "
+                f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) before."
             )
         check_callbacks(self.callbacks)
         check_batch_size(self.batch_size, len(X))
@@ -491,6 +498,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         """Find the prototypes of the embedding as it is now."""
         clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
         embedding = self._embed(clustered)
+        _prototypes.check_finite(embedding)
         if self.whiten:
             embedding = self._whiten(clustered, embedding)
         return clustered, embedding, self._find_prototypes(embedding, rng)

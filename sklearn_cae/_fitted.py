@@ -107,7 +107,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if self.output == "projection":
             return self._run(self.projection_head_, torch.from_numpy(self._embed(X))).numpy()
         if self.output == "distance":
-            return 1 - self._similarity_of(X)
+            return np.maximum(1 - self._similarity_of(X), 0)  # rounding can take a cosine past 1
         return self._assignment_of(X)
 
     def score_samples(self, X):
@@ -413,7 +413,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         )
 
     def _cosine(self, embedding):
-        return _assignment.cosine_similarity(embedding, torch.tensor(self.cluster_centers_))
+        centers = torch.tensor(self.cluster_centers_, device="cpu")
+        return _assignment.cosine_similarity(embedding, centers)
 
     # ---- Life as a scikit-learn estimator ----
 

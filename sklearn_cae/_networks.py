@@ -41,6 +41,11 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
     }
 
 
+def is_own(factory):
+    """Whether a factory is a user's own, which may draw from torch's global generator."""
+    return factory not in (None, Encoder, UnpooledEncoder)
+
+
 def _build_log_variance_head(embedding_dim):
     """Build a linear layer that starts at little variance.
 

@@ -56,13 +56,17 @@ def number_parameter(clusterer):
     One that is None (a distance threshold decides in its place) sets nothing. Of a pipeline it is
     that of the last step.
     """
+    return _parameter(clusterer, "n_clusters") or _parameter(clusterer, "n_components")
+
+
+def _parameter(clusterer, name):
+    """Give the name, in `set_params`, of a clusterer's parameter that is set; None without."""
     prefix = ""
     while hasattr(clusterer, "steps"):
         step, clusterer = clusterer.steps[-1]
         prefix += f"{step}__"
-    params = clusterer.get_params(deep=False)
-    names = ("n_clusters", "n_components")
-    return next((prefix + name for name in names if params.get(name) is not None), None)
+    is_set = clusterer.get_params(deep=False).get(name) is not None
+    return prefix + name if is_set else None
 
 
 def check_clusterer(clusterer, n_clusters, n_samples):
@@ -174,7 +178,6 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     -------
     found : Found
     """
-    _check_finite(embedding)
     unit = normalize(embedding)
     clusterer = _choose_clusterer(clusterer, n_clusters, max_clusters)
     elbow = None
@@ -188,7 +191,7 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     return Found(cluster_centers, labels, model, elbow)
 
 
-def _check_finite(embedding):
+def check_finite(embedding):
     """Raise where weights that are still numbers give embeddings that are none."""
     if not np.isfinite(embedding).all():
         raise ValueError(
@@ -200,8 +203,9 @@ def _check_finite(embedding):
 def _choose_clusterer(clusterer, n_clusters, max_clusters):
     if clusterer is None:
         clusterer = CommunityClusterer() if n_clusters == "auto" else KMeans(n_init=5)
-    if "max_clusters" in clusterer.get_params():
-        return clone(clusterer).set_params(max_clusters=max_clusters)
+    upper_end = _parameter(clusterer, "max_clusters")
+    if upper_end is not None:
+        return clone(clusterer).set_params(**{upper_end: max_clusters})
     return clusterer
 
 

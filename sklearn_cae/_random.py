@@ -25,13 +25,25 @@ def random_state_names(params):
 
 
 @contextmanager
+def cpu_as_default():
+    """Draw on the CPU, where the generators are, whatever the caller's default device is."""
+    import torch  # here, since data sets and plots draw random numbers without torch
+
+    if torch.get_default_device().type == "cpu":
+        yield  # without what a device's context costs each operation
+        return
+    with torch.device("cpu"):
+        yield
+
+
+@contextmanager
 def forked_rng(seed, device=None):
     """Seed torch's global generators for a while, and give them back as they were.
 
     Modules draw their initial weights from them, and users' own callables may. One thread at a
     time. The generators are that of the CPU and, where `device` is on CUDA, that of the device.
     """
-    import torch  # here, since data sets and plots draw random numbers without torch
+    import torch
 
     devices = [device] if device is not None and device.type == "cuda" else []
     with _GLOBAL_RNG, torch.random.fork_rng(devices=devices):

@@ -15,8 +15,10 @@ from . import __version__
 from . import _training as training
 from ._callbacks import KeepEpochs, noted_interrupts, phase_callbacks
 from ._fingerprint import fingerprint_start
+from ._networks import is_own
 from ._random import draw_seed, forked_rng
-from .augmentations import choose_views, is_own
+from .augmentations import choose_views
+from .augmentations import is_own as has_own_views
 from .optim import LARS, learning_rate_at
 
 OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
@@ -121,7 +123,7 @@ class Trainer:
                 f"phase {phase!r}. The estimator is usable as far as it came; fit again for all "
                 "of it.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=6,  # where fit is called
             )
         elif keeper and not was_told_to:
             keeper.finish(net)
@@ -163,14 +165,16 @@ class Trainer:
 
     def _has_own(self):
         """Whether callables of the user's own may draw from torch's global generator."""
-        own = self.params["encoder"] or self.params["decoder"]
-        return bool(own) or is_own(self.params["augmentation"])
+        factories = self.params["encoder"], self.params["decoder"]
+        return any(map(is_own, factories)) or has_own_views(self.params["augmentation"])
 
     def _seeded_for_own(self):
         """Seed what callables of the user's own draw from torch's global generator."""
-        if self._has_own():
-            return forked_rng(draw_seed(self.rng), self.device)
-        return nullcontext()
+        params = self.params
+        if not (params["encoder"] or params["decoder"] or has_own_views(params["augmentation"])):
+            return nullcontext()
+        seed = draw_seed(self.rng)  # for this package's encoders too: seeds keep their results
+        return forked_rng(seed, self.device) if self._has_own() else nullcontext()
 
 
 def _fit(net, X, keeper, told):
@@ -209,5 +213,5 @@ def check_batch_size(batch_size, n_samples):
             "for each view, hardly enough to learn from. Raise batch_size, or gather more "
             "samples.",
             UserWarning,
-            stacklevel=5,  # where fit is called
+            stacklevel=6,  # where fit is called
         )

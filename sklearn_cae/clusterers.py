@@ -257,7 +257,7 @@ def most_stable(X, links, max_clusters, rng):
             f"There are {coarsest} communities at the coarsest, more than max_clusters="
             f"{max_clusters}: those that are closest were joined. Raise max_clusters.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return _join_to(max_clusters, X, links, _typical(partitions, numbers == coarsest)), search
     # Of a number: how far the runs of one resolution and of the next agree that both give it.
@@ -278,7 +278,7 @@ def most_stable(X, links, max_clusters, rng):
             f"No number of communities is stable; n_clusters_={best} is the most stable one. The "
             "groups may not be separate. Look at search_, or pass n_clusters.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     search |= {"stability": stability, "found": bool(found)}
     return _typical(partitions, numbers == best), search

@@ -18,7 +18,7 @@ from . import __version__, _container
 from ._assignment import Posterior
 from ._container import LoadError
 from ._fitted import NETWORKS
-from ._networks import build_networks
+from ._networks import build_networks, is_own
 from ._packing import Known, MissingCallable, Packer, Unpacker
 from ._random import forked_rng
 from ._whitening import with_linear_ends
@@ -220,8 +220,7 @@ def _build_networks(built_for, weights):
 
 
 def _has_own(built_for):
-    ours = {None, *(one.cls for one in known_classes().values())}
-    return not ours.issuperset([built_for["encoder"], built_for["decoder"]])
+    return is_own(built_for["encoder"]) or is_own(built_for["decoder"])
 
 
 def _build_as_fitted(built_for, weights):

@@ -54,6 +54,8 @@ def test_simplified_silhouette_by_hand():
     similarity = np.array([[0.9, 0.5, -1.0], [0.2, 0.2, 0.1], [1.0, 1.0, 0.0]])
     np.testing.assert_allclose(_assignment.simplified_silhouette(similarity), [0.8, 0, 0])
     assert _assignment.simplified_silhouette(np.ones((4, 1))).tolist() == [0] * 4
+    # NumPy 1 keeps what is compared with a float32 in float32.
+    assert _assignment.simplified_silhouette(np.ones((4, 2), np.float32)).tolist() == [0] * 4
 
 
 def test_the_posterior_leaves_out_what_is_nobodys_best():

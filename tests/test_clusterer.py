@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -16,12 +17,12 @@ from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
 
-from sklearn_cae import _callbacks, _phases, _prototypes, _trainer
+from sklearn_cae import _callbacks, _phases, _prototypes, _random, _trainer
 from sklearn_cae._phases import LearnedPrototypes
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
-from sklearn_cae.modules import ConditionalDecoder, Encoder
+from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder
 
 NETWORKS = ("encoder_", "projection_head_", "decoder_")
 
@@ -718,8 +719,9 @@ def test_things_of_the_wrong_type(make_quick, params, message):
 def test_few_samples_or_small_batches_warn(make_quick):
     with pytest.warns(UserWarning, match=r"A batch of 8 samples leaves .* 14 negatives"):
         make_quick(n_clusters=2, batch_size=8, warm_up_epochs=1).fit(images())
-    with pytest.warns(UserWarning, match="A batch of 12 samples"):
+    with pytest.warns(UserWarning, match="A batch of 12 samples") as warned:
         make_quick(n_clusters=2, warm_up_epochs=1).fit(images(12))
+    assert warned[0].filename == __file__  # where fit is called
 
 
 def test_collapse_warns(make_quick):
@@ -784,3 +786,77 @@ def test_clone_and_repr(make_quick):
 def test_embeddings_that_overflow_are_named(toy_images, make_quick):
     with pytest.raises(ValueError, match=r"(embedding|loss|weights) became .*Lower learning_rate"):
         make_quick(learning_rate=8.6e9, warm_up_epochs=1).fit(toy_images[0])
+
+
+def test_embeddings_that_overflow_are_not_whitened(toy_images, make_quick, monkeypatch):
+    model = make_quick(whiten=True)
+    monkeypatch.setattr(type(model), "_embed", lambda self, X: np.full((len(X), 16), np.inf))
+    with pytest.raises(ValueError, match=r"The embedding became .*Lower learning_rate"):
+        model.fit(toy_images[0])
+    assert all(np.isfinite(weights).all() for weights in states(model).values())
+
+
+def test_a_refused_fit_leaves_no_model(make_quick):
+    X = np.random.RandomState(0).normal(size=(60, 5))
+    model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X)
+    with pytest.raises(ValueError, match="n_clusters must be at most n_samples=40"):
+        model.set_params(n_clusters=50).fit(100 * X[:40])
+    with pytest.raises(NotFittedError):  # of weights and a scale that do not belong together
+        model.predict(X)
+
+
+def test_nan_in_the_refinement_names_what_acts_there(toy_images, make_quick):
+    model = make_quick(
+        batch_size=96, refinement_epochs=3, callbacks=[Spoil("epoch_begin", LearnedPrototypes)]
+    )
+    with pytest.raises(ValueError, match=r"became NaN .*Raise assignment_temperature, or pass"):
+        model.fit(toy_images[0])
+
+
+def test_the_callers_default_device_changes_nothing(toy_images, make_quick):
+    X, _ = toy_images
+    expected = make_quick(n_clusters="elbow", max_clusters=4, refinement_epochs=1).fit(X)
+    try:
+        torch.set_default_device("meta")
+        model = clone(expected).fit(X)
+        score = model.score(X)
+    finally:
+        torch.set_default_device(None)
+    assert_equal_bits(model, expected)
+    assert score == expected.score(X)
+
+
+def test_another_default_dtype_is_refused(toy_images, make_quick):
+    try:
+        torch.set_default_dtype(torch.float64)
+        with pytest.raises(ValueError, match=r"default dtype is torch.float64\. Call torch.set"):
+            make_quick().fit(toy_images[0])
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+class TryTheGlobalGenerator(Callback):
+    """Note whether another thread may seed torch's global generator in the meantime."""
+
+    may = []
+
+    def on_epoch_end(self, net, **kwargs):
+        def take():
+            self.may.append(_random._GLOBAL_RNG.acquire(blocking=False))
+            if self.may[-1]:
+                _random._GLOBAL_RNG.release()
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        thread.join()
+
+
+def own_encoder(image_shape, embedding_dim):
+    return UnpooledEncoder(image_shape, embedding_dim)
+
+
+@pytest.mark.parametrize(("encoder", "may"), [(UnpooledEncoder, True), (own_encoder, False)])
+def test_only_encoders_of_ones_own_make_other_threads_wait(toy_images, make_quick, encoder, may):
+    TryTheGlobalGenerator.may.clear()
+    make_quick(encoder=encoder, callbacks=[TryTheGlobalGenerator()]).fit(toy_images[0])
+    assert TryTheGlobalGenerator.may == [may] * 5

@@ -45,8 +45,9 @@ def test_separate_groups_are_found_and_counted(n_samples, n_clusters):
 @pytest.mark.parametrize("seed", range(2))
 def test_one_gaussian_has_no_stable_communities(n_features, seed):
     X = np.random.RandomState(seed).normal(size=(800, n_features))
-    with pytest.warns(ConvergenceWarning, match="No number of communities is stable"):
+    with pytest.warns(ConvergenceWarning, match="No number of communities is stable") as warned:
         clusterer = CommunityClusterer(random_state=0).fit(X)
+    assert warned[0].filename == __file__  # where fit is called
     assert not clusterer.search_["found"]
 
 

@@ -39,6 +39,14 @@ def variational(toy_images):
 # ---- Assigning ----
 
 
+def test_no_distance_is_negative(fitted, toy_images):
+    X, _ = toy_images
+    model = asking(fitted, "distance")
+    model.cluster_centers_ = normalize(asking(fitted, "embedding").transform(X))
+    assert (model._similarity_of(model._check_input(X)) > 1).any()  # by rounding
+    assert model.transform(X).min() == 0
+
+
 def test_the_outputs_of_transform_agree(fitted, toy_images):
     X, _ = toy_images
     embedding = asking(fitted, "embedding").transform(X)

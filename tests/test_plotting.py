@@ -441,6 +441,16 @@ def test_views_before_training_are_those_of_the_parameters(toy):
     assert not np.array_equal(views[:, 0], views[:, 1])
 
 
+def test_views_do_not_depend_on_the_default_device(toy):
+    expected = AugmentationDisplay.from_images(toy.data, "paper", n_images=3, random_state=0)
+    try:
+        torch.set_default_device("meta")
+        display = AugmentationDisplay.from_images(toy.data, "paper", n_images=3, random_state=0)
+    finally:
+        torch.set_default_device(None)
+    np.testing.assert_array_equal(display.views, expected.views)
+
+
 def test_views_of_vectors_are_not_drawn(toy):
     flat = toy.data.reshape(60, -1)
     with pytest.raises(ValueError, match="pass image_shape="):

@@ -185,6 +185,14 @@ def test_neighbours_are_looked_up_among_the_clustered_samples():
     assert _prototypes.without_itself(nearest.numpy()).tolist() == [[1], [0], [1], [2]]
 
 
+def test_the_search_of_a_pipelines_last_step_ends_where_it_is_told():
+    embedding, _ = separated(8)
+    clusterer = make_pipeline(PCA(10), CommunityClusterer())
+    with pytest.warns(ConvergenceWarning, match="more than max_clusters=5"):
+        found = _prototypes.find_prototypes(embedding, clusterer, "auto", 5, rng())
+    assert len(found.cluster_centers) == 5
+
+
 def test_a_class_is_no_clusterer():
     with pytest.raises(TypeError, match=r"got the class KMeans\. Pass KMeans\(\)"):
         _prototypes.check_clusterer(KMeans, 3, 30)
