@@ -40,7 +40,8 @@ print(
 # %%
 # A fit that is cut off
 # ---------------------
-# With ``checkpoint_dir`` every epoch is kept. A callback pulls the plug in the second epoch.
+# With ``checkpoint_dir`` the state after every epoch is kept. A callback pulls the plug in the
+# second one.
 
 from skorch.callbacks import Callback
 

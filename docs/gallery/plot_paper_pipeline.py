@@ -26,9 +26,9 @@ X_train, y_train = resample(*splits["train"], n_samples=1200, replace=False, ran
 # %%
 # Algorithm 1
 # -----------
-# The defaults of the estimator are the paper's setting, but for two things: the paper trains for
-# 100 epochs, and it looks for the elbow, ``n_clusters="elbow"``. So few epochs on so few images
-# seldom show one; the number here is what the full runs of the benchmarks mostly found.
+# The defaults of the estimator are the paper's setting: 100 epochs in all, and the elbow. This page
+# has fewer epochs on fewer images, which seldom show an elbow; the number of clusters given here is
+# what the full runs of the benchmarks mostly found.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.plotting import HistoryDisplay
@@ -82,7 +82,7 @@ pd.DataFrame(rows).T.round(3)
 # %%
 # Read a row against the majority class, and against the row of the pixels below it. On X-rays of 28
 # x 28 pixels these are a strong baseline, and a fit as short as this one may well lose to them. The
-# clusters' accuracy never falls as their number grows, so both *stat* rows have the same number.
+# clusters' accuracy tends to rise with their number, so both *stat* rows have the same number.
 #
 # The picture
 # -----------
