@@ -122,9 +122,11 @@ def _scale_by_trust(weights: list[Tensor], updates: list[Tensor], group: dict[st
     if not weights:
         return
     weight_norm = torch.stack(torch._foreach_norm(weights))
-    decayed_norm = torch.stack(torch._foreach_norm(updates)) + group["weight_decay"] * weight_norm
+    gradient_norm = torch.stack(torch._foreach_norm(updates))
+    decayed_norm = gradient_norm + group["weight_decay"] * weight_norm
     ratio = group["trust_coefficient"] * weight_norm / decayed_norm
-    usable = (weight_norm > 0) & (decayed_norm > 0)
+    # Weight decay alone, scaled, would shrink a layer that has no part in the loss to nothing.
+    usable = (weight_norm > 0) & (gradient_norm > 0)
     ratio = torch.where(usable, ratio, torch.ones_like(ratio))
     torch._foreach_add_(updates, weights, alpha=group["weight_decay"])
     torch._foreach_mul_(updates, ratio.unbind())

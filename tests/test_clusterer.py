@@ -777,6 +777,15 @@ def test_nan_restores_the_epoch_before(toy_images, make_quick, event, what, modu
     assert np.isfinite(calmer.decode_prototypes()).all()
 
 
+def test_a_decoder_without_a_part_in_the_loss_stays_as_it_starts(toy_images, make_quick):
+    X, _ = toy_images
+    params = {"optimizer": "lars", "reconstruction_weight": 0, "conditioning_epochs": 0}
+    one, many = (make_quick(**params, warm_up_epochs=n).fit(X) for n in (1, 30))
+    start, end = states(one), states(many)
+    for name in (name for name in start if name.startswith("decoder_")):
+        np.testing.assert_allclose(end[name], start[name], rtol=1e-3, err_msg=name)
+
+
 def test_clone_and_repr(make_quick):
     model = make_quick(temperature=0.3)
     assert clone(model).get_params() == model.get_params()

@@ -71,13 +71,14 @@ def test_leaves_gradients_as_they_are():
 
 
 def test_zero_weights_and_zero_gradients_take_a_plain_step():
-    zero_weight, zero_grad = (torch.nn.Parameter(torch.zeros(2, 2)) for _ in range(2))
+    zero_weight, zeros = (torch.nn.Parameter(torch.zeros(2, 2)) for _ in range(2))
+    zero_grad, without_grad = (torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2))
     zero_weight.grad = torch.ones(2, 2)
-    zero_grad.grad = torch.zeros(2, 2)
-    without_grad = torch.nn.Parameter(torch.ones(2, 2))
-    LARS([zero_weight, zero_grad, without_grad], lr=0.1).step()
+    zeros.grad, zero_grad.grad = torch.zeros(2, 2), torch.zeros(2, 2)
+    LARS([zero_weight, zeros, zero_grad, without_grad], lr=0.1, weight_decay=1e-3).step()
     torch.testing.assert_close(zero_weight.detach(), torch.full((2, 2), -0.1))
-    assert torch.equal(zero_grad.detach(), torch.zeros(2, 2))
+    assert torch.equal(zeros.detach(), torch.zeros(2, 2))
+    torch.testing.assert_close(zero_grad.detach(), torch.full((2, 2), 1 - 1e-4))
     assert torch.equal(without_grad.detach(), torch.ones(2, 2))
     LARS([without_grad]).step()  # nothing to update at all
 
