@@ -55,6 +55,10 @@ class ImageViews:
     noise: float = 0.1
     probability: float = 0.5
 
+    def __post_init__(self) -> None:
+        _check_shares(min_crop=self.min_crop, probability=self.probability)
+        _check_not_negative(degrees=self.degrees, blur=self.blur, noise=self.noise)
+
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """Draw one view of each image.
 
@@ -105,7 +109,8 @@ class ImageViews:
     def _blur(self, images: Tensor, generator: Generator) -> Tensor:
         n, n_channels, height, width = images.shape
         largest = self.blur * min(height, width) / 28
-        radius = max(1, math.ceil(2 * largest))
+        # What is reflected at the border is in the image.
+        radius = min(max(1, math.ceil(2 * largest)), min(height, width) - 1)
         sigma = _uniform(n, 0.1, max(0.1, largest), generator)
         (drawn,) = torch.nonzero(self._drawn(n, generator), as_tuple=True)
         if len(drawn) == 0 or self.blur == 0:
@@ -157,6 +162,10 @@ class VectorViews:
     mask: float = 0.2
     probability: float = 0.5
 
+    def __post_init__(self) -> None:
+        _check_shares(mask=self.mask, probability=self.probability)
+        _check_not_negative(noise=self.noise)
+
     def __call__(self, vectors: Tensor, generator: Generator) -> Tensor:
         """Draw one view of each vector.
 
@@ -177,6 +186,18 @@ class VectorViews:
         kept = ~((torch.rand(vectors.shape, generator=generator) < self.mask) & masked)
         noise = noise.to(vectors.device, non_blocking=True)
         return (vectors + noise) * kept.to(vectors.device, non_blocking=True)
+
+
+def _check_shares(**shares: float) -> None:
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} is a share and must be from 0 to 1, got {share!r}.")
+
+
+def _check_not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be finite and at least 0, got {value!r}.")
 
 
 def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:

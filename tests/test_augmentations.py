@@ -136,3 +136,25 @@ def test_vectors_lose_features_to_their_mean():
 def test_xray_and_digits_do_not_flip():
     for name in ("xray", "digits"):
         assert not PRESETS[name].flip
+
+
+@pytest.mark.parametrize(
+    ("views", "options", "message"),
+    [
+        (ImageViews, {"min_crop": 50}, "min_crop is a share and must be from 0 to 1, got 50"),
+        (ImageViews, {"probability": -0.1}, "probability is a share"),
+        (ImageViews, {"degrees": -1}, "degrees must be finite and at least 0, got -1"),
+        (ImageViews, {"blur": float("nan")}, "blur must be finite"),
+        (VectorViews, {"mask": 2}, "mask is a share"),
+        (VectorViews, {"noise": float("inf")}, "noise must be finite"),
+    ],
+)
+def test_options_out_of_range_are_named(views, options, message):
+    with pytest.raises(ValueError, match=message):
+        views(**options)
+
+
+def test_a_blur_may_be_wider_than_the_image():
+    view = only(blur=50.0)(images(height=12, width=8), seeded())
+    assert view.shape == (16, 1, 12, 8)
+    assert view.isfinite().all()
