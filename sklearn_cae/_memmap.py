@@ -42,7 +42,7 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
     Raises
     ------
     ValueError
-        If the data set is empty, or images differ in shape or type: the index is named.
+        If the data set is empty, or images or labels differ in shape or type: the index is named.
     OSError
         If the file cannot be written. A file that was there is left as it was, whatever happens.
 
@@ -71,21 +71,21 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
 
 def _write(dataset, path, n_jobs, verbose):
     """Write the images; give the labels, or None."""
-    first, _ = _read(dataset, 0)
+    first, first_label = _read(dataset, 0)
     _check_image(first)
     X = np.lib.format.open_memmap(
         path, mode="w+", dtype=first.dtype, shape=(len(dataset), *first.shape)
     )
     # Who reads an image writes it: images that wait for a slow disk would fill the memory.
     items = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-        delayed(_copy)(dataset, index, X) for index in range(len(dataset))
+        delayed(_copy)(dataset, index, X, first_label) for index in range(len(dataset))
     )
     labels = list(tqdm(items, total=len(dataset), unit="image", disable=not verbose))
     X.flush()
     return None if labels[0] is None else _as_target(labels)
 
 
-def _copy(dataset, index, X):
+def _copy(dataset, index, X, first_label):
     """Write one image to its place; give its label."""
     image, label = _read(dataset, index)
     if (image.shape, image.dtype) != (X.shape[1:], X.dtype):
@@ -93,6 +93,11 @@ def _copy(dataset, index, X):
             f"The images of dataset must be alike, but that at index {index} is "
             f"{image.shape} of {image.dtype}, and the first {X.shape[1:]} of {X.dtype}. "
             "Give the data set a transform that resizes, crops or converts them."
+        )
+    if (label is None, np.shape(label)) != (first_label is None, np.shape(first_label)):
+        raise ValueError(
+            f"The labels of dataset must be alike, but that at index {index} is {label!r}, and the "
+            f"first {first_label!r}. Give the data set a target_transform, or leave labels out."
         )
     X[index] = image
     return label

@@ -133,6 +133,8 @@ def test_what_is_written_is_not_there_before_it_is_whole(tmp_path):
     [
         ([np.zeros((9, 9)), np.zeros((9, 9)), np.zeros((9, 8))], r"index 2 is \(9, 8\).*transform"),
         ([np.zeros((9, 9)), np.zeros((9, 9), dtype=np.uint8)], "index 1 .* uint8"),
+        ([(np.zeros((9, 9)), ["a"]), (np.zeros((9, 9)), ["a", "b"])], "labels .* index 1 is"),
+        ([np.zeros((9, 9)), (np.zeros((9, 9)), 1)], "labels .* index 1 is .*leave labels out"),
         ([np.zeros(9)], r"shape \(9,\).*transform"),
         (["a.png"], "images"),
         ([], "got none"),
