@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 
@@ -24,10 +25,10 @@ def main(arguments=None):
     started = time.perf_counter()
     clusterer = _make_clusterer(options, views, len(X)).fit(X)
     seconds = time.perf_counter() - started
-    mapper, rows = _evaluate(clusterer, splits, options.seed)
+    mapper = _write_model(output, clusterer, *splits["train"])
+    rows = _evaluate(clusterer, splits, options.seed)
     reports = _cluster_reports(clusterer, splits)
     _write_scores(output, options, clusterer, seconds, rows, reports)
-    _write_model(output, clusterer, mapper)
     print(f"\nk = {clusterer.n_clusters_}, fitted to {len(X)} images in {seconds:.0f} s.\n")
     print(_format_table(rows))
     for split, report in reports.items():
@@ -57,20 +58,38 @@ def _parse(arguments):
     )
     parser.add_argument(
         "--epochs",
-        type=int,
+        type=_positive,
         help="epochs of each phase (default: 50, or what is recommended for so many images)",
     )
     parser.add_argument(
         "--n-clusters",
-        type=lambda text: text if text in ("elbow", "auto") else int(text),
+        type=_number_or_way,
         help="a number, or how to find one: elbow (the paper's) or auto (the recommended way)",
     )
-    parser.add_argument("--max-samples", type=int, help="train on the first so many images only")
+    parser.add_argument(
+        "--max-samples", type=_positive, help="train on the first so many images only"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument(
         "--output", default="results", help="folder to write into (default: results)"
     )
     return parser.parse_args(arguments)
+
+
+def _positive(text):
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _number_or_way(text):
+    if text in ("elbow", "auto"):
+        return text
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 1 on, elbow or auto, got {text!r}"
+        )
+    return int(text)
 
 
 def _load(options):
@@ -117,6 +136,8 @@ def _check_output(output):
         raise SystemExit(
             f"sklearn_cae: --output must be a folder to write into: {error}"
         ) from error
+    if not os.access(output, os.W_OK):
+        raise SystemExit(f"sklearn_cae: --output must be a folder to write into, got {output}")
 
 
 def _make_clusterer(options, augmentation, n_samples):
@@ -147,17 +168,18 @@ def _evaluate(clusterer, splits, seed):
     from . import ClusterLabelMapper, KNNProbe, LinearProbe
 
     views = {
-        "pixels": {split: X.reshape(len(X), -1) / 255.0 for split, (X, _) in splits.items()},
+        "pixels": {
+            split: X.reshape(len(X), -1).astype("float32") / 255 for split, (X, _) in splits.items()
+        },
     }
     for output in ("embedding", "projection", "soft_assignment"):
         clusterer.set_params(output=output)
         views[output] = {split: clusterer.transform(X) for split, (X, _) in splits.items()}
-    mapper = ClusterLabelMapper()
     k = clusterer.n_clusters_
     kmeans = KMeans(k, n_init=5, random_state=seed)
     models = [
         ("majority class", "pixels", DummyClassifier()),
-        ("stat", "soft_assignment", mapper),
+        ("stat", "soft_assignment", ClusterLabelMapper()),
         ("kNN", "embedding", KNNProbe()),
         ("linear, embedding", "embedding", LinearProbe(random_state=seed)),
         ("linear, projection", "projection", LinearProbe(random_state=seed)),
@@ -172,7 +194,7 @@ def _evaluate(clusterer, splits, seed):
         for split, (_, y) in _held_back(splits).items():
             scores = _scores(y, model.predict(views[view][split]))
             rows.append({"model": name, "split": split, "n_clusters": n_clusters, **scores})
-    return mapper, rows
+    return rows
 
 
 def _held_back(splits):
@@ -233,13 +255,16 @@ def _write_scores(output, options, clusterer, seconds, rows, reports):
     (output / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
 
 
-def _write_model(output, clusterer, mapper):
-    """Write the fitted pipeline; ``joblib.load`` gives back what predicts labels of images."""
+def _write_model(output, clusterer, X, y):
+    """Give clusters their names, and write the pipeline: ``joblib.load`` gives it back."""
     import joblib
     from sklearn.pipeline import make_pipeline
 
-    clusterer.set_params(output="soft_assignment")
+    from . import ClusterLabelMapper
+
+    mapper = ClusterLabelMapper().fit(clusterer.predict_proba(X), y)
     joblib.dump(make_pipeline(clusterer, mapper), output / "model.joblib")
+    return mapper
 
 
 def _write_pictures(output, clusterer, mapper, splits):

@@ -117,12 +117,24 @@ def test_mnist_is_known(data_root, tmp_path, monkeypatch):
     assert {split: len(X) for split, (X, _) in splits.items()} == {"train": 50, "test": 10_000}
 
 
-def test_unknown_data_sets_are_named(capsys):
+def test_unknown_data_sets_are_named():
     with pytest.raises(SystemExit, match=r"sklearn_cae: .*brainmnist"):
         main(["--dataset", "brainmnist"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--n-clusters", "many"], "--n-clusters: must be a whole number from 1 on, elbow or auto"),
+        (["--n-clusters", "0"], "--n-clusters: must be a whole number from 1 on, elbow or auto"),
+        (["--max-samples", "-5"], "--max-samples: must be a whole number from 1 on, got '-5'"),
+        (["--epochs", "0"], "--epochs: must be a whole number from 1 on, got '0'"),
+    ],
+)
+def test_numbers_that_are_none_are_named(capsys, arguments, message):
     with pytest.raises(SystemExit):
-        main(["--n-clusters", "many"])
-    assert "invalid" in capsys.readouterr().err
+        main(arguments)
+    assert message in capsys.readouterr().err
 
 
 def test_what_would_fail_after_training_fails_before(tmp_path, monkeypatch):
@@ -135,9 +147,23 @@ def test_what_would_fail_after_training_fails_before(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="--output must be a folder"):
         main(["--output", str(tmp_path / "file")])
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)  # as of a folder that is another user's
+        with pytest.raises(SystemExit, match="--output must be a folder to write into, got"):
+            main(["--output", str(tmp_path)])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SystemExit, match=r"sklearn_cae\[plot\]"):
         main(["--output", str(tmp_path)])
+
+
+def test_a_model_is_kept_whatever_fails_after_training(tmp_path, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("sklearn_cae.__main__._evaluate", fail)
+    with pytest.raises(MemoryError):
+        main(["--epochs", "1", "--n-clusters", "3", "--output", str(tmp_path)])
+    assert joblib.load(tmp_path / "model.joblib").predict(load_digit_images().data).size == 1797
 
 
 def test_several_labels_an_image_are_refused(monkeypatch):
