@@ -71,6 +71,11 @@ class Checkpoint:
 
     def _begin(self, about, rng):
         """Note what the fit is of; or, if it was begun before, go back to its random numbers."""
+        if rng.get_state(legacy=False)["bit_generator"] != "MT19937":
+            raise ValueError(
+                "random_state must be an int or a RandomState of MT19937 with checkpoint_dir, got "
+                f"{rng!r}. Pass an int."
+            )
         path = self.folder / _FIT
         self._about = _read_about(path)
         if self._about:

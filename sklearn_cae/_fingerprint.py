@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 
 import numpy as np
 import torch
@@ -41,8 +42,13 @@ def describe(value, depth=0):
     if hasattr(value, "get_params"):
         return [dotted_name(type(value)), deeper(value.get_params(deep=False))]
     if type(value).__repr__ is not object.__repr__ and not dataclasses.is_dataclass(value):
-        return repr(value)
+        return steady_repr(value)
     return [dotted_name(type(value)), deeper(getattr(value, "__dict__", None))]
+
+
+def steady_repr(value):
+    """Give its repr without the places in memory that differ between processes."""
+    return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 _DEEPEST = 8
@@ -52,11 +58,11 @@ _DESCRIBED = (
     (dict, lambda value: [list(pair) for pair in value.items()]),
     ((set, frozenset), lambda value: sorted(map(str, map(describe, value)))),
     (functools.partial, lambda value: [value.func, value.args, value.keywords]),
-    (np.random.RandomState, lambda value: value.get_state()),
+    (np.random.RandomState, lambda value: [value.get_state(legacy=False)]),
     (np.random.Generator, lambda value: [value.bit_generator.state]),
     (torch.Generator, lambda value: [value.get_state()]),
     (torch.Tensor, lambda value: [str(value.dtype), _as_bytes(value)]),
-    (nn.Module, lambda value: [repr(value), *value.state_dict().items()]),
+    (nn.Module, lambda value: [steady_repr(value), *value.state_dict().items()]),
     (np.ndarray, lambda value: [value.dtype.str, value.shape, _digest_array(value)]),
     (sparse.sparray, lambda value: [value.shape, *sparse.find(value)]),
     (sparse.spmatrix, lambda value: [value.shape, *sparse.find(value)]),

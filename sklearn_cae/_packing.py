@@ -93,10 +93,14 @@ class Packer:
         if type(value) in (np.ndarray, np.memmap):
             return self._pack_array(value, path)
         if isinstance(value, torch.Tensor):
+            if value.layout is not torch.strided or value.dtype == torch.complex128:
+                raise _refusal(path, f"a tensor of {value.dtype} and {value.layout}")
             return {"type": "tensor", "name": self._keep(value.detach().cpu(), path)}
         if isinstance(value, torch.device):
             return {"type": "device", "name": str(value)}
         if isinstance(value, np.random.RandomState):
+            if value.get_state(legacy=False)["bit_generator"] != "MT19937":
+                raise _refusal(path, "a RandomState of another generator than MT19937")
             return {"type": "random_state", "state": self.pack(value.get_state(), path)}
         return self._pack_other(value, path)
 

@@ -21,6 +21,7 @@ from ._fitted import NETWORKS
 from ._networks import build_networks, is_own
 from ._packing import Known, MissingCallable, Packer, Unpacker
 from ._random import forked_rng
+from ._training import choose_device
 from ._whitening import with_linear_ends
 
 __all__ = ["LoadError", "load", "save"]
@@ -142,6 +143,7 @@ class _KnownClusterer(_KnownEstimator):
         weights, posterior = state.pop("networks"), state.pop("posterior")
         instance = Known.put_together(self, state)
         instance._validate_params()
+        _be_where_there_is_a_device(instance)
         _check_shapes(instance)
         for name, network in _build_networks(instance._built_for, weights).items():
             setattr(instance, f"{name}_", network)
@@ -162,6 +164,20 @@ class _KnownClusterer(_KnownEstimator):
             X = np.zeros((2, *format.sample_shape), np.uint8 if format.is_integer else np.float32)
         answer(instance, X)
         instance.decode_prototypes()
+
+
+def _be_where_there_is_a_device(clusterer):
+    """Leave the choice to this machine where the device of the other one is not there."""
+    try:
+        choose_device(clusterer.device)
+    except ValueError:
+        warnings.warn(
+            f"The device {str(clusterer.device)!r}, on which the model was fitted, is not there: "
+            "device='auto' takes its place.",
+            UserWarning,
+            stacklevel=2,
+        )
+        clusterer.device = "auto"
 
 
 def _check_shapes(clusterer):

@@ -10,6 +10,7 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -18,6 +19,7 @@ from . import __version__
 from ._associations import adjust, compare_categories, compare_numbers, count_categories, quartiles
 from ._extras import import_extra
 from ._files import write_whole
+from ._fingerprint import steady_repr
 from ._images import fingerprint, to_numpy
 from ._labels import encode_labels
 from ._markers import outline, place, trace
@@ -227,7 +229,7 @@ class _Pictures:
 
     def of_rows(self, rows, side):
         """Shrink a block at a time: as floats, all of them may not fit into memory."""
-        blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
+        blocks = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
         return [
             thumbnail
             for block in blocks
@@ -379,7 +381,10 @@ def _find_notes(estimator):
             "The training was interrupted before its end, and what comes after was left out. The "
             "clusters are those of an unfinished model."
         )
-    search = estimator.elbow_ or getattr(estimator.clusterer_, "search_", None)
+    clusterer = estimator.clusterer_
+    while hasattr(clusterer, "steps"):
+        clusterer = clusterer.steps[-1][1]
+    search = estimator.elbow_ or getattr(clusterer, "search_", None)
     if search and not search["found"]:
         notes.append(
             "No number of clusters stood out when it was searched for: the groups may not be "
@@ -389,9 +394,11 @@ def _find_notes(estimator):
 
 
 def _tell_parameters(estimator):
-    """Give all parameters but the folder of checkpoints, which is of one machine."""
-    params = sorted(estimator.get_params().items())
-    return {name: _in_words(value) for name, value in params if name != "checkpoint_dir"}
+    """Give all parameters but the folders of checkpoints and caches, which are of one machine."""
+    names = sorted(estimator.get_params())
+    folders = [name for name in names if name.rpartition("__")[2] in ("checkpoint_dir", "memory")]
+    params = clone(estimator).set_params(**dict.fromkeys(folders)).get_params()
+    return {name: _in_words(params[name]) for name in names if name not in folders}
 
 
 def _tell_how(estimator, X, random_state):
@@ -417,4 +424,4 @@ def _tell_how(estimator, X, random_state):
 def _in_words(value):
     """Name functions and classes without their place in memory, all else by its repr."""
     name = getattr(value, "__qualname__", None)
-    return repr(value) if name is None else f"{value.__module__}.{name}"
+    return steady_repr(value) if name is None else f"{value.__module__}.{name}"

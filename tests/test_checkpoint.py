@@ -303,6 +303,11 @@ def some_arrays(*values):
     return [np.array(value, dtype=dtype) for value in values for dtype in ("f4", "f8", "O")]
 
 
+class WithFunction(nn.Module):
+    def extra_repr(self):
+        return f"{some_function}"
+
+
 #: Each is another parameter than the others: fits with them are not each other's.
 DIFFERENT = [
     *[KMeans(), KMeans(n_init=3), KMeans, MiniBatchKMeans(), some_function, Views],
@@ -333,6 +338,18 @@ def test_parameters_are_told_apart_by_what_they_are():
     assert not any(" at 0x" in text for text in described)  # two processes have to agree
 
 
+class Composed:
+    def __repr__(self):
+        return f"Composed({some_function})"
+
+
+def test_places_in_memory_tell_nothing_apart():
+    for value in (Composed(), nn.ModuleList([nn.Linear(2, 3), nn.GELU()]).append(WithFunction())):
+        text = json.dumps(_fingerprint.describe(value))
+        assert "some_function" in text
+        assert " at 0x" not in text
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [(0.5, np.float64(0.5)), (3, np.int64(3)), (Path("a"), "a"), ({"a", "b"}, {"b", "a"})],
@@ -351,6 +368,23 @@ def test_what_no_checkpoint_can_hold_is_named(tmp_path, toy_images, make_quick):
 
     with pytest.warns(UserWarning, match="Learn has learned scheduler_, which no checkpoint"):
         make_quick(callbacks=[Learn()], checkpoint_dir=tmp_path).fit(toy_images[0])
+
+
+def test_a_buffer_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick):
+    class Complex(UnpooledEncoder):
+        def __init__(self, image_shape, embedding_dim):
+            super().__init__(image_shape, embedding_dim)
+            self.register_buffer("phases", torch.zeros(2, dtype=torch.complex128))
+
+    with pytest.warns(UserWarning, match="No checkpoint could be written.*complex128"):
+        make_quick(encoder=Complex, checkpoint_dir=tmp_path).fit(toy_images[0])
+
+
+def test_random_numbers_of_another_generator_are_refused(tmp_path, toy_images, make_quick):
+    random_state = np.random.RandomState(np.random.PCG64(0))
+    make_quick(random_state=random_state, warm_up_epochs=1).fit(toy_images[0])
+    with pytest.raises(ValueError, match=r"random_state must be .* with checkpoint_dir.*an int"):
+        make_quick(random_state=random_state, checkpoint_dir=tmp_path).fit(toy_images[0])
 
 
 def test_a_history_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick):

@@ -1,5 +1,6 @@
 """Saving and loading: the same bits, and nothing else that a file may hold."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -190,6 +191,15 @@ def test_paths_of_this_machine_stay_here(tmp_path, toy_images, make_quick):
     assert str(tmp_path).encode() not in (tmp_path / "model").read_bytes()
 
 
+def test_a_model_of_a_device_that_is_not_here(tmp_path, toy_images, fitted):
+    model = copy.copy(fitted).set_params(device="cuda:99")
+    with pytest.warns(UserWarning, match="device 'cuda:99', on which .* is not there"):
+        again = load_after_saving(model, tmp_path)
+    assert again.device == "auto"
+    again.set_params(device="cpu")
+    np.testing.assert_array_equal(again.predict(toy_images[0]), fitted.labels_)
+
+
 class TwoBuffers(UnpooledEncoder):
     """Has a buffer that is not in its state."""
 
@@ -242,6 +252,7 @@ def test_a_file_does_not_import_what_it_names(tmp_path, toy_images, make_quick, 
     [
         ({"callbacks": [EarlyStopping("train_loss")]}, r"callbacks\.0 is an instance of skorch"),
         ({"clusterer": MiniBatchKMeans(n_init=1)}, r"\.clusterer is .*MiniBatchKMeans.*joblib"),
+        ({"random_state": np.random.RandomState(np.random.PCG64(0))}, "random_state is a RandomS"),
     ],
 )
 def test_what_cannot_be_saved_is_named(tmp_path, toy_images, make_quick, params, message):

@@ -15,11 +15,16 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from sklearn.exceptions import NotFittedError
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import EarlyStopping
 
 from sklearn_cae import cluster_report, clustering_report, report
 from sklearn_cae._associations import compare_categories, compare_numbers
 from sklearn_cae._page import to_decimals, to_percent
+from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
 
 NASTY = "</script><script>alert('x')</script> & \"<b>\""
@@ -335,6 +340,15 @@ def test_a_careful_reader_is_told(fitted, toy_images, tmp_path):
     assert page.row("training interrupted") == ["yes"]
 
 
+def test_doubts_of_a_pipelines_last_step_are_told(make_quick, tmp_path):
+    X = np.random.RandomState(0).normal(size=(300, 5))
+    clusterer = make_pipeline(PCA(4), CommunityClusterer())
+    with pytest.warns(ConvergenceWarning, match="No number of communities is stable"):
+        model = make_quick(n_clusters="auto", clusterer=clusterer, warm_up_epochs=1).fit(X)
+    page = Page(cluster_report(model, X, path=tmp_path / "report.html"))
+    assert "No number of clusters stood out" in page.text
+
+
 # ---- Samples of any kind ----
 
 
@@ -448,6 +462,18 @@ def test_categories_of_any_kind(fitted, toy_images, tmp_path):
     assert page.row("0")[-1] == str(n // 4)
     assert page.row("when")[0].startswith("chi-squared")
     assert page.row("nullable")[0::4] == ["Kruskal-Wallis", str(n // 4)]
+
+
+def test_folders_and_places_in_memory_are_not_told(make_quick, toy_images, tmp_path):
+    model = make_quick(
+        clusterer=AgglomerativeClustering(memory=str(tmp_path / "cache")),
+        callbacks=[EarlyStopping("train_loss")],
+        warm_up_epochs=1,
+    ).fit(toy_images[0])
+    text = cluster_report(model, toy_images[0], path=tmp_path / "report.html").read_text()
+    assert "EarlyStopping object" in text
+    assert " at 0x" not in text
+    assert str(tmp_path) not in text
 
 
 def test_callables_are_named_without_their_place_in_memory(make_quick, toy_images, tmp_path):
