@@ -31,7 +31,7 @@ def as_images(X, estimator):
 
 
 def find_range(images):
-    return np.min(images), np.max(images)
+    return float(np.min(images)), float(np.max(images))  # the type of images may hold no range
 
 
 def to_channels_last(images):

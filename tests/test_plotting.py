@@ -409,6 +409,23 @@ def test_a_label_that_no_sample_has_is_not_framed():
     assert _text_of(display.ax_.get_yticklabels()) == ["cluster x, n = 1", "cluster y, n = 1"]
 
 
+def test_noise_carries_no_clusters_label():
+    display = ContingencyDisplay.from_predictions(
+        ["a", "b", "b"], [0, 1, -1], mapping=np.array(["a", "b"])
+    )
+    assert len(display.ax_.patches) == 2
+    assert _text_of(display.ax_.get_yticklabels())[0] == "cluster -1, n = 1"
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int16])
+def test_intensities_of_any_type_have_a_range(dtype):
+    ends = (False, True) if dtype is bool else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    X = np.tile(np.array(ends, dtype), (4, 8, 4))
+    ReconstructionDisplay(X, X).plot()
+    pictures = _pictures.to_pictures(X, _pictures.find_range(X))
+    np.testing.assert_array_equal(pictures[..., 0], X == ends[1])
+
+
 def test_clusters_and_names_must_be_as_many():
     with pytest.raises(ValueError, match="mapping must have 2 entries"):
         ContingencyDisplay([[1, 0], [0, 1]], mapping=["a"])

@@ -213,7 +213,8 @@ class ContingencyDisplay(Display):
         labels : array-like of shape (n_samples,)
             Clusters, integers or strings.
         mapping : dict or array-like, default=None
-            From cluster to label, as a mapper's ``mapping_``; None frames nothing.
+            From cluster to label, as a mapper's ``mapping_``; clusters that are not in it, such as
+            noise (-1), are not framed. None frames nothing.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -224,11 +225,14 @@ class ContingencyDisplay(Display):
         check_consistent_length(y_true, labels)
         clusters, classes = np.unique(labels), np.unique(y_true)
         contingency = contingency_matrix(labels, y_true)
+        if mapping is not None:
+            named = mapping if hasattr(mapping, "get") else dict(enumerate(mapping))
+            mapping = [named.get(cluster) for cluster in clusters]
         return cls(
             contingency,
             row_labels=_with_sizes(clusters, contingency),
             classes=classes,
-            mapping=None if mapping is None else [mapping[cluster] for cluster in clusters],
+            mapping=mapping,
         ).plot(ax=ax)
 
     def _draw(self, ax):
@@ -254,7 +258,7 @@ class ContingencyDisplay(Display):
         from matplotlib.patches import Rectangle
 
         for row, mapped in enumerate(self.mapping):
-            for column in np.flatnonzero(self.classes == mapped):
+            for column in () if mapped is None else np.flatnonzero(self.classes == mapped):
                 corner, look = (column - 0.46, row - 0.46), {"edgecolor": COLORS[3], "fill": False}
                 self.ax_.add_patch(Rectangle(corner, 0.92, 0.92, linewidth=2, **look))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._labels import check_not_missing
 from .._pictures import check_matplotlib
 from .._random import local_random_state
 
@@ -45,6 +46,7 @@ def pick(panels, n_samples, rows=slice(None)):
         raise ValueError("panels must hold labels for at least one panel, got none.")
     for title, labels in panels.items():
         check_length(f"The labels of the panel {title!r}", labels, n_samples)
+        check_not_missing(labels, f"The panel {title!r}")
     return {title: np.asarray(labels)[rows] for title, labels in panels.items()}
 
 
