@@ -221,6 +221,16 @@ def test_any_training_samples(case, n_clusters, params):
         assert_keeps_promises(fitted, X)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(12, 8, 9), (12, 2, 8, 9), (12, 8, 9, 4)])
+def test_images_of_every_type_give_a_result(dtype, shape):
+    X = (100 * np.random.RandomState(0).rand(*shape)).astype(dtype)
+    if dtype == "?":
+        X = np.random.RandomState(0).rand(*shape) > 0.5
+    model = quick_clusterer(warm_up_epochs=1, conditioning_epochs=0).fit(X)
+    assert np.array_equal(model.labels_, model.predict(X))
+
+
 @pytest.fixture(scope="module")
 def fitted_to():
     """Models of bytes, floats and vectors."""

@@ -420,18 +420,10 @@ def test_callbacks_go_on_where_they_were(tmp_path, toy_images, make_quick, callb
     assert_same_fit(resumed, model.set_params(checkpoint_dir=None).fit(X))
 
 
-@pytest.fixture
-def ctrl_c_counts():
-    """Python's own handler: a shell has its background jobs ignore the signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.parametrize("callbacks", [None, [Callback()]])
 @pytest.mark.parametrize("epoch", [2, 3])
 def test_ctrl_c_while_a_checkpoint_is_written(
-    tmp_path, toy_images, make_quick, monkeypatch, ctrl_c_counts, callbacks, epoch
+    tmp_path, toy_images, make_quick, monkeypatch, callbacks, epoch
 ):
     """Not taken for the end of the phase, nor for that of a callback."""
     write, written = container.write, []
@@ -447,7 +439,7 @@ def test_ctrl_c_while_a_checkpoint_is_written(
     model = make_quick(callbacks=callbacks, checkpoint_dir=tmp_path)
     with pytest.warns(match=f"interrupted after {epoch} of 3 epochs of the phase 'warm_up'"):
         assert clone(model).fit(X).interrupted_
-    assert signal.getsignal(signal.SIGINT) is ctrl_c_counts
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.undo()
     assert_same_fit(clone(model).fit(X), make_quick().fit(X))
 

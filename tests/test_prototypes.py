@@ -54,6 +54,21 @@ def test_one_group_has_no_elbow(on_sphere, n_features, seed):
     assert len(centers) == elbow["best"] == elbow["n_clusters"][elbow["silhouette"].argmax()]
 
 
+def test_a_knee_has_to_be_found_twice():
+    numbers = np.arange(2, 31)
+    doubt = _prototypes._doubt(9, numbers, numbers**-0.5, None, None, None, None)
+    assert doubt == "the knee, at 9, moves to 7 when 19 of them are shown"
+
+
+@pytest.mark.parametrize(("silhouette", "is_doubted"), [(0.0, True), (1.0, False)])
+def test_a_knee_has_to_be_sharper_than_that_of_one_gaussian(silhouette, is_doubted):
+    numbers, unit = np.arange(2, 21), normalize(rng().normal(size=(200, 8)))
+    inertia = np.where(numbers <= 5, 100 - 18 * numbers, 11 - 0.1 * numbers)
+    silhouettes = np.full(len(numbers), silhouette)
+    doubt = _prototypes._doubt(5, numbers, inertia, silhouettes, unit, KMeans(n_init=1), rng())
+    assert ("5 clusters are hardly tighter" in doubt) if is_doubted else doubt is None
+
+
 def test_the_sweep_reports_what_kmeans_says():
     embedding, _ = separated(4)
     unit = normalize(embedding)
