@@ -42,7 +42,7 @@ from sklearn.linear_model import LogisticRegression
 
 assignment = clusterer.transform(X_train)
 new, new_clusters = clusterer.sample(300, random_state=0)
-unlabelled = np.random.default_rng(0).choice(len(X_train), 300, replace=False)
+unlabelled = np.random.default_rng(0).permutation(len(X_train))
 
 
 def accuracy(images, labels):
@@ -56,10 +56,11 @@ for seed in range(10):
         np.arange(len(X_train)), y_train, train_size=30, stratify=y_train, random_state=seed
     )
     mapper = ClusterLabelMapper().fit(assignment[few], y_few)
+    others = unlabelled[~np.isin(unlabelled, few)][:300]
     added = [
         (X_train[:0], y_train[:0]),
         (new, mapper.mapping_[new_clusters]),
-        (X_train[unlabelled], mapper.predict(assignment[unlabelled])),
+        (X_train[others], mapper.predict(assignment[others])),
     ]
     for kept, (images, labels) in zip(scores.values(), added, strict=True):
         kept.append(accuracy(np.concatenate([X_train[few], images]), np.append(y_few, labels)))
