@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from sklearn_cae._training import choose_device, choose_precision
 from sklearn_cae.datasets import load_mnist, load_pneumoniamnist
 
 RESULTS = Path(__file__).parent / "results"
@@ -27,6 +28,7 @@ def describe_run(*more_packages):
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "torch_threads": torch.get_num_threads(),
+        "precision": choose_precision("auto", choose_device("auto")),  # not that of every machine
         "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in (*PACKAGES, *more_packages)},

@@ -4,7 +4,7 @@ import json
 from functools import partial
 from statistics import mean
 
-from table1_page import RESULTS, table
+from table1_page import RESULTS, check_alike, table
 
 COLUMNS = ("nmi", "stat", "balanced", "knn", "logistic", "reconstruction_mse")
 
@@ -19,12 +19,13 @@ def render_ablations(dataset, max_samples):
     for change, runs in sorted(changes.items(), key=lambda item: item[0].startswith("recommended")):
         name = change if change.startswith("recommended") else f"paper, {change}"
         numbers = ", ".join(str(run["n_clusters"]) for run in runs)
+        check_alike(runs)
         row = [name.replace("paper, none", "paper"), len(runs), numbers]
         for column in COLUMNS:
             values = [run[column] for run in runs]
             row.append("" if None in values else f"{mean(values):.{4 if 'mse' in column else 3}f}")
-        rows.append([*row, f"{mean(run['seconds'] for run in runs):.0f}"])
-    names = ["NMI", "stat", "balanced", "kNN", "logistic", "MSE", "seconds"]
+        rows.append(row)
+    names = ["NMI", "stat", "balanced", "kNN", "logistic", "MSE"]
     return table(["setting, change", "seeds", "k", *names], rows)
 
 

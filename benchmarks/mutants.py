@@ -2,7 +2,8 @@
 
 ``pip install cosmic-ray``, and ``python benchmarks/mutants.py 200 0``: so many, by that seed. A
 place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike. Prints
-each as a diff; writes ``benchmarks/results/mutants.json``. Run again, it looks at the survivors.
+each as a diff; writes ``benchmarks/results/mutants.json``: how many the tests of the module notice,
+and what those of the whole let through as well.
 """
 
 import difflib
@@ -19,11 +20,13 @@ from importlib import import_module
 from pathlib import Path
 
 import cosmic_ray.plugins
+from _common import RESULTS as FOLDER
+from _common import describe_run
 from cosmic_ray.commands.init import _all_work_items
 from cosmic_ray.mutating import mutate_code
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
+RESULTS = FOLDER / "mutants.json"
 #: Modules, and the tests of each; what these let through, the tests of the whole may catch.
 MODULES = {
     "losses": ["test_losses.py"],
@@ -52,30 +55,13 @@ def main():
             if not passes(tests, copy):
                 raise SystemExit(f"{tests} fail without a mutant:\n{(copy / 'log').read_text()}")
         drawn = draw(n_mutants, seed)
-        survivors = [one for one in left_over(drawn, seed) if survives(one, MODULES[one[0]], copy)]
-        write(seed, drawn, survivors)
-        for one in list(survivors):
-            if not survives(one, WHOLE, copy):
-                survivors.remove(one)
-            write(seed, drawn, survivors)
-
-
-def left_over(drawn, seed):
-    """Leave out what tests have noticed before: they only become more."""
-    if not RESULTS.exists():
-        return drawn
-    before = json.loads(RESULTS.read_text())
-    if (before["seed"], before["mutants"]) != (seed, len(drawn)):
-        return drawn
-    survived = [one["diff"] for one in before["survivors"]]
-    return [one for one in drawn if change(*one)[1] in survived]
-
-
-def write(seed, drawn, survivors):
-    killed = len(drawn) - len(survivors)
-    print(f"{killed} of {len(drawn)} killed: {killed / len(drawn):.1%}", flush=True)
+        survivors = [one for one in drawn if survives(one, MODULES[one[0]], copy)]
+        killed = len(drawn) - len(survivors)
+        print(f"{killed} of {len(drawn)} killed: {killed / len(drawn):.1%}", flush=True)
+        survivors = [one for one in survivors if survives(one, WHOLE, copy)]
     shown = [{"module": module, "diff": change(module, one)[1]} for module, one in survivors]
-    summary = {"seed": seed, "mutants": len(drawn), "killed": killed, "survivors": shown}
+    summary = {"made_by": describe_run("cosmic-ray"), "seed": seed, "mutants": len(drawn)}
+    summary |= {"killed": killed, "survivors": shown}
     RESULTS.write_text(json.dumps(summary, indent=1) + "\n")
 
 

@@ -24,7 +24,7 @@ def as_recommended(dataset, n_samples):
 
 
 #: Parameters that came later, where they change nothing: a setting's hash stays what it was.
-ADDED_SINCE = {"whiten": False}
+ADDED_SINCE = {"whiten": False, "checkpoint_dir": None}
 SETTINGS = {"paper": paper, "recommended": as_recommended}
 
 

@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from table1_page import RESULTS, spread, table
+from table1_page import RESULTS, check_alike, spread, table
 
 ROWS = {  # a title of the clusters' row, and what its kNN is called
     "recommended": ("recommended", "recommended_knn"),
@@ -20,9 +20,11 @@ def render_small():
     """Show means over seeds of each set's rows."""
     sets = {}
     for one in json.loads((RESULTS / "small.json").read_text()):
-        sets.setdefault((one["set"], one["n_samples"]), []).append(one["scores"])
+        sets.setdefault((one["set"], one["n_samples"]), []).append(one)
     rows = []
     for (name, n_samples), runs in sets.items():
+        check_alike(runs)
+        runs = [run["scores"] for run in runs]
         for model, (title, knn) in ROWS.items():
             clusters = [run[model] for run in runs]
             row = [name, f"{n_samples:,}", title, ", ".join(str(c["n_clusters"]) for c in clusters)]
@@ -36,7 +38,13 @@ def render_small():
 
 def over_seeds(values):
     values = list(values)
-    return spread({"mean": np.mean(values), "std": np.std(values), "n_seeds": len(values)})
+    return spread(
+        {
+            "mean": np.mean(values),
+            "std": np.std(values, ddof=len(values) > 1),
+            "n_seeds": len(values),
+        }
+    )
 
 
 TABLES = {"small": render_small}

@@ -61,7 +61,7 @@ def summarise(runs):
                 **row._asdict(),
                 "metric": metric,
                 "mean": round(float(np.mean(scores)), 4),
-                "std": round(float(np.std(scores)), 4),
+                "std": round(float(np.std(scores, ddof=len(scores) > 1)), 4),
                 "n_seeds": len(scores),
                 "n_clusters": list(numbers) if numbers[0] is not None else None,
             }
@@ -123,6 +123,7 @@ def differences(runs):
                 "rival": rival,
                 "rival_setting": rival_setting,
                 "n_seeds": len(ours),
+                "n_seeds_of_rival": len(theirs),
                 "n_clusters": numbers[row],
                 "n_clusters_of_rival": their_numbers,
             }

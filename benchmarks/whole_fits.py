@@ -161,8 +161,6 @@ def growth(options):
     whole = search + 50 * 60 * (at_60k["warm_up"] + at_60k["conditioning"])
     return [
         *records,
-        _worst("growth/time_per_image", records, ("warm_up", "conditioning")),
-        _worst("growth/memory", records, ("memory",)),
         record("growth/validation", [largest["validation"]], [largest["epoch"]], "s"),
         *(
             record(f"growth/drift/{key}", [around[-1][key]], [around[0][key]], "ms an image")
@@ -170,11 +168,6 @@ def growth(options):
         ),
         record("search/share_of_fit", [search], [whole], "s"),
     ]
-
-
-def _worst(name, records, keys):
-    rows = [one for one in records if one["name"].split("/")[1] in keys]
-    return {**max(rows, key=lambda one: abs(one["ratio"] - 1)), "name": name}
 
 
 def _write_many(path, n):

@@ -1,5 +1,6 @@
 """What the benchmarks' verdicts rest on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,37 @@ def test_the_interval_covers_what_two_classifiers_differ_by():
         assert found["low"] <= found["mean"] <= found["high"]
         covered += found["low"] <= 0.05 <= found["high"]
     assert covered >= 88
+
+
+def test_images_are_drawn_for_both_alike():
+    from summary import bootstrap
+
+    rights = (np.random.default_rng(0).random((1, 300)) < 0.8).astype(np.float32)
+    assert bootstrap(rights, rights) == {"mean": 0, "low": 0, "high": 0}
+
+
+def test_the_interval_is_that_of_the_middle_95_percent():
+    from summary import bootstrap
+
+    rights = (np.arange(400) < 300)[None].astype(np.float32)
+    found = bootstrap(rights, np.full((1, 400), 0.5))
+    assert found["high"] - found["low"] == pytest.approx(
+        2 * 1.96 * (0.75 * 0.25 / 400) ** 0.5, rel=0.1
+    )
+
+
+def test_table_1_is_of_the_settings_as_they_are():
+    from settings import N_TRAIN, fingerprint, parameters, setting_of
+
+    lines = (BENCHMARKS / "results" / "table1_runs.jsonl").read_text().splitlines()
+    for run in map(json.loads, lines):
+        setting = setting_of(run["job"])
+        if setting is None:
+            assert run["hash"] is None
+            continue
+        n_samples = min(run["max_samples"] or N_TRAIN[run["dataset"]], N_TRAIN[run["dataset"]])
+        now = fingerprint(parameters(setting, run["dataset"], n_samples))
+        assert run["hash"] == now, (run["dataset"], run["job"], run["seed"])
 
 
 def test_seeds_widen_the_interval():
