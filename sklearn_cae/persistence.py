@@ -67,6 +67,8 @@ class _KnownPipeline(_KnownEstimator):
     """A pipeline: its steps have been tried out."""
 
     def try_out(self, instance):
+        if not instance.steps:
+            raise ValueError("a pipeline has no steps")
         for _, step in instance.steps:
             if not isinstance(step, BaseEstimator) and step not in (None, "passthrough"):
                 raise ValueError(f"a step of the pipeline is no estimator but {step!r}")

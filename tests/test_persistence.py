@@ -400,6 +400,7 @@ def replace_estimator(packed):
 
 WEIGHT = "networks.encoder_.0.weight"
 NO_STATE = {"type": "dict", "items": []}
+NO_PIPELINE = make_pipeline(PCA()).get_params(deep=False)
 
 
 def forged(name, **state):
@@ -438,15 +439,11 @@ FORGED = {
     "a type that is not known": replace_estimator({"type": "object__", "name": "x"}),
     "no estimator": replace_estimator([1, 2]),
     "an unfitted estimator": replace_estimator(
-        {
-            "type": "object",
-            "class": "sklearn_cae.label_mapper.ClusterLabelMapper",
-            "state": {"type": "dict", "items": []},
-        }
+        forged("sklearn_cae.label_mapper.ClusterLabelMapper", **ClusterLabelMapper().get_params())
     ),
     "no state": replace_estimator({"type": "object", "class": "sklearn.pipeline.Pipeline"}),
     "a wide text": set_state("output", text([""] * 2000, width=1_000_000)),
-    "lists for text": set_state("output", text([[""] * 60_000])),
+    "lists for text": set_state("output", text([[""] * 60_000], width=10**5)),
     "many texts": set_state("callbacks", [text([""] * 20, width=800_000)] * 60),
     "a structure of two lengths": set_state(
         "elbow_",
@@ -456,25 +453,35 @@ FORGED = {
     "keys that collide": set_state("elbow_", colliding_keys(60_000)),
     "a random state beyond its end": set_random_state(2 * 10**9),
     "a random state before its beginning": set_random_state(-1),
-    "a method": set_state("elbow_", forged("sklearn.preprocessing.StandardScaler", transform=5)),
+    "a method": set_state(
+        "elbow_",
+        forged(
+            "sklearn.preprocessing.StandardScaler", **StandardScaler().get_params(), transform=5
+        ),
+    ),
     "no rules": set_state(
         "elbow_",
         forged(
             "sklearn_cae.probes.KNNProbe",
+            **KNNProbe().get_params(),
             _validate_params={"type": "class", "name": "sklearn.cluster.KMeans"},
         ),
     ),
     "a part that is missing": replace_estimator(
-        forged("sklearn.linear_model.LogisticRegression", n_features_in_=3, C=1.0)
+        forged(
+            "sklearn.linear_model.LogisticRegression",
+            **LogisticRegression().get_params(),
+            n_features_in_=3,
+        )
     ),
     "a pipeline of nothing": replace_estimator(
-        forged("sklearn.pipeline.Pipeline", steps=[], memory=None, verbose=False)
+        forged("sklearn.pipeline.Pipeline", **{**NO_PIPELINE, "steps": []})
     ),
     "a pipeline of a number": replace_estimator(
-        forged("sklearn.pipeline.Pipeline", steps=[["a", 5]], memory=None, verbose=False)
+        forged("sklearn.pipeline.Pipeline", **{**NO_PIPELINE, "steps": [["a", 5]]})
     ),
     "too many features": set_state(
-        "elbow_", forged("sklearn.decomposition.PCA", n_features_in_=10**12)
+        "elbow_", forged("sklearn.decomposition.PCA", **PCA().get_params(), n_features_in_=10**12)
     ),
     "no format": drop_state("_format"),
     "another format": set_state("_format", 5),
@@ -500,6 +507,37 @@ FORGED = {
     "labels that are no numbers": replace_tensor("labels_", torch.full((96,), torch.nan)),
     "more clusters": set_state("n_clusters_", 10**9),
     "other weights": replace_tensor(WEIGHT, torch.zeros(2, 2)),
+}
+
+
+#: The rule that refuses it, where the package has one of its own.
+REASONS = {
+    "a type that is not known": "there is no type",
+    "no estimator": "holds no estimator",
+    "an unfitted estimator": "is not fitted yet",
+    "a wide text": "its arrays have over",
+    "lists for text": "an array of text holds what is none",
+    "many texts": "its arrays have over",
+    "keys that collide": "keys that are no text",
+    "a random state beyond its end": "out of its range",
+    "a random state before its beginning": "out of its range",
+    "a method": "['transform'] are methods",
+    "no rules": "['_validate_params'] are methods",
+    "a part that is missing": "no attribute 'coef_'",
+    "a pipeline of nothing": "has no steps",
+    "a pipeline of a number": "no estimator but 5",
+    "too many features": "n_features_in_ must be in 1 to",
+    "one tensor many times": "is used twice",
+    "a huge image": "samples of another shape",
+    "another image": "samples of another shape",
+    "a variational one": "the weights of log_variance_head_",
+    "a parameter outside its range": "'temperature' parameter",
+    "a parameter of another type": "'batch_size' parameter",
+    "other means": "embedding_means_ has not the shape",
+    "labels of no cluster": "labels_ are not those of",
+    "labels that are no numbers": "labels_ are not those of",
+    "more clusters": "differ from the shape of cluster_centers_",
+    "other weights": "the weights of encoder_",
 }
 
 
@@ -546,6 +584,7 @@ def test_forged_files_are_refused_without_waste(tmp_path, fitted, name):
     with pytest.raises(LoadError) as raised:
         load(path)
     assert str(path) in str(raised.value)
+    assert REASONS.get(name, "") in str(raised.value)
     assert peak_memory() - before < 300
 
 
