@@ -76,20 +76,14 @@ def _parse(arguments):
     return parser.parse_args(arguments)
 
 
-def _positive(text):
+def _positive(text, or_else=""):
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on{or_else}, got {text!r}")
     return int(text)
 
 
 def _number_or_way(text):
-    if text in ("elbow", "auto"):
-        return text
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number from 1 on, elbow or auto, got {text!r}"
-        )
-    return int(text)
+    return text if text in ("elbow", "auto") else _positive(text, ", elbow or auto")
 
 
 def _load(options):

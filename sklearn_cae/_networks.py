@@ -15,6 +15,9 @@ from .modules import (
     vector_decoder,
 )
 
+#: This package's own, of images.
+_ENCODERS = (Encoder, UnpooledEncoder)
+
 
 def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, variational=False):
     """Build the networks of one fit.
@@ -43,7 +46,7 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
 
 def is_own(factory):
     """Whether a factory is a user's own, which may draw from torch's global generator."""
-    return factory not in (None, Encoder, UnpooledEncoder)
+    return factory not in (None, *_ENCODERS)
 
 
 def _build_log_variance_head(embedding_dim):
@@ -64,7 +67,7 @@ def _build_encoder(sample_shape, embedding_dim, factory):
         return _channels_last(Encoder(sample_shape, embedding_dim))
     own = _call_factory(factory, "encoder", sample_shape, embedding_dim)
     _check_shape(own, "encoder", given=sample_shape, wanted=(embedding_dim,))
-    return _channels_last(own) if type(own) in (Encoder, UnpooledEncoder) else own
+    return _channels_last(own) if type(own) in _ENCODERS else own
 
 
 def _build_decoder(sample_shape, embedding_dim, factory):
