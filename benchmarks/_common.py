@@ -26,13 +26,21 @@ def describe_run(*more_packages):
     """Give the command, machine and versions that made a result."""
     return {
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "machine": _machine(),
         "torch_threads": torch.get_num_threads(),
         "precision": choose_precision("auto", choose_device("auto")),  # not that of every machine
         "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in (*PACKAGES, *more_packages)},
     }
+
+
+def _machine():
+    """Name the processor and, where there is one, the GPU that ``device="auto"`` takes."""
+    parts = [platform.processor() or platform.machine(), f"{os.cpu_count()} cores"]
+    if torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return ", ".join(parts)
 
 
 def _commit():

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_cae import LinearProbe
+from sklearn_cae._training import choose_device
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.modules import Encoder, image_decoder
 
@@ -137,11 +138,13 @@ def _as_torchvision(images):
 
 def run_network(network, X, prepare=lambda images: images):
     """Run a network in evaluation mode over images, (n, n_outputs)."""
+    network.eval()
+    device = next(network.parameters()).device
     with torch.no_grad():
-        network.eval()
-        return np.concatenate(
-            [network(prepare(batch)).numpy() for batch in as_tensor(X).split(BATCH_SIZE)]
-        )
+        outputs = [
+            network(prepare(batch).to(device)).cpu() for batch in as_tensor(X).split(BATCH_SIZE)
+        ]
+    return torch.cat(outputs).numpy()
 
 
 def as_tensor(X):
@@ -193,17 +196,19 @@ def fit_classifier(network, X, y, seed, n_epochs):
 
 
 def train(network, loss, inputs, targets, seed, n_epochs):
-    """Train with AdamW at 1e-3, decaying by a cosine."""
+    """Train with AdamW at 1e-3, decaying by a cosine, where the method would be trained."""
+    device = choose_device("auto")
+    network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_epochs)
     generator = torch.Generator().manual_seed(seed)
     network.train()
     for _ in range(n_epochs):
         for batch in torch.randperm(len(inputs), generator=generator).split(BATCH_SIZE):
-            with torch.autocast("cpu", torch.bfloat16):
-                outputs = network(inputs[batch])
+            with torch.autocast(device.type, torch.bfloat16):
+                outputs = network(inputs[batch].to(device))
             optimizer.zero_grad()
-            loss(outputs.float(), targets[batch]).backward()
+            loss(outputs.float(), targets[batch].to(device)).backward()
             optimizer.step()
         schedule.step()
 
