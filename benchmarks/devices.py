@@ -22,8 +22,8 @@ from _common import RESULTS, describe_run, images
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 
-N_SAMPLES = 20_000
-N_EPOCHS = {"cpu": 3, "cuda": 6}
+N_SAMPLES = 10_000
+N_EPOCHS = {"cpu": 2, "cuda": 6}
 
 
 def epochs(X):
