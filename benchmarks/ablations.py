@@ -72,7 +72,7 @@ def decoupled_loss(projection_a, projection_b, temperature):
     z = F.normalize(torch.cat([projection_a, projection_b]).float())
     similarity = z @ z.T / temperature
     positive = similarity.diagonal(n).repeat(2)
-    pairs = torch.eye(n, dtype=torch.bool).repeat(2, 2)
+    pairs = torch.eye(n, dtype=torch.bool, device=z.device).repeat(2, 2)
     return (similarity.masked_fill(pairs, -torch.inf).logsumexp(dim=1) - positive).mean()
 
 
@@ -155,13 +155,18 @@ def changed_parameters(dataset, change, n_samples):
 
 
 def run(dataset, params, decoupled, splits, seed):
-    """Fit with a change; scores on what was held back."""
+    """Fit with a change; scores on what was held back, or that the loss went to NaN."""
     X, _ = splits["train"]
     model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed)
     started = time.perf_counter()
     # No parameter names a loss: this one is tried here alone.
     with patch("sklearn_cae._phases.nt_xent_loss", decoupled_loss) if decoupled else nullcontext():
-        model.fit(X)
+        try:
+            model.fit(X)
+        except ValueError as error:
+            if "became NaN" not in str(error):
+                raise
+            return {"diverged": str(error)}
     seconds = time.perf_counter() - started
     features = {split: model.transform(X) for split, (X, _) in splits.items()}
     rows = rows_of_clusters("stat", splits, lambda split: model.predict(splits[split][0]))

@@ -18,15 +18,18 @@ def render_ablations(dataset, max_samples):
     rows = []
     for change, runs in sorted(changes.items(), key=lambda item: item[0].startswith("recommended")):
         name = change if change.startswith("recommended") else f"paper, {change}"
-        numbers = ", ".join(str(run["n_clusters"]) for run in runs)
+        numbers = ", ".join(str(run.get("n_clusters", "diverged")) for run in runs)
         check_alike(runs)
         row = [name.replace("paper, none", "paper"), len(runs), numbers]
         for column in COLUMNS:
-            values = [run[column] for run in runs]
+            values = [run.get(column) for run in runs]
             row.append("" if None in values else f"{mean(values):.{4 if 'mse' in column else 3}f}")
         rows.append(row)
     names = ["NMI", "stat", "balanced", "kNN", "logistic", "MSE"]
     return table(["setting, change", "seeds", "k", *names], rows)
 
 
-TABLES = {"ablations_pneumoniamnist": partial(render_ablations, "pneumoniamnist", None)}
+TABLES = {
+    "ablations_pneumoniamnist": partial(render_ablations, "pneumoniamnist", None),
+    "ablations_mnist": partial(render_ablations, "mnist", 20_000),
+}
