@@ -153,6 +153,19 @@ def render_pictures():
     return "\n".join(lines) + "\n"
 
 
+def render_devices():
+    results = json.loads((RESULTS / "devices.json").read_text())
+    lines = [
+        f"On {results['machine']}, torch {results['versions']['torch']}:\n",
+        "| device | precision | batch | images a second |",
+        "|---|---|---|---|",
+    ]
+    for one in results["epochs"]:
+        where = f"| {one['device']} | {one['precision']} | {one['batch_size']} "
+        lines.append(f"{where}| {one['images_a_second']:,} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
     "README.md": {"results": table1_page.render_results},
     "docs/benchmarks.md": table1_page.TABLES,
@@ -164,6 +177,7 @@ PAGES = {
         "profile": render_profile,
         "grid": render_grid,
         "pictures": render_pictures,
+        "devices": render_devices,
         **{table: lambda table=table: render_speed(table) for table in SPEED},
     },
 }

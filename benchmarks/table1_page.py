@@ -242,6 +242,10 @@ def render_table1(dataset, split):
                 *("" if one is None else f"{one['mean']:.3f}" for one in scores),
             ]
         )
+    for model, published in PUBLISHED[dataset, split].items():
+        if all(row[0] != model for row in rows):  # ResNet18's, where it cannot be downloaded
+            figures = " / ".join(map(str, published))
+            lines.append([titles[model], *[""] * 5, figures, *[""] * len(COLUMNS)])
     first = ["model", "setting", "training images", "seeds", "k", "accuracy"]
     return table([*first, "paper (accuracy / precision / recall)", *COLUMNS.values()], lines)
 
