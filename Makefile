@@ -11,7 +11,7 @@ demo: $(VENV)/all.stamp
 	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)-$(SETTING)
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal --cov --cov-report=term
 
 reliability: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -s -m slow --figures benchmarks/results/reliability.json
