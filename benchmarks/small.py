@@ -24,6 +24,7 @@ from _common import RESULTS, describe_run, write_records
 from baselines import communities
 from evaluation import equal_images, flat, load, rows_of_clusters, rows_of_kmeans, rows_of_probe
 from settings import fingerprint
+from skimage import data
 from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -45,14 +46,31 @@ def digits(n_classes):
     return X[y < n_classes], y[y < n_classes]
 
 
-def photographs():
-    """Patches in colour of scikit-learn's two photographs, a temple and a flower; none overlap."""
+def patches_of(*images):
+    """Patches of 28 x 28 pixels, none of which overlap; each has its image's number for a label."""
     patches = []
-    for photograph in load_sample_images().images:
-        height, width = (28 * (size // 28) for size in photograph.shape[:2])
-        tiles = photograph[:height, :width].reshape(height // 28, 28, width // 28, 28, 3)
-        patches.append(tiles.swapaxes(1, 2).reshape(-1, 28, 28, 3))
-    return np.concatenate(patches), np.repeat([0, 1], [len(each) for each in patches])
+    for image in images:
+        height, width = (28 * (size // 28) for size in image.shape[:2])
+        tiles = image[:height, :width].reshape(height // 28, 28, width // 28, 28, -1)
+        patches.append(tiles.swapaxes(1, 2).reshape(-1, 28, 28, tiles.shape[-1]))
+    return np.concatenate(patches), np.repeat(np.arange(len(images)), [len(p) for p in patches])
+
+
+def photographs():
+    """Patches in colour of scikit-learn's two photographs: a temple, a flower."""
+    return patches_of(*load_sample_images().images)
+
+
+def textures():
+    """Patches of scikit-image's photographs of a surface: brick, grass, gravel."""
+    X, y = patches_of(data.brick(), data.grass(), data.gravel())
+    return X[..., 0], y
+
+
+def faces():
+    """Faces, and what is none: scikit-image's part of Labeled Faces in the Wild, 25 x 25."""
+    X = data.lfw_subset()
+    return np.round(255 * X).astype(np.uint8), np.repeat([1, 0], 100)
 
 
 #: What is loaded, and how many images are fitted.
@@ -62,6 +80,8 @@ SETS = {
     "3 digits": (partial(digits, 3), 500),
     "5 digits": (partial(digits, 5), 1000),
     "photographs, RGB": (photographs, 400),
+    "textures": (textures, 600),
+    "faces": (faces, 140),
 }
 
 
