@@ -41,10 +41,16 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        If the folder is the checkpoint of another fit, or cannot be written.
+        If the folder is the checkpoint of another fit, or cannot be written, or the random numbers
+        come from a generator whose state cannot be kept.
     """
 
     def __init__(self, directory, params, data, start, rng):
+        if rng.get_state(legacy=False)["bit_generator"] != "MT19937":
+            raise ValueError(
+                "random_state must be an int or a RandomState of MT19937 with checkpoint_dir, got "
+                f"{rng!r}. Pass an int."
+            )
         about = {
             "format": _container.FORMAT,
             "parameters": {
@@ -71,11 +77,6 @@ class Checkpoint:
 
     def _begin(self, about, rng):
         """Note what the fit is of; or, if it was begun before, go back to its random numbers."""
-        if rng.get_state(legacy=False)["bit_generator"] != "MT19937":
-            raise ValueError(
-                "random_state must be an int or a RandomState of MT19937 with checkpoint_dir, got "
-                f"{rng!r}. Pass an int."
-            )
         path = self.folder / _FIT
         self._about = _read_about(path)
         if self._about:

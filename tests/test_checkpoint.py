@@ -385,6 +385,7 @@ def test_random_numbers_of_another_generator_are_refused(tmp_path, toy_images, m
     make_quick(random_state=random_state, warm_up_epochs=1).fit(toy_images[0])
     with pytest.raises(ValueError, match=r"random_state must be .* with checkpoint_dir.*an int"):
         make_quick(random_state=random_state, checkpoint_dir=tmp_path).fit(toy_images[0])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_history_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick):
