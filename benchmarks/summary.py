@@ -5,6 +5,7 @@ differences of accuracies with their intervals, ``table1_header.json`` how each 
 """
 
 import json
+from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ N_SAMPLES = {
     ("pneumoniamnist", "test"): 624,
     ("mnist", "test"): 10_000,
 }
+N_DRAWS = 2000
 #: Rows that an accuracy is compared with.
 BESIDE = {
     "stat": ("pixels_kmeans", "umap_kmeans", "pixels_communities", "pca_whitened_communities"),
@@ -140,18 +142,26 @@ def are_rivals(row, other):
     return other.model == row.model and other.setting == "paper" != row.setting
 
 
-def bootstrap(ours, theirs, n_draws=2000):
+def bootstrap(ours, theirs):
     """Mean difference of (n_seeds, n_samples) rights, and its 95 % interval."""
     rng = np.random.RandomState(0)
-    drawn = [
-        draw_seeds(ours, images, rng) - draw_seeds(theirs, images, rng)
-        for images in (rng.randint(ours.shape[1], size=ours.shape[1]) for _ in range(n_draws))
-    ]
+    weights = draw_images(ours.shape[1])
+    drawn = draw_accuracies(ours, weights, rng) - draw_accuracies(theirs, weights, rng)
     low, high = np.percentile(drawn, [2.5, 97.5])
     mean = ours.mean() - theirs.mean()
     return {name: round(float(x), 4) for name, x in (("mean", mean), ("low", low), ("high", high))}
 
 
-def draw_seeds(right, images, rng):
-    """Accuracy of seeds drawn with replacement, on images that were."""
-    return right[rng.randint(len(right), size=len(right))][:, images].mean()
+@cache
+def draw_images(n_samples):
+    """Draw images with replacement: the share of each in each draw, (n_draws, n_samples)."""
+    rng = np.random.RandomState(0)
+    counts = rng.multinomial(n_samples, np.full(n_samples, 1 / n_samples), size=N_DRAWS)
+    return counts.astype(np.float32) / n_samples
+
+
+def draw_accuracies(right, weights, rng):
+    """Draw seeds with replacement, as many as there are; the mean accuracy of each draw."""
+    accuracies = weights @ right.T
+    drawn = rng.randint(len(right), size=accuracies.shape)
+    return np.take_along_axis(accuracies, drawn, axis=1).mean(axis=1)

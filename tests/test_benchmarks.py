@@ -32,7 +32,7 @@ def test_the_interval_covers_what_two_classifiers_differ_by():
     for _ in range(100):
         p = rng.uniform(0.6, 0.9, size=300)  # how easy an image is
         ours, theirs = (rng.random((3, 300)) < p + lead for lead in (0.05, 0.0))
-        found = bootstrap(ours, theirs, n_draws=200)
+        found = bootstrap(ours, theirs)
         assert found["low"] <= found["mean"] <= found["high"]
         covered += found["low"] <= 0.05 <= found["high"]
     assert covered >= 88
