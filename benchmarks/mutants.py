@@ -50,7 +50,6 @@ def main():
         for folder in ("sklearn_cae", "tests"):
             shutil.copytree(ROOT / folder, copy / folder)
         shutil.copy(ROOT / "pyproject.toml", copy)
-        os.environ.setdefault("SKLEARN_CAE_DATA", str(ROOT.parent / "shared" / "data"))
         for tests in [*MODULES.values(), WHOLE]:
             if not passes(tests, copy):
                 raise SystemExit(f"{tests} fail without a mutant:\n{(copy / 'log').read_text()}")
