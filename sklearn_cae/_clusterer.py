@@ -75,8 +75,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         Random views. "paper": rotations to 30 degrees, crops, flips, blur, noise; "xray": gentler
         and without flips; "digits": as "paper" without flips; "vector": noise and masked features
         (what "paper" means for vectors). A callable takes a batch, a tensor (n, C, H, W) in
-        [0, 1] or (n, n_features), and returns its views. One that draws a single set of
-        parameters a call, as torchvision's transforms do, should be applied image by image.
+        [0, 1] or (n, n_features) on the device of the fit, and returns its views. One that draws a
+        single set of parameters a call, as torchvision's transforms do, should be applied image by
+        image.
     encoder : callable, default=None
         Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim), called with those of
         the keywords `image_shape` and `embedding_dim` that its signature names.
@@ -119,8 +120,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     device : str or torch.device, default="auto"
         "auto" is CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the networks in training; losses and inference are in float32. "auto" is bfloat16 where
-        the device multiplies it in hardware.
+        Of the networks in training; losses and inference are in float32, on a GPU as torch has it
+        (``torch.backends.cudnn.allow_tf32``). "auto" is bfloat16 where the device multiplies it in
+        hardware.
     callbacks : list of skorch callbacks, default=None
         Or of tuples of a name and one. Cloned for each phase: state belongs into attributes with a
         trailing underscore, as in skorch's own. With scikit-learn 1.9, `set_callbacks` takes

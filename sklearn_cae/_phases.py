@@ -46,7 +46,8 @@ def reparametrise(mean, log_variance, generator):
     """Draw from N(mean, exp(log_variance)); the mean itself where there is no variance."""
     if log_variance is None:
         return mean
-    noise = torch.randn(mean.shape, generator=generator).to(mean.device, non_blocking=True)
+    noise = torch.randn(mean.shape, generator=generator)
+    noise = noise.to(mean.device, non_blocking=mean.device.type == "cuda")
     return mean + noise * (log_variance.float() / 2).exp()
 
 

@@ -17,8 +17,8 @@ def recommended(n_samples):
     The estimator's defaults are the paper's setting. This one gave better groups in the project's
     benchmarks, by a whitened embedding, groups of any shape that are counted, a refinement in which
     neighbours agree, gentle views and an encoder without pooling; more weight on the
-    reconstruction, with AdamW, makes pictures sharper. Batches and epochs follow from the number of images: the
-    warm-up sees about 320 000, few images more often, within 20 to 200 epochs.
+    reconstruction, with AdamW, makes pictures sharper. Batches and epochs follow from the number of
+    images: the warm-up sees about 320 000, few images more often, within 20 to 200 epochs.
 
     Parameters
     ----------

@@ -93,7 +93,8 @@ class NeighborBatches(ViewBatches):
 
     def targets(self, batch):
         """Give the labels of samples and neighbours."""
-        return torch.from_numpy(self.labels[batch]).to(self.device, non_blocking=True)
+        is_cuda = torch.device(self.device).type == "cuda"
+        return torch.from_numpy(self.labels[batch]).to(self.device, non_blocking=is_cuda)
 
 
 def read_ahead(read, batches):

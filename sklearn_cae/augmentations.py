@@ -102,7 +102,7 @@ class ImageViews:
             dim=1,
         )  # (n, 2, 3)
         theta[:, :, 0] *= 1 - 2 * mirrored[:, None].float()
-        theta = theta.to(images.device, non_blocking=True)
+        theta = _send(theta, images.device)
         grid = F.affine_grid(theta, list(images.shape), align_corners=True)
         return F.grid_sample(images, grid, align_corners=True)
 
@@ -118,22 +118,24 @@ class ImageViews:
         distance = torch.arange(-radius, radius + 1)
         kernel = torch.exp(-((distance / sigma[drawn, None]) ** 2) / 2)
         kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(n_channels, dim=0)
-        kernel = kernel.to(images.device, non_blocking=True)  # (n_drawn * C, 2 * radius + 1)
-        drawn = drawn.to(images.device, non_blocking=True)
+        kernel = _send(kernel, images.device)  # (n_drawn * C, 2 * radius + 1)
+        drawn = _send(drawn, images.device)
         # Images and channels become the groups of one depthwise convolution per direction.
         maps = images[drawn].reshape(1, -1, height, width)
         maps = F.pad(maps, (radius,) * 4, mode="reflect")
         maps = F.conv2d(maps, kernel[:, None, :, None], groups=len(kernel))
         maps = F.conv2d(maps, kernel[:, None, None, :], groups=len(kernel))
-        return images.index_copy(0, drawn, maps.view(-1, n_channels, height, width))
+        views = images.clone()
+        views[drawn] = maps.view(-1, n_channels, height, width)
+        return views
 
     def _add_noise(self, images: Tensor, generator: Generator) -> Tensor:
         n = len(images)
         level = _uniform(n, 0.0, self.noise, generator)
         (drawn,) = torch.nonzero(self._drawn(n, generator), as_tuple=True)
         noise = torch.randn(len(drawn), *images.shape[1:], generator=generator)
-        noise = (noise * level[drawn, None, None, None]).to(images.device, non_blocking=True)
-        drawn = drawn.to(images.device, non_blocking=True)
+        noise = _send(noise * level[drawn, None, None, None], images.device)
+        drawn = _send(drawn, images.device)
         return images.index_add(0, drawn, noise).clamp(0, 1)
 
 
@@ -184,8 +186,8 @@ class VectorViews:
         masked = torch.rand(n, 1, generator=generator) < self.probability
         noise = torch.randn(vectors.shape, generator=generator) * self.noise * noisy
         kept = ~((torch.rand(vectors.shape, generator=generator) < self.mask) & masked)
-        noise = noise.to(vectors.device, non_blocking=True)
-        return (vectors + noise) * kept.to(vectors.device, non_blocking=True)
+        noise = _send(noise, vectors.device)
+        return (vectors + noise) * _send(kept, vectors.device)
 
 
 def _check_shares(**shares: float) -> None:
@@ -202,6 +204,11 @@ def _check_not_negative(**values: float) -> None:
 
 def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, generator=generator)
+
+
+def _send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy what was drawn to a device; MPS would still read it when it is gone, unless it waits."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 #: Views by name, as `augmentation=` takes them.
@@ -250,4 +257,4 @@ def _apply_own(augmentation: Callable, samples: Tensor, generator: Generator) ->
                 f"augmentation must return a tensor of the shape of its batch, {wanted}, got "
                 f"{got}. Change the callable."
             )
-    return torch.cat(views)
+    return torch.cat(views).to(samples.device)

@@ -38,3 +38,8 @@ def test_whitening_adds_its_layer_where_the_networks_are(toy_images, make_quick)
     model = make_quick(device="cuda", encoder=own, whiten=True, refinement_epochs=1).fit(X)
     assert {each.device.type for each in model.encoder_.parameters()} == {"cuda"}
     assert np.array_equal(model.predict(X), model.labels_)
+
+
+def test_own_views_may_come_from_the_cpu(toy_images, make_quick):
+    model = make_quick(device="cuda", augmentation=lambda batch: batch.cpu() * 0.9)
+    assert len(model.fit(toy_images[0]).labels_) == len(toy_images[0])
