@@ -36,11 +36,18 @@ def _returns_embedding(estimator):
 
 
 def _is_on(network, device):
-    """Whether a network, which is on one device, is on this one."""
-    tensor = next(chain(network.parameters(), network.buffers()), None)
-    return tensor is None or (
+    """Whether all of a network is on a device, which without a number is any of its type.
+
+    All of it, since another thread may be moving it.
+    """
+    return all(
         tensor.device.type == device.type and device.index in (None, tensor.device.index)
+        for tensor in _tensors_of(network)
     )
+
+
+def _tensors_of(network):
+    return chain(network.parameters(), network.buffers())
 
 
 class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin):
@@ -199,6 +206,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         check_is_fitted(self)
         # A copy, since torch takes neither negative strides nor read-only arrays.
+        embedding = _images.to_numpy(embedding)
         embedding = check_array(
             embedding, dtype=np.float32, order="C", copy=True, input_name="embedding"
         )
@@ -370,6 +378,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         device = choose_device(self.device)
         if not _is_on(network, device):  # a model trained elsewhere comes from the disk on the CPU
             network.to(device)
+        device = next((tensor.device for tensor in _tensors_of(network)), device)  # its number
         n_samples, outputs = len(inputs[0]), None
         with torch.no_grad():
             for start in range(0, n_samples, self.batch_size):

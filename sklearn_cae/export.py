@@ -9,10 +9,12 @@ from torch import nn
 from ._assignment import assign_by_cosine
 from ._extras import import_extra
 from ._files import write_whole
+from ._random import cpu_as_default
 
 __all__ = ["export_onnx"]
 
 
+@cpu_as_default()
 def export_onnx(estimator, path):
     """Write a fitted clusterer as an ONNX graph: samples in, their clusters out.
 

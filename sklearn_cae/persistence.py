@@ -20,7 +20,7 @@ from ._container import LoadError
 from ._fitted import NETWORKS
 from ._networks import build_networks, is_own
 from ._packing import Known, MissingCallable, Packer, Unpacker
-from ._random import forked_rng
+from ._random import cpu_as_default, forked_rng
 from ._training import choose_device
 from ._whitening import with_linear_ends
 
@@ -158,14 +158,19 @@ class _KnownClusterer(_KnownEstimator):
         return instance
 
     def try_out(self, instance):
-        """Assign, transform and decode samples of the form that was fitted."""
+        """Assign, transform and decode samples of the form that was fitted.
+
+        On the CPU: a process that has started CUDA cannot fork workers any more.
+        """
         format = instance._format
         if instance.image_shape_ is None:
             X = np.stack([format.mean] * 2)
         else:
             X = np.zeros((2, *format.sample_shape), np.uint8 if format.is_integer else np.float32)
+        device, instance.device = instance.device, "cpu"
         answer(instance, X)
         instance.decode_prototypes()
+        instance.device = device
 
 
 def _be_where_there_is_a_device(clusterer):
@@ -355,6 +360,7 @@ def save(estimator, path):
     _container.write(path, header, packer.tensors)
 
 
+@cpu_as_default()
 def load(path, **callables):
     """Load what `save` wrote. Nothing in the file is run, whoever made it.
 

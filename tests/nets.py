@@ -1,5 +1,7 @@
 """Small data sets and nets, for the tests of how phases are trained."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -10,6 +12,16 @@ from sklearn_cae.modules import Encoder, ProjectionHead, image_decoder
 from sklearn_cae.optim import LARS, learning_rate_at
 
 SHAPE = (1, 8, 8)
+
+
+@contextmanager
+def default_device(device):
+    """Set the default device of torch for a while, as a caller may have."""
+    torch.set_default_device(device)
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
 
 
 def identity(samples, generator):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from nets import default_device
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -825,12 +826,9 @@ def test_nan_in_the_refinement_names_what_acts_there(toy_images, make_quick):
 def test_the_callers_default_device_changes_nothing(toy_images, make_quick):
     X, _ = toy_images
     expected = make_quick(n_clusters="elbow", max_clusters=4, refinement_epochs=1).fit(X)
-    try:
-        torch.set_default_device("meta")
+    with default_device("meta"):
         model = clone(expected).fit(X)
         score = model.score(X)
-    finally:
-        torch.set_default_device(None)
     assert_equal_bits(model, expected)
     assert score == expected.score(X)
 

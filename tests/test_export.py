@@ -1,9 +1,11 @@
 """The graph in ONNX answers as the estimator does."""
 
+import copy
 import sys
 
 import numpy as np
 import pytest
+from nets import default_device
 from sklearn.exceptions import NotFittedError
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
@@ -75,6 +77,12 @@ def test_a_posterior_is_no_graph(toy_images, make_quick, tmp_path):
     with pytest.raises(ValueError, match="Fit with assignment='cosine'"):
         export_onnx(estimator, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_callers_default_device_changes_nothing(fitted, toy_images, tmp_path):
+    with default_device("meta"):
+        session = session_of(fitted, tmp_path / "model.onnx")
+    check_same(copy.copy(fitted), toy_images[0], session)
 
 
 def test_what_cannot_be_exported(fitted, tmp_path, monkeypatch):

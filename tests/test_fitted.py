@@ -321,6 +321,12 @@ def test_the_file_holds_weights_labels_and_statistics_and_little_else(make_quick
     assert len(pickle.dumps(model)) <= 1.05 * needed
 
 
+def test_a_network_that_is_being_moved_is_not_there_yet():
+    halfway = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2, device="meta"))
+    assert not _fitted._is_on(halfway, torch.device("cpu"))
+    assert _fitted._is_on(halfway[0], torch.device("cpu"))
+
+
 def test_networks_are_moved_to_the_cpu_before_they_are_pickled(fitted, monkeypatch):
     class OnAnotherDevice(torch.nn.Linear):
         def cpu(self):
@@ -377,6 +383,8 @@ def test_embeddings_are_decoded_in_any_form(fitted, toy_images):
         warnings.simplefilter("error")
         np.testing.assert_array_equal(fitted.decode(read_only), expected)
         np.testing.assert_array_equal(fitted.decode(pd.DataFrame(embedding)), expected)
+        tensor = torch.tensor(embedding, requires_grad=True)
+        np.testing.assert_array_equal(fitted.decode(tensor), expected)
         np.testing.assert_array_equal(fitted.decode(embedding[::-1]), expected[::-1])
 
 

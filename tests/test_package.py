@@ -43,7 +43,7 @@ ALLOWED = {
     "callbacks": {"_pictures", "_trainer", "plotting"},
     "_memmap": {"_files"},
     "datasets": {"_extras", "_memmap", "_random"},
-    "export": {"_assignment", "_extras", "_files"},
+    "export": {"_assignment", "_extras", "_files", "_random"},
     "_networks": {"modules"},
     "_recommended": {"clusterers", "modules"},
     "clusterers": {"_random"},

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from nets import default_device
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.decomposition import PCA
@@ -23,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
+from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, _fitted, load, save
 from sklearn_cae import _container as container
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
@@ -198,6 +199,23 @@ def test_a_model_of_a_device_that_is_not_here(tmp_path, toy_images, fitted):
     assert again.device == "auto"
     again.set_params(device="cpu")
     np.testing.assert_array_equal(again.predict(toy_images[0]), fitted.labels_)
+
+
+def test_loading_leaves_the_gpu_alone(tmp_path, fitted, monkeypatch):
+    """A process that has started CUDA can fork no workers."""
+    asked = []
+    monkeypatch.setattr(_fitted, "choose_device", lambda d: asked.append(d) or torch.device("cpu"))
+    again = load_after_saving(copy.copy(fitted).set_params(device="auto"), tmp_path)
+    assert set(asked) == {"cpu"}
+    assert again.device == "auto"
+
+
+def test_loading_does_not_depend_on_the_default_device(tmp_path, toy_images, make_quick):
+    model = make_quick(warm_up_epochs=1, encoder=own_encoder, whiten=True).fit(toy_images[0])
+    save(model, tmp_path / "model")
+    with default_device("meta"):
+        again = load(tmp_path / "model", encoder=own_encoder)
+    np.testing.assert_array_equal(again.predict(toy_images[0]), model.labels_)
 
 
 class TwoBuffers(UnpooledEncoder):

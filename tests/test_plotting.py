@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from nets import default_device
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -460,11 +461,8 @@ def test_views_before_training_are_those_of_the_parameters(toy):
 
 def test_views_do_not_depend_on_the_default_device(toy):
     expected = AugmentationDisplay.from_images(toy.data, "paper", n_images=3, random_state=0)
-    try:
-        torch.set_default_device("meta")
+    with default_device("meta"):
         display = AugmentationDisplay.from_images(toy.data, "paper", n_images=3, random_state=0)
-    finally:
-        torch.set_default_device(None)
     np.testing.assert_array_equal(display.views, expected.views)
 
 

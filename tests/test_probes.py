@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nets import default_device
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.base import clone
@@ -235,11 +236,10 @@ def test_fit_does_not_depend_on_torch_defaults():
     expected = LinearProbe(epochs=3, random_state=0).fit(X, y).coef_
     try:
         torch.set_default_dtype(torch.float64)
-        torch.set_default_device("meta")
-        coef = LinearProbe(epochs=3, random_state=0).fit(X, y).coef_
+        with default_device("meta"):
+            coef = LinearProbe(epochs=3, random_state=0).fit(X, y).coef_
     finally:
         torch.set_default_dtype(torch.float32)
-        torch.set_default_device(None)
     assert_array_equal(coef, expected)
 
 
