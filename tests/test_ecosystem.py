@@ -5,6 +5,7 @@ import re
 import signal
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,12 +70,13 @@ def test_grid_search_is_the_same_with_one_and_two_jobs(toy_images, make_quick):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # what a worker has, so that equal means equal bits
     try:
-        scores = [
-            GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs, error_score="raise")
-            .fit(X, y)
-            .cv_results_["mean_test_score"]
-            for n_jobs in (1, 2)
-        ]
+        with joblib.parallel_config("loky", inner_max_num_threads=1):
+            scores = [
+                GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs, error_score="raise")
+                .fit(X, y)
+                .cv_results_["mean_test_score"]
+                for n_jobs in (1, 2)
+            ]
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(*scores)

@@ -34,7 +34,7 @@ def test_parameters_are_those_of_the_estimator():
 def test_a_number_that_is_known_is_what_comes_out(toy_images):
     X, _ = toy_images
     params = {**recommended(len(X)), "warm_up_epochs": 5, "refinement_epochs": 2}
-    params |= {"conditioning_epochs": 1, "n_clusters": 4}
+    params |= {"conditioning_epochs": 1, "n_clusters": 4, "device": "cpu"}
     model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
     assert model.clusterer_.n_clusters_ == model.n_clusters_ == 4
 
