@@ -13,6 +13,7 @@ deterministic algorithms: how far their soft assignments are apart. Prints both 
 import json
 import os
 import statistics
+from itertools import product
 
 os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # asked for by torch's deterministic algorithms
 
@@ -29,29 +30,19 @@ N_EPOCHS = {"cpu": 2, "cuda": 6}
 def epochs(X):
     """Images a second in the warm-up, by device, precision and batch size."""
     rows = []
-    for device, n_epochs in N_EPOCHS.items():
-        for precision in ("float32", "bfloat16"):
-            for batch_size in (256, 1024):
-                model = ContrastiveAutoencoderClusterer(
-                    10,
-                    warm_up_epochs=n_epochs,
-                    conditioning_epochs=0,
-                    augmentation="digits",
-                    batch_size=batch_size,
-                    precision=precision,
-                    device=device,
-                    random_state=0,
-                ).fit(X)
-                seconds = statistics.median(row["dur"] for row in model.history_[1:])
-                rows.append(
-                    {
-                        "device": device,
-                        "precision": precision,
-                        "batch_size": batch_size,
-                        "images_a_second": round(len(X) / seconds),
-                    }
-                )
-                print(*rows[-1].values(), flush=True)
+    for device, precision, batch_size in product(N_EPOCHS, ("float32", "bfloat16"), (256, 1024)):
+        params = {"device": device, "precision": precision, "batch_size": batch_size}
+        model = ContrastiveAutoencoderClusterer(
+            10,
+            warm_up_epochs=N_EPOCHS[device],
+            conditioning_epochs=0,
+            augmentation="digits",
+            random_state=0,
+            **params,
+        ).fit(X)
+        seconds = statistics.median(row["dur"] for row in model.history_[1:])
+        rows.append({**params, "images_a_second": round(len(X) / seconds)})
+        print(*rows[-1].values(), flush=True)
     return rows
 
 

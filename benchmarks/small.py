@@ -5,10 +5,10 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
     python benchmarks/small.py --seeds 0 1 2
 
 X-rays and digits are drawn from training splits; all other images of a set, up to 1000, are held
-back to judge by. Conditioning is left out, which changes neither clusters nor embedding. Beside it stands
-what one would try first: KMeans with the true number of classes and with as many clusters as the
-method has, and kNN, on pixels and on principal components; and what the setting clusters with, on
-pixels and on whitened components.
+back to judge by. Conditioning is left out, which changes neither clusters nor embedding. Beside it
+stands what one would try first: KMeans with the true number of classes and with as many clusters as
+the method has, and kNN, on pixels and on principal components; and what the setting clusters with,
+on pixels and on whitened components.
 
 Prints the rows of each run and writes ``benchmarks/results/small.json`` after it; runs that are
 there are not run again.
