@@ -99,10 +99,10 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         sizes that the clusterer found; one that loses all its members is dropped. The projection
         head, and without conditioning the decoder, stay those of the embedding before.
     whiten : bool, default=False
-        Whether the embedding's basis is changed after the warm-up, so that all its principal
-        components count nearly alike: groups that differ in what varies little can be found, and
-        those that differ in what varies most stand out less. Not with `variational`. KMeans is lost
-        in so many directions: it is for clusterers that look at neighbours.
+        Whether the embedding's basis is changed after the warm-up, so that its principal components
+        count more alike (the fourth root of their variances is left): groups that differ in what
+        varies little can be found, and those that differ in what varies most stand out less. Not
+        with `variational`. It is for clusterers that look at neighbours.
     variational : bool, default=False
         Whether the encoder is reparametrised, with a KL term.
     kl_weight : float, default=1e-3

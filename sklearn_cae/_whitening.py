@@ -1,4 +1,4 @@
-"""A basis of the embedding in which all principal components count nearly alike."""
+"""A basis of the embedding in which its principal components count more alike."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+#: What is left of the variances, as a power of them: 1 changes nothing, 0 makes all equal.
+_POWER = 0.25
 _FLOOR = 0.01  # of the variances, as a share of their mean
 
 
@@ -25,10 +27,12 @@ class Basis(NamedTuple):
 
 
 def whitening(embedding):
-    """Find the basis in which all principal components of embeddings count nearly alike.
+    """Find the basis in which the principal components of embeddings count more alike.
 
     A contrastive embedding spends most of its variance on a few directions, of what differs most
-    between images. Components of far less than the average variance stay small: they hold noise.
+    between images. Here the fourth root of a component's share is left of it: were all shares made
+    equal, components that hold noise would count as much as those that tell groups apart, the more
+    of them, the fewer images there are.
 
     Parameters
     ----------
@@ -42,7 +46,8 @@ def whitening(embedding):
     covariance = np.atleast_2d(np.cov(embedding.T))
     variances, components = np.linalg.eigh(covariance)  # components are columns
     variances = variances.clip(0)
-    scale = np.sqrt(variances + max(_FLOOR * variances.mean(), np.finfo(np.float32).tiny))
+    mean = max(variances.mean(), np.finfo(np.float32).tiny)
+    scale = np.sqrt(mean) * (variances / mean + _FLOOR) ** ((1 - _POWER) / 2)
     return Basis(embedding.mean(axis=0), components.T / scale[:, None], components * scale)
 
 

@@ -9,15 +9,18 @@ from sklearn_cae import recommended
 from sklearn_cae._whitening import whitening
 
 
-def test_whitening_evens_out_the_components():
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_whitening_leaves_the_fourth_root_of_a_components_share(unit):
     rng = np.random.default_rng(0)
     scales = np.array([10.0, 1.0, 0.01])
-    X = (rng.normal(size=(500, 3)) * scales) @ rng.normal(size=(3, 3)) + 5
+    X = unit * ((rng.normal(size=(500, 3)) * scales) @ rng.normal(size=(3, 3)) + 5)
     basis = whitening(X.astype(np.float32))
     np.testing.assert_allclose(basis.into @ basis.back, np.eye(3), atol=1e-9)
     variances = np.linalg.eigvalsh(np.cov(X.T))
+    shares = variances / variances.mean()
     white = (X - basis.mean) @ basis.into.T
-    expected = variances / (variances + 0.01 * variances.mean())
+    expected = shares / (shares + 0.01) ** 0.75
+    np.testing.assert_allclose(expected[-1], shares[-1] ** 0.25, rtol=0.01)
     np.testing.assert_allclose(np.cov(white.T), np.diag(expected), atol=1e-3)
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-4)
 
