@@ -44,7 +44,7 @@ from sklearn.preprocessing import normalize
 from whole_fits import fits, growth
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
-from sklearn_cae._training import choose_device, choose_precision
+from sklearn_cae._devices import choose_device, choose_precision
 from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images

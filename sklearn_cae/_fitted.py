@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from . import _assignment, _images
+from ._devices import choose_device
 from ._random import local_random_state
-from ._training import choose_device
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10

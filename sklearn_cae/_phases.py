@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ._assignment import cosine_similarity
+from ._devices import send
 from ._training import PhaseNet
 from .losses import agreement_loss, nt_xent_loss
 
@@ -47,8 +48,7 @@ def reparametrise(mean, log_variance, generator):
     if log_variance is None:
         return mean
     noise = torch.randn(mean.shape, generator=generator)
-    noise = noise.to(mean.device, non_blocking=mean.device.type == "cuda")
-    return mean + noise * (log_variance.float() / 2).exp()
+    return mean + send(noise, mean.device) * (log_variance.float() / 2).exp()
 
 
 def encode(encoder, log_variance_head, views, *, generator):

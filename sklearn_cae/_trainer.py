@@ -14,6 +14,7 @@ from skorch.history import History
 from . import __version__
 from . import _training as training
 from ._callbacks import KeepEpochs, noted_interrupts, phase_callbacks
+from ._devices import choose_device, choose_precision
 from ._fingerprint import fingerprint_start
 from ._networks import is_own
 from ._random import draw_seed, forked_rng
@@ -59,7 +60,7 @@ class Trainer:
         self.rng = rng
         self.tasks = tasks
         self.checkpoint = checkpoint
-        self.device = training.choose_device(params["device"])
+        self.device = choose_device(params["device"])
         self.views = choose_views(params["augmentation"], is_image=len(X.format.image_shape) == 3)
         self.history = History()
         self.goes_on = self.is_whole = True
@@ -71,7 +72,7 @@ class Trainer:
             "versions": {"sklearn_cae": __version__, **versions},
             "platform": platform.platform(),
             "device": str(self.device),
-            "precision": training.choose_precision(self.params["precision"], self.device),
+            "precision": choose_precision(self.params["precision"], self.device),
             "threads": torch.get_num_threads(),
         }
 
@@ -139,7 +140,7 @@ class Trainer:
             "optimizer": OPTIMIZERS[params["optimizer"]],
             "lr": 1.0,  # times the schedule's
             "device": self.device,
-            "precision": training.choose_precision(params["precision"], self.device),
+            "precision": choose_precision(params["precision"], self.device),
             "iterator_train": training.ViewBatches,
             "iterator_train__augment": self.views,
             "iterator_train__generator": generator,

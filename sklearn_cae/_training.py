@@ -1,4 +1,4 @@
-"""What a phase is trained with: batches of views, a skorch net, a device.
+"""What a phase is trained with: batches of views, and a skorch net.
 
 Only hooks that skorch declares safe are overridden; the training loop is skorch's.
 """
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import nn
+
+from ._devices import send
 
 
 class ViewBatches:
@@ -93,8 +95,7 @@ class NeighborBatches(ViewBatches):
 
     def targets(self, batch):
         """Give the labels of samples and neighbours."""
-        is_cuda = torch.device(self.device).type == "cuda"
-        return torch.from_numpy(self.labels[batch]).to(self.device, non_blocking=is_cuda)
+        return send(torch.from_numpy(self.labels[batch]), torch.device(self.device))
 
 
 def read_ahead(read, batches):
@@ -153,36 +154,3 @@ class PhaseNet(NeuralNet):
         """
         for name, loss in losses.items():
             self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()
-
-
-def choose_device(device):
-    """Resolve "auto": CUDA, then MPS, then the CPU."""
-    if device != "auto":
-        try:
-            return torch.empty(0, device=device).device
-        except (AssertionError, RuntimeError) as error:
-            raise ValueError(
-                "device must be 'auto' or a device of torch that is there, such as 'cpu' or "
-                f"'cuda:0', got {device!r}: {error}"
-            ) from error
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
-
-
-def _multiplies_bfloat16():
-    # Older torch cannot say; float32 is right everywhere.
-    return getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
-
-
-def choose_precision(precision, device):
-    """Resolve "auto": bfloat16 where the hardware multiplies it, float32 elsewhere."""
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    if device.type == "cpu" and _multiplies_bfloat16():
-        return "bfloat16"
-    return "float32"

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from ._devices import send
+
 
 @dataclass(frozen=True)
 class ImageViews:
@@ -102,7 +104,7 @@ class ImageViews:
             dim=1,
         )  # (n, 2, 3)
         theta[:, :, 0] *= 1 - 2 * mirrored[:, None].float()
-        theta = _send(theta, images.device)
+        theta = send(theta, images.device)
         grid = F.affine_grid(theta, list(images.shape), align_corners=True)
         return F.grid_sample(images, grid, align_corners=True)
 
@@ -118,8 +120,8 @@ class ImageViews:
         distance = torch.arange(-radius, radius + 1)
         kernel = torch.exp(-((distance / sigma[drawn, None]) ** 2) / 2)
         kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(n_channels, dim=0)
-        kernel = _send(kernel, images.device)  # (n_drawn * C, 2 * radius + 1)
-        drawn = _send(drawn, images.device)
+        kernel = send(kernel, images.device)  # (n_drawn * C, 2 * radius + 1)
+        drawn = send(drawn, images.device)
         # Images and channels become the groups of one depthwise convolution per direction.
         maps = images[drawn].reshape(1, -1, height, width)
         maps = F.pad(maps, (radius,) * 4, mode="reflect")
@@ -134,8 +136,8 @@ class ImageViews:
         level = _uniform(n, 0.0, self.noise, generator)
         (drawn,) = torch.nonzero(self._drawn(n, generator), as_tuple=True)
         noise = torch.randn(len(drawn), *images.shape[1:], generator=generator)
-        noise = _send(noise * level[drawn, None, None, None], images.device)
-        drawn = _send(drawn, images.device)
+        noise = send(noise * level[drawn, None, None, None], images.device)
+        drawn = send(drawn, images.device)
         return images.index_add(0, drawn, noise).clamp(0, 1)
 
 
@@ -186,8 +188,8 @@ class VectorViews:
         masked = torch.rand(n, 1, generator=generator) < self.probability
         noise = torch.randn(vectors.shape, generator=generator) * self.noise * noisy
         kept = ~((torch.rand(vectors.shape, generator=generator) < self.mask) & masked)
-        noise = _send(noise, vectors.device)
-        return (vectors + noise) * _send(kept, vectors.device)
+        noise = send(noise, vectors.device)
+        return (vectors + noise) * send(kept, vectors.device)
 
 
 def _check_shares(**shares: float) -> None:
@@ -204,11 +206,6 @@ def _check_not_negative(**values: float) -> None:
 
 def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, generator=generator)
-
-
-def _send(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy what was drawn to a device; MPS would still read it when it is gone, unless it waits."""
-    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 #: Views by name, as `augmentation=` takes them.

@@ -10,11 +10,12 @@ import pytest
 import sklearn_cae
 
 PACKAGE = Path(sklearn_cae.__file__).parent
-LEAVES = {"losses", "modules", "augmentations", "optim", "_random"}
+LEAVES = {"losses", "modules", "optim", "_devices", "_random"}
 STAND_ASIDE = {"label_mapper", "probes", "metrics", "plotting", "datasets"}
 ALLOWED = {
     **{leaf: set() for leaf in LEAVES},
     **{module: {"_random"} for module in STAND_ASIDE},
+    "augmentations": {"_devices"},
     "_images": set(),
     "_labels": set(),
     "label_mapper": {"_labels"},
@@ -56,14 +57,15 @@ ALLOWED = {
     "_fingerprint": {"_packing"},
     "_checkpoint": {"_container", "_files", "_fingerprint", "_packing"},
     "persistence": {
-        *["__version__", "_assignment", "_container", "_fitted", "_networks", "_packing"],
-        *["_random", "_training", "_whitening"],
+        *["__version__", "_assignment", "_container", "_devices", "_fitted", "_networks"],
+        *["_packing", "_random", "_whitening"],
     },
-    "_training": set(),
+    "_training": {"_devices"},
     "_callbacks": {"_packing"},
     "_trainer": {
         "__version__",
         "_callbacks",
+        "_devices",
         "_fingerprint",
         "_networks",
         "_random",
@@ -71,8 +73,8 @@ ALLOWED = {
         "augmentations",
         "optim",
     },
-    "_phases": {"_assignment", "_training", "losses"},
-    "_fitted": {"_assignment", "_images", "_random", "_training"},
+    "_phases": {"_assignment", "_devices", "_training", "losses"},
+    "_fitted": {"_assignment", "_devices", "_images", "_random"},
     "_clusterer": {
         *["_assignment", "_callbacks", "_checkpoint", "_fingerprint", "_fitted", "_images"],
         *["_networks", "_phases", "_prototypes", "_random"],

@@ -97,24 +97,6 @@ def test_the_history_keeps_the_last_batch_of_older_epochs(tmp_path, load_best):
     assert kept == ([2] if load_best else [1, 1, 2])  # Checkpoint went back to the first epoch
 
 
-def test_devices_and_precisions(monkeypatch):
-    assert training.choose_device("cpu").type == "cpu"
-    assert training.choose_precision("bfloat16", torch.device("cpu")) == "bfloat16"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert training.choose_device("auto").type == "cpu"
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert training.choose_device("auto").type == "mps"
-    assert training.choose_precision("auto", torch.device("mps")) == "float32"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert training.choose_device("auto").type == "cuda"
-    for supported, precision in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda yes=supported, **_: yes)
-        monkeypatch.setattr(training, "_multiplies_bfloat16", lambda yes=supported: yes)
-        assert training.choose_precision("auto", torch.device("cuda")) == precision
-        assert training.choose_precision("auto", torch.device("cpu")) == precision
-
-
 def test_forked_rng_gives_back_the_callers_state():
     state = torch.get_rng_state()
     with forked_rng(3):
