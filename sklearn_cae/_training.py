@@ -33,7 +33,7 @@ class ViewBatches:
         self.batch_size = batch_size
         self.augment = augment
         self.generator = generator
-        self.device = device
+        self.device = torch.device(device)
 
     def __iter__(self):
         order = torch.randperm(len(self.dataset), generator=self.generator).numpy()
@@ -58,10 +58,11 @@ class ViewBatches:
         return None
 
     def _read(self, batches):
-        if torch.device(self.device).type != "cuda":
-            return (self.dataset[batch].to(self.device) for batch in batches)
-        pinned = read_ahead(lambda batch: self.dataset[batch].pin_memory(), batches)
-        return (samples.to(self.device, non_blocking=True) for samples in pinned)
+        if self.device.type == "cuda":
+            read = read_ahead(lambda batch: self.dataset[batch].pin_memory(), batches)
+        else:
+            read = (self.dataset[batch] for batch in batches)
+        return (send(samples, self.device) for samples in read)
 
 
 class NeighborBatches(ViewBatches):
@@ -95,7 +96,7 @@ class NeighborBatches(ViewBatches):
 
     def targets(self, batch):
         """Give the labels of samples and neighbours."""
-        return send(torch.from_numpy(self.labels[batch]), torch.device(self.device))
+        return send(torch.from_numpy(self.labels[batch]), self.device)
 
 
 def read_ahead(read, batches):
