@@ -72,6 +72,14 @@ def test_the_same_seed_finds_the_same_groups_in_noise():
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("n_samples", [4, 8, 14, 26])
+def test_as_many_neighbours_as_samples_hide_no_groups(n_samples):
+    X, y = make_blobs(n_samples, centers=[[0, 0], [50, 50]], random_state=0)
+    clusterer = CommunityClusterer(2, random_state=0).fit(X)
+    assert adjusted_rand_score(y, clusterer.labels_) == 1
+    np.testing.assert_array_equal(clusterer.predict(X + 1), clusterer.labels_)
+
+
 def test_the_search_tells_what_it_saw():
     X, _ = make_blobs(300, 8, centers=3, random_state=0)
     search = CommunityClusterer(random_state=0).fit(X).search_
