@@ -173,14 +173,13 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         check_scalar(n, "n", Integral, min_val=1)
         X = self._check_input(X)
-        assign = self._assigner()
+        label_of = self._labeller()
 
         def compare(embedding):
-            return torch.cat([self._cosine(embedding), assign(embedding)], dim=1)
+            return torch.column_stack([self._cosine(embedding), label_of(embedding)])
 
         both = self._run(self.encoder_, X, then=compare).numpy()
-        similarity, assignment = np.split(both, 2, axis=1)
-        labels = assignment.argmax(axis=1)
+        similarity, labels = both[:, :-1], both[:, -1].astype(int)
         found = []
         for label in range(self.n_clusters_):
             members = np.flatnonzero(labels == label)
@@ -204,7 +203,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             Samples in the shape and on the intensity scale of those fitted, within
             `intensity_range_`.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         # A copy, since torch takes neither negative strides nor read-only arrays.
         embedding = _images.to_numpy(embedding)
         embedding = check_array(
@@ -285,7 +284,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         labels : ndarray of shape (n_samples,)
             The cluster each one was drawn from, in ascending order.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         rng = local_random_state(random_state)
         if cluster is None:
@@ -311,16 +310,20 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     # ---- Steps that fit takes too ----
 
+    def _check_fitted(self):
+        """Raise before a fit, and where a parameter that was set since breaks a rule."""
+        check_is_fitted(self)
+        validate_parameter_constraints(
+            {name: self._parameter_constraints[name] for name in _READ_AFTER_FIT},
+            {name: getattr(self, name) for name in _READ_AFTER_FIT},
+            caller_name=type(self).__name__,
+        )
+
     def _check_input(self, X, *, reset=False):
         """Check X against the rules, and without `reset` against the X of fit."""
         X = _images.to_numpy(X)
         if not reset:
-            check_is_fitted(self)
-            validate_parameter_constraints(  # of those that may have been set since fit
-                {name: self._parameter_constraints[name] for name in _READ_AFTER_FIT},
-                {name: getattr(self, name) for name in _READ_AFTER_FIT},
-                caller_name=type(self).__name__,
-            )
+            self._check_fitted()
         is_image = (
             _images.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
@@ -407,9 +410,10 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return self._run(_AS_IT_IS, torch.from_numpy(embedding), then=self._labeller()).numpy()
 
     def _labeller(self):
-        """Callable from embeddings to their clusters: the argmax of the soft assignment."""
-        assign = self._assigner()
-        return lambda embedding: assign(embedding).argmax(dim=1)
+        """Callable from embeddings to their clusters: the closest, or the posterior's largest."""
+        # Not the soft assignment's largest: a high temperature rounds cosines to the same share.
+        compare = self._cosine if self._posterior is None else self._posterior
+        return lambda embedding: compare(embedding).argmax(dim=1)
 
     def _assigner(self, device="cpu"):
         """Callable from embeddings (n, embedding_dim) to soft assignments, tensors on a device."""

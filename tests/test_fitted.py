@@ -372,6 +372,20 @@ def test_a_failed_fit_leaves_no_model(toy_images, make_quick):
 def test_parameters_set_after_fit_are_checked(fitted, toy_images):
     with pytest.raises(ValueError, match="output"):
         asking(fitted, "embeding").transform(toy_images[0])
+    for params in ({"assignment_temperature": 0}, {"batch_size": 0}):
+        changed = copy.copy(fitted).set_params(**params)
+        for ask in (changed.decode_prototypes, changed.sample):
+            with pytest.raises(ValueError, match=f"The '{next(iter(params))}' parameter"):
+                ask()
+
+
+def test_no_temperature_changes_a_cluster(fitted, toy_images):
+    hot = copy.copy(fitted).set_params(assignment_temperature=1e9)
+    np.testing.assert_array_equal(hot.predict(toy_images[0]), fitted.labels_)
+    for found, expected in zip(
+        hot.representatives(toy_images[0]), fitted.representatives(toy_images[0]), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_embeddings_are_decoded_in_any_form(fitted, toy_images):
