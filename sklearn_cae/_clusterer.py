@@ -27,6 +27,8 @@ from ._trainer import OPTIMIZERS, Trainer, check_batch_size
 from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
 
+_SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
+
 
 class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEstimator):
     """Cluster images without labels, and decode what was found.
@@ -97,7 +99,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         agree on their cluster [2]_, from the clusterer's labels on; by AdamW, whatever `optimizer`
         and `learning_rate` are, at 1e-4, and 1e-2 for the prototypes. Clusters tend to keep the
         sizes that the clusterer found; one that loses all its members is dropped. The projection
-        head, and without conditioning the decoder, stay those of the embedding before.
+        head, and without conditioning the decoder, stay those of the embedding before. Not with
+        `variational`.
     whiten : bool, default=False
         Whether the embedding's basis is changed after the warm-up, so that its principal components
         count more alike (the fourth root of their variances is left): groups that differ in what
@@ -225,7 +228,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         "max_clusters": [Interval(Integral, 2, None, closed="left")],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
-        "assignment_temperature": [Interval(Real, 0, None, closed="neither")],
+        "assignment_temperature": [Interval(Real, _SMALLEST, None, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "warm_up_epochs": [Interval(Integral, 1, None, closed="left")],
         "conditioning_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -387,6 +390,12 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             raise ValueError(
                 "whiten must be False with variational=True, whose noise is drawn in the basis "
                 "that was trained, got True. Pass one of the two."
+            )
+        if self.refinement_epochs > 0 and self.variational:
+            raise ValueError(
+                "refinement_epochs must be 0 with variational=True, whose noise is that of the "
+                f"embedding before the refinement, got {self.refinement_epochs}. Pass one of the "
+                "two."
             )
         if torch.get_default_dtype() != torch.float32:
             raise ValueError(
@@ -562,8 +571,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             as_if_stopped=partial(self._as_if_stopped, come_to_end),
             depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
-            optimizer__param_groups=[("cluster_centers", {"lr": phases.PROTOTYPE_RATE})],
-            lr=phases.ENCODER_RATE,
+            # The first group's rate is the one that `history_` tells.
+            optimizer__param_groups=[("encoder.*", {"lr": phases.ENCODER_RATE})],
+            lr=phases.PROTOTYPE_RATE,
             iterator_train=training.NeighborBatches,
             iterator_train__neighbors=_prototypes.without_itself(clustered.indices[nearest]),
             iterator_train__labels=labels[nearest[:, 0]],

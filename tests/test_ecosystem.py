@@ -217,7 +217,8 @@ def test_callbacks_of_sklearn_are_told_of_phases_and_epochs(toy_images, make_qui
 
 @pytest.mark.usefixtures("skl_callback")
 @pytest.mark.parametrize(
-    "params", [{}, {"whiten": True}, {"n_clusters": "auto"}, {"variational": True}]
+    "params",
+    [{}, {"whiten": True}, {"n_clusters": "auto"}, {"variational": True, "refinement_epochs": 0}],
 )
 def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make_quick, params):
     """And asking for it changes no bit of the fit."""
@@ -228,13 +229,15 @@ def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make
     plain = make_quick(**params).fit(X)
     np.testing.assert_array_equal(asked.cluster_centers_, plain.cluster_centers_)
     np.testing.assert_array_equal(asked.decode_prototypes(), plain.decode_prototypes())
+    refinement = ["refinement"] * params["refinement_epochs"]
     assert [phase for phase, *_ in asker.models] == [
         *["warm_up"] * 3,
-        *["refinement"] * 2,
+        *refinement,
         *["conditioning"] * 2,
         "",
     ]
-    for phase, epoch in [("warm_up", 3), ("refinement", 2), ("conditioning", 1)]:
+    asked_at = [("warm_up", 3), *zip(refinement[:1], [2], strict=False), ("conditioning", 1)]
+    for phase, epoch in asked_at:
         _, model, labels = [told for told in asker.models if told[0] == phase][epoch - 1]
         with pytest.warns(ConvergenceWarning, match="interrupted"):
             ended = make_quick(**params, callbacks=[CtrlC(phase, epoch)]).fit(X)

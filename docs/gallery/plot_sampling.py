@@ -15,8 +15,8 @@ from sklearn_cae.plotting import PrototypeDisplay
 X, y = load_digit_images(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=600, random_state=0)
 
-params = {**recommended(len(X_train)), "variational": True, "whiten": False}
-fewer = {"warm_up_epochs": 20, "refinement_epochs": 5, "conditioning_epochs": 10}
+params = {**recommended(len(X_train)), "variational": True, "whiten": False, "refinement_epochs": 0}
+fewer = {"warm_up_epochs": 20, "conditioning_epochs": 10}
 clusterer = ContrastiveAutoencoderClusterer(**{**params, **fewer}, random_state=0).fit(X_train)
 
 # %%
