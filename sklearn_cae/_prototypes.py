@@ -61,12 +61,21 @@ def number_parameter(clusterer):
 
 def _parameter(clusterer, name):
     """Give the name, in `set_params`, of a clusterer's parameter that is set; None without."""
+    prefix, clusterer = last_step(clusterer)
+    is_set = clusterer.get_params(deep=False).get(name) is not None
+    return prefix + name if is_set else None
+
+
+def last_step(clusterer):
+    """Give what begins the names of its parameters, and the step that ends a pipeline.
+
+    Of no pipeline that is nothing, and itself.
+    """
     prefix = ""
     while hasattr(clusterer, "steps"):
         step, clusterer = clusterer.steps[-1]
         prefix += f"{step}__"
-    is_set = clusterer.get_params(deep=False).get(name) is not None
-    return prefix + name if is_set else None
+    return prefix, clusterer
 
 
 def check_clusterer(clusterer, n_clusters, n_samples):
@@ -278,10 +287,10 @@ def cluster_gaussians(embedding, labels, variance=None):
     for label in range(labels.max() + 1):
         members = labels == label
         means.append(embedding[members].mean(axis=0))
-        if members.sum() > 1:
+        if members.sum() > 2:
             covariance, _ = ledoit_wolf(embedding[members])
-        else:
-            covariance = np.zeros((embedding.shape[1],) * 2)
+        else:  # what two show of a covariance is a line, which Ledoit and Wolf would not shrink
+            covariance = np.eye(embedding.shape[1]) * embedding[members].var(axis=0).mean()
         if variance is not None:
             covariance = covariance + np.diag(variance[members].mean(axis=0))
         covariances.append(covariance)

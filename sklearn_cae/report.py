@@ -25,6 +25,7 @@ from ._labels import encode_labels
 from ._markers import outline, place, trace
 from ._page import render, to_decimals
 from ._pictures import as_images, styles
+from ._prototypes import last_step
 from ._random import local_random_state
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
 from .metrics import clustering_report
@@ -381,9 +382,7 @@ def _find_notes(estimator):
             "The training was interrupted before its end, and what comes after was left out. The "
             "clusters are those of an unfinished model."
         )
-    clusterer = estimator.clusterer_
-    while hasattr(clusterer, "steps"):
-        clusterer = clusterer.steps[-1][1]
+    _, clusterer = last_step(estimator.clusterer_)
     search = estimator.elbow_ or getattr(clusterer, "search_", None)
     if search and not search["found"]:
         notes.append(
