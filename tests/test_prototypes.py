@@ -193,6 +193,12 @@ def test_gaussians_of_clusters():
     np.testing.assert_allclose(aggregated - covariances, [3 * np.eye(2)] * 2, atol=1e-6)
 
 
+def test_two_members_have_a_ball():
+    embedding = np.random.RandomState(0).normal(size=(2, 16)).astype(np.float32)
+    _, (covariance,) = _prototypes.cluster_gaussians(embedding, np.zeros(2, dtype=int))
+    np.testing.assert_allclose(covariance, np.eye(16) * embedding.var(axis=0).mean(), rtol=1e-6)
+
+
 def test_neighbours_are_looked_up_among_the_clustered_samples():
     embedding = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.3], [0.0, 1.0]], dtype=np.float32)
     nearest = _prototypes.NearestClustered(embedding[:3], n_neighbors=1)(torch.tensor(embedding))
