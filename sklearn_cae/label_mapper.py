@@ -200,7 +200,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         """Validate `X` (n_samples, n_columns) and return cluster ids (n_samples,)."""
         X = validate_data(self, X, reset=reset)
         if self.input == "labels":
-            return _check_cluster_ids(X)
+            return _check_cluster_ids(X, reset)
         if self.input == "distance":
             return X.argmin(axis=1)
         _warn_unless_rows_sum_to_one(X)
@@ -258,7 +258,7 @@ def _equals(y, missing_label):
     return np.asarray(y == missing_label, dtype=bool)
 
 
-def _check_cluster_ids(X):
+def _check_cluster_ids(X, reset):
     """Return the one column of `X` (n_samples, 1) as integer cluster ids (n_samples,)."""
     if X.shape[1] != 1:
         raise ValueError(
@@ -272,7 +272,7 @@ def _check_cluster_ids(X):
             f"{X[~is_whole, 0][0]!r}. Pass a clusterer's labels_.reshape(-1, 1)."
         )
     largest = X[:, 0].max()
-    if largest >= _MAX_IDS:  # what is counted is as long as the largest is large
+    if reset and largest >= _MAX_IDS:  # what is counted is as long as the largest is large
         raise ValueError(
             f"X must hold cluster ids below {_MAX_IDS} for input='labels', got {largest:.0f}. "
             "Number them from 0 on, as np.unique(ids, return_inverse=True)[1] does."

@@ -2,8 +2,9 @@
 
 An accuracy by majority mapping (purity) never falls as the number of clusters grows, and a
 majority class makes any accuracy look good. So :func:`clustering_report` puts the number of
-clusters, the majority baseline and chance-corrected scores beside it. :func:`stability_report`
-needs no labels: it tells which clusters come back when the model is fitted again.
+clusters, the majority baseline and scores such as ARI, which chance does not help, beside it.
+:func:`stability_report` needs no labels: it tells which clusters come back when the model is fitted
+again.
 """
 
 from dataclasses import asdict, dataclass
@@ -158,7 +159,8 @@ class StabilityReport:
         similar cluster of a model fitted to half of the data, a mean over those models. Below
         about 0.6 a cluster does not come back, above about 0.75 it does [1]_.
     labels : ndarray of shape (n_samples,)
-        Clusters of the reference, which `sizes` and `jaccard` are about.
+        Clusters of the reference, which `sizes` and `jaccard` are about: numbered from 0 on, in
+        the order of the estimator's own ids, its noise (-1) among them.
 
     References
     ----------
@@ -255,7 +257,7 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
         return np.asarray(model.predict(X))
 
     everyone = np.arange(n_samples)
-    reference = refit(everyone)
+    reference = np.unique(refit(everyone), return_inverse=True)[1]
     seeds = [refit(everyone) for _ in range(n_repeats)]
     splits = GroupShuffleSplit(n_repeats, test_size=0.5, random_state=draw_seed(rng))
     halves = [(refit(one), refit(other)) for one, other in splits.split(everyone, groups=groups)]

@@ -74,7 +74,7 @@ def test_cluster_with_too_few_labelled_members_carries_the_overall_mode():
     assert [m.purity_ for m in fitted.values()] == [1, 5 / 6, 3 / 6, 3 / 6]
 
 
-@pytest.mark.parametrize("cluster", [-1, -3, 1, 2, 99])
+@pytest.mark.parametrize("cluster", [-1, -3, 1, 2, 99, 2_000_000_000])
 def test_noise_and_unseen_cluster_ids_carry_the_overall_mode(cluster):
     mapper = ClusterLabelMapper("labels").fit(column([0, 3, 3, 3, -1]), [7, 5, 5, 5, 7])
     assert mapper.predict([[0]]) == 7

@@ -184,6 +184,17 @@ def test_separate_groups_come_back():
     json.dumps(report.to_dict())
 
 
+def test_clusters_with_any_ids_are_reported_by_number():
+    class Gaps(KMeans):
+        def predict(self, X):
+            return np.array([-1, 2, 5])[super().predict(X)]
+
+    X, _ = make_blobs([50, 60, 70], centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    report = stability_report(Gaps(3, n_init=3), X, random_state=0)
+    np.testing.assert_array_equal(np.bincount(report.labels), report.sizes)
+    assert len(report.jaccard) == 3
+
+
 def test_slices_of_one_gaussian_do_not():
     X = np.random.default_rng(0).normal(size=(300, 10))
     report = stability_report(KMeans(5, n_init=1), X, n_repeats=4, random_state=0)
