@@ -25,7 +25,7 @@ from .optim import LARS, learning_rate_at
 OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
 PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
 _FEW_SAMPLES = 16
-_PACKAGES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
+_PACKAGES = ("kneed", "numpy", "scikit-learn", "scikit-network", "scipy", "skorch", "torch")
 _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 

@@ -16,8 +16,14 @@ def test_empty_clusters_are_dropped():
     with pytest.warns(ConvergenceWarning, match="1 of 3 clusters were empty"):
         centers = _assignment.drop_empty(np.eye(3), np.array([2, 0, 2]))
     np.testing.assert_array_equal(centers, np.eye(3)[[0, 2]])
-    centers = _assignment.drop_empty(np.eye(2), np.array([1, 0, 1]))
-    np.testing.assert_array_equal(centers, np.eye(2))
+
+
+@pytest.mark.parametrize("n_clusters", [2, 300])
+def test_nothing_is_said_where_no_cluster_is_empty(n_clusters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        centers = _assignment.drop_empty(np.eye(n_clusters), np.arange(n_clusters)[::-1])
+    np.testing.assert_array_equal(centers, np.eye(n_clusters))
 
 
 def test_collapse_is_named():
