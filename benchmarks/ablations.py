@@ -50,16 +50,14 @@ class NormalisedEncoder(nn.Sequential):
 
 
 class WideEncoder(nn.Sequential):
-    """The paper's encoder at twice the widths."""
+    """The paper's encoder at twice the widths, for images of 28 x 28 pixels."""
 
     def __init__(self, image_shape, embedding_dim):
         channels = image_shape[0]
         layers = []
         for n_in, n_out in ((channels, 64), (64, 128), (128, 256)):
             layers += [nn.Conv2d(n_in, n_out, kernel_size=4, stride=2, padding=1), nn.GELU()]
-        super().__init__(
-            *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, embedding_dim)
-        )
+        super().__init__(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(256, embedding_dim))
 
 
 def decoupled_loss(projection_a, projection_b, temperature):

@@ -24,10 +24,13 @@ N_SAMPLES = {
 N_DRAWS = 2000
 #: Rows that an accuracy is compared with.
 BESIDE = {
-    "stat": ("pixels_kmeans", "umap_kmeans", "pixels_communities", "pca_whitened_communities"),
-    "knn": ("pixels_knn_euclidean", "pca_knn_euclidean"),
-    "linear": ("pixels_linear",),
-    "logistic": ("pixels_logistic", "pca_logistic"),
+    "stat": (
+        *("pixels_kmeans", "umap_kmeans", "pixels_communities", "pca_whitened_communities"),
+        *("autoencoder_kmeans", "dec", "idec", "resnet18_kmeans", "squeezenet_kmeans"),
+    ),
+    "knn": ("pixels_knn_euclidean", "pca_knn_euclidean", "autoencoder_knn_euclidean"),
+    "linear": ("pixels_linear", "autoencoder_linear"),
+    "logistic": ("pixels_logistic", "pca_logistic", "autoencoder_logistic"),
 }
 
 
@@ -45,6 +48,7 @@ class Row(NamedTuple):
 def summarise(runs):
     """Rewrite ``table1.json``, its header and ``table1_differences.json``."""
     cells, header = {}, {}
+    runs = sorted(runs, key=lambda run: run["seed"])
     for run in runs:
         for row in run["rows"]:
             for metric, value in row["metrics"].items():

@@ -3,7 +3,8 @@
 Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them, and with
 ``pip install -e '.[benchmark]'``:
 
-    python benchmarks/table1.py                                # all of it: many hours on 2 cores
+    python benchmarks/table1.py                                # all images: many hours on 2 cores
+    python benchmarks/table1.py mnist --max-samples 20000      # the rows of 20 000 digits
     python benchmarks/table1.py pneumoniamnist --jobs pixels paper --seeds 0 1
 
 Each job is run in a fresh process; one that has been run with this setting and seed is not run
