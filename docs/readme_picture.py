@@ -1,7 +1,7 @@
 """Draw the README's picture: the groups of chest X-rays that the recommended setting finds.
 
 Run from the repository, with PneumoniaMNIST where ``sklearn_cae.datasets`` finds it (seven minutes
-on two cores):
+on two cores that multiply bfloat16, twice as long on others):
 
     python docs/readme_picture.py
 """

@@ -82,7 +82,7 @@ _ = ContingencyDisplay.from_predictions(y_test, groups, mapping=mapper.mapping_)
 # 6. Read it against what is free
 # -------------------------------
 # As many groups of KMeans on the pixels cost nothing. Compare purity at an equal number of groups,
-# and NMI and ARI, which correct for it. Then let :func:`~sklearn_cae.metrics.stability_report` fit
+# and ARI, which corrects for it. Then let :func:`~sklearn_cae.metrics.stability_report` fit
 # again on halves of the images, and believe the groups that come back.
 
 from sklearn.cluster import KMeans
