@@ -3,10 +3,9 @@
 import copy
 
 import torch
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ._assignment import assign_by_cosine
+from ._assignment import cosine_similarity, soft_assignment
 from ._extras import import_extra
 from ._files import write_whole
 from ._random import cpu_as_default
@@ -47,8 +46,9 @@ def export_onnx(estimator, path):
     Notes
     -----
     The input is called ``X``: float32 of shape (n_samples, ...), samples in the form that was
-    fitted, on the same scale; integers are cast. The outputs are ``soft_assignment``, float32
-    of shape (n_samples, `n_clusters_`), ``cluster``, int64 of shape (n_samples,), and
+    fitted, on the same scale; integers are cast. What float32 cannot hold of float64 is lost: of
+    vectors far from 0, subtract an offset before the fit. The outputs are ``soft_assignment``,
+    float32 of shape (n_samples, `n_clusters_`), ``cluster``, int64 of shape (n_samples,), and
     ``embedding``, float32 of shape (n_samples, embedding_dim). Nothing in the graph checks the
     samples, as the estimator does.
 
@@ -70,7 +70,7 @@ def export_onnx(estimator, path):
     In a session of onnxruntime, ``session.run(["cluster"], {"X": X.astype("float32")})`` then gives
     the clusters of images X.
     """
-    check_is_fitted(estimator)
+    estimator._check_fitted()
     if estimator._posterior is not None:
         raise ValueError(
             "export_onnx writes assignment='cosine', but the estimator was fitted with "
@@ -117,8 +117,9 @@ class _Assigning(nn.Module):
 
     def forward(self, samples):
         embedding = self.encoder(self.scale(samples))
-        assignment = assign_by_cosine(embedding, self.cluster_centers, self.assignment_temperature)
-        return assignment, assignment.argmax(dim=1), embedding
+        similarity = cosine_similarity(embedding, self.cluster_centers)
+        assignment = soft_assignment(similarity, self.assignment_temperature)
+        return assignment, similarity.argmax(dim=1), embedding
 
 
 class _ScaleImages(nn.Module):

@@ -41,6 +41,7 @@ FORMS = {
     "refined": (lambda X: X, {"refinement_epochs": 1}),
     "variational": (lambda X: X, {"variational": True}),
     "another temperature": (lambda X: X, {"assignment_temperature": 0.5}),
+    "shares that are all alike": (lambda X: X, {"assignment_temperature": 1e9}),
 }
 
 
