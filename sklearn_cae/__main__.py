@@ -34,7 +34,7 @@ def main(arguments=None):
     for split, report in reports.items():
         print(f"\nThe clusters, against the labels of the {split} split:\n{report}")
     print(f"\nDrawing pictures into {output}/ ...")
-    written = _write_pictures(output, clusterer, mapper, splits)
+    written = _write_pictures(output, clusterer, mapper, splits, options.seed)
     print("Done: " + ", ".join(["model.joblib", "scores.json", *written]))
 
 
@@ -261,7 +261,7 @@ def _write_model(output, clusterer, X, y):
     return mapper
 
 
-def _write_pictures(output, clusterer, mapper, splits):
+def _write_pictures(output, clusterer, mapper, splits, seed):
     import matplotlib
 
     matplotlib.use("agg")
@@ -273,12 +273,14 @@ def _write_pictures(output, clusterer, mapper, splits):
     mapped = mapper.predict(clusterer.predict_proba(X))
     displays = {
         "embedding": plotting.EmbeddingDisplay.from_estimator(
-            clusterer, X, y, mapped_labels=mapped
+            clusterer, X, y, mapped_labels=mapped, random_state=seed
         ),
         "prototypes": plotting.PrototypeDisplay.from_estimator(
-            clusterer, X, y, mapped_labels=mapped
+            clusterer, X, y, mapped_labels=mapped, random_state=seed
         ),
-        "reconstructions": plotting.ReconstructionDisplay.from_estimator(clusterer, X),
+        "reconstructions": plotting.ReconstructionDisplay.from_estimator(
+            clusterer, X, random_state=seed
+        ),
         "history": plotting.HistoryDisplay.from_estimator(clusterer),
     }
     if clusterer.elbow_ is not None:
