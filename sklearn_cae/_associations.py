@@ -29,7 +29,8 @@ class Association:
     statistic, p_value : float, default=NaN
         Of the test, uncorrected.
     effect : float, default=NaN
-        Strength of the tie, in [0, 1]: epsilon squared of numbers, Cramer's V of categories.
+        Strength of the tie, in [0, 1]: eta squared of the ranks of numbers, Cramer's V of
+        categories, both with their bias corrected.
     """
 
     n_missing: int
@@ -43,8 +44,9 @@ class Association:
 def compare_numbers(values, clusters):
     """Test by Kruskal and Wallis whether numbers differ between clusters.
 
-    The effect is epsilon squared, H / (n - 1): the share of the ranks' variance that the clusters
-    account for [1]_.
+    The effect is eta squared, (H - k + 1) / (n - k) for k clusters, or 0 where that is less: the
+    share of the ranks' variance that the clusters account for, beyond what they would by chance
+    [1]_.
 
     Parameters
     ----------
@@ -69,9 +71,9 @@ def compare_numbers(values, clusters):
         return Association(n_missing, reason)
     groups = [values[clusters == cluster] for cluster in np.unique(clusters)]
     statistic, p_value = map(float, stats.kruskal(*groups))
-    return Association(
-        n_missing, "", "Kruskal-Wallis", statistic, p_value, statistic / (len(values) - 1)
-    )
+    n, k = len(values), len(groups)
+    effect = max(0.0, (statistic - k + 1) / (n - k)) if n > k else 0.0
+    return Association(n_missing, "", "Kruskal-Wallis", statistic, p_value, effect)
 
 
 def compare_categories(codes, clusters, rng):

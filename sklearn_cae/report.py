@@ -6,6 +6,7 @@ The page is a single HTML file that loads nothing: pictures, style and script ar
 
 import os
 from datetime import datetime
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def cluster_report(
     are no pictures of them.
 
     The page holds images and metadata of those who are in `X`: send it only to those who may see
-    them. The names of files and folders are not in it.
+    them. The folders of checkpoints and caches are not in it.
 
     Parameters
     ----------
@@ -207,6 +208,7 @@ def _check_metadata(metadata, n_samples):
 def _read_column(column):
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+    column = column.infer_objects()  # numbers of a frame that holds text elsewhere
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         return column.to_numpy(dtype=float, na_value=np.nan), None
     if column.dtype != "category":
@@ -421,6 +423,11 @@ def _tell_how(estimator, X, random_state):
 
 
 def _in_words(value):
-    """Name functions and classes without their place in memory, all else by its repr."""
+    """Name functions and classes without their place in memory, all else by its repr.
+
+    Of a partial that is the function: its arguments may be of one machine.
+    """
+    if isinstance(value, partial):
+        return f"partial of {_in_words(value.func)}"
     name = getattr(value, "__qualname__", None)
     return steady_repr(value) if name is None else f"{value.__module__}.{name}"

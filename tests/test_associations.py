@@ -29,17 +29,29 @@ def test_numbers_by_hand():
     h = 12 / 42 * (36 / 3 + 225 / 3) - 21
     assert found.test == "Kruskal-Wallis"
     assert found.statistic == pytest.approx(h)
-    assert found.effect == pytest.approx(h / 5)
+    assert found.effect == pytest.approx((h - 1) / 4)
     assert found.p_value == pytest.approx(stats.chi2.sf(h, 1))
     assert found.n_missing == 0
     assert not found.reason
 
 
-def test_epsilon_squared_is_the_share_of_the_ranks_variance():
-    values, clusters = rng().normal(size=200), rng().randint(4, size=200)
+def test_eta_squared_is_the_adjusted_share_of_the_ranks_variance():
+    clusters = rng().randint(4, size=200)
+    values = rng().normal(size=200) + clusters
     ranks = stats.rankdata(values)
     means = np.array([ranks[clusters == c].mean() for c in clusters])
-    assert compare_numbers(values, clusters).effect == pytest.approx(means.var() / ranks.var())
+    left = (1 - means.var() / ranks.var()) * 199 / 196
+    assert compare_numbers(values, clusters).effect == pytest.approx(1 - left)
+
+
+def test_eta_squared_does_not_rise_by_chance():
+    generator = rng()
+    effects = [
+        compare_numbers(generator.normal(size=100), generator.randint(20, size=100)).effect
+        for _ in range(50)
+    ]
+    assert np.mean(effects) < 0.06
+    assert compare_numbers(np.arange(3.0), np.arange(3)).effect == 0
 
 
 def test_missing_numbers_are_left_out_and_counted():

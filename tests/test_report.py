@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import types
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -199,14 +200,14 @@ def test_scores_beside_what_they_are_read_against(page, fitted, names):
         "ARI": expected.ari,
     }.items():
         assert page.row(name)[0] == f"{value:.3f}"
-    assert "purity never falls as the number of clusters grows" in page.text
+    assert "purity never falls as clusters are split" in page.text
 
 
 def test_metadata_by_position(page, fitted, metadata):
     labels = fitted.labels_
     age = compare_numbers(metadata["age"].to_numpy(), labels)
     test, strength, p_value, _, missing = page.row("age")
-    assert (test, strength) == ("Kruskal-Wallis", f"ε² = {age.effect:.3f}")
+    assert (test, strength) == ("Kruskal-Wallis", f"η² = {age.effect:.3f}")
     assert (p_value, missing) == (to_decimals(age.p_value), "5")
     codes = (metadata["site"] == "south").to_numpy().astype(int)
     site = compare_categories(codes, labels, np.random.RandomState(0))
@@ -456,12 +457,14 @@ def test_categories_of_any_kind(fitted, toy_images, tmp_path):
             0: pd.Series([1, "1", ("a", 1), None] * (n // 4)),
             "when": pd.to_datetime(["2020-01-01", "2021-01-01"] * (n // 2)),
             "nullable": pd.array([1, 2, None, 3] * (n // 4), dtype="Int64"),
+            "numbers as objects": np.array([61, 47, None, 39] * (n // 4), dtype=object),
         }
     )
     page = Page(cluster_report(fitted, toy_images[0], None, frame, tmp_path / "report.html"))
     assert page.row("0")[-1] == str(n // 4)
     assert page.row("when")[0].startswith("chi-squared")
-    assert page.row("nullable")[0::4] == ["Kruskal-Wallis", str(n // 4)]
+    for name in ("nullable", "numbers as objects"):
+        assert page.row(name)[0::4] == ["Kruskal-Wallis", str(n // 4)]
 
 
 def test_folders_and_places_in_memory_are_not_told(make_quick, toy_images, tmp_path):
@@ -481,9 +484,12 @@ def test_callables_are_named_without_their_place_in_memory(make_quick, toy_image
     model.set_params(augmentation=keep).fit(toy_images[0])
     page = Page(cluster_report(model, toy_images[0], path=tmp_path / "report.html"))
     assert page.row("augmentation") == [f"{__name__}.keep"]
+    model.set_params(augmentation=partial(keep, weights="of-one-machine.pt"))
+    page = Page(cluster_report(model, toy_images[0], path=tmp_path / "report.html"))
+    assert page.row("augmentation") == [f"partial of {__name__}.keep"]
 
 
-def keep(batch):
+def keep(batch, weights=None):
     return batch
 
 
@@ -693,6 +699,7 @@ def test_arrow_keys_walk(opened, page):
     assert press(keys.ARROW_LEFT).startswith(told(second))
     assert press(keys.ARROW_UP).startswith(told(0))
     assert press(keys.ARROW_LEFT).startswith(told(0))  # there is none before
+    assert press(keys.ALT + keys.ARROW_RIGHT).startswith(told(0))  # the browser's own
     assert find(opened, "#tip").is_displayed()
     assert find(opened, "#announcement").get_attribute("aria-live") == "polite"
     assert press(keys.ESCAPE) == ""

@@ -59,6 +59,7 @@
     words.textContent = describe(i).join("\n");
     if (thumb) drawThumb(i);
     tip.hidden = false;
+    announcement.textContent = "";
     // Right of the point and below it, or left and above where there is no room.
     const [x, y] = locate(i);
     const fits = x + 18 + tip.offsetWidth < plot.clientWidth;
@@ -92,7 +93,7 @@
 
   plot.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
-    if (!(event.key in steps)) return;
+    if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     show(current < 0 ? 0 : steps[event.key]());
     announce();
