@@ -1,5 +1,6 @@
 """Images that do not fit into memory: written once into one file, and mapped."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,7 @@ def _write(dataset, path, n_jobs, verbose):
     X = np.lib.format.open_memmap(
         path, mode="w+", dtype=first.dtype, shape=(len(dataset), *first.shape)
     )
+    _reserve(path)
     # Who reads an image writes it: images that wait for a slow disk would fill the memory.
     items = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
         delayed(_copy)(dataset, index, X, first_label) for index in range(len(dataset))
@@ -83,6 +85,13 @@ def _write(dataset, path, n_jobs, verbose):
     labels = list(tqdm(items, total=len(dataset), unit="image", disable=not verbose))
     X.flush()
     return None if labels[0] is None else _as_target(labels)
+
+
+def _reserve(path):
+    """Take a file's room on the disk: writing what is mapped kills the process where none is."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _copy(dataset, index, X, first_label):
@@ -94,13 +103,18 @@ def _copy(dataset, index, X, first_label):
             f"{image.shape} of {image.dtype}, and the first {X.shape[1:]} of {X.dtype}. "
             "Give the data set a transform that resizes, crops or converts them."
         )
-    if (label is None, np.shape(label)) != (first_label is None, np.shape(first_label)):
+    if _kind_of(label) != _kind_of(first_label):
         raise ValueError(
             f"The labels of dataset must be alike, but that at index {index} is {label!r}, and the "
             f"first {first_label!r}. Give the data set a target_transform, or leave labels out."
         )
     X[index] = image
     return label
+
+
+def _kind_of(label):
+    """Tell what labels have to share; texts may differ in length."""
+    return None if label is None else (label.shape, label.dtype.kind)
 
 
 def _read(dataset, index):

@@ -1,5 +1,6 @@
 """Folders of images become one file, whole or not at all."""
 
+import os
 import time
 
 import numpy as np
@@ -106,6 +107,17 @@ def test_images_do_not_wait_for_a_slow_disk_in_memory(tmp_path, monkeypatch, n_j
     assert max(ahead) <= 4
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="reserves nothing here")
+def test_a_full_disk_is_told_before_anything_is_read(toy_images, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    with pytest.raises(OSError, match="No space left"):
+        to_memmap(toy_images[0], tmp_path / "x.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_interrupted_leaves_what_was_there(toy_images, tmp_path):
     path = tmp_path / "x.npy"
     before, _ = to_memmap(toy_images[0], path)
@@ -135,6 +147,8 @@ def test_what_is_written_is_not_there_before_it_is_whole(tmp_path):
         ([np.zeros((9, 9)), np.zeros((9, 9), dtype=np.uint8)], "index 1 .* uint8"),
         ([(np.zeros((9, 9)), ["a"]), (np.zeros((9, 9)), ["a", "b"])], "labels .* index 1 is"),
         ([np.zeros((9, 9)), (np.zeros((9, 9)), 1)], "labels .* index 1 is .*leave labels out"),
+        ([(np.zeros((9, 9)), 0), (np.zeros((9, 9)), "b")], "labels .* index 1 is"),
+        ([(np.zeros((9, 9)), 0), (np.zeros((9, 9)), np.nan)], "labels .* index 1 is"),
         ([np.zeros(9)], r"shape \(9,\).*transform"),
         (["a.png"], "images"),
         ([], "got none"),
