@@ -19,6 +19,7 @@ CHANNELS = range(1, 5)
 SIDES = range(8, 257)
 _SCAN_BYTES = 2**24
 _FARTHEST = 1e9  # standard deviations
+_LARGEST = 1e30  # what is decoded may be some standard deviations larger
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,15 @@ class ImageFormat:
     def check_new(self, X):
         """Raise where X cannot hold images like those fitted; return whether any is clipped."""
         if X.shape[1:] != self.sample_shape:
+            n_given, n_fitted = np.prod(X.shape[1:]), np.prod(self.sample_shape)
             raise ValueError(
-                f"X must hold images of shape {self.sample_shape} as in fit, got "
-                f"{X.shape[1:]}: X has {np.prod(X.shape[1:])} features, but the estimator is "
-                f"expecting {np.prod(self.sample_shape)} features as input. Resize the images."
+                f"X must hold images of shape {self.sample_shape} as in fit, got {X.shape[1:]}"
+                + (
+                    f". Pass X.reshape{(-1, *self.sample_shape)} if it is in that order."
+                    if n_given == n_fitted
+                    else f": X has {n_given} features, but the estimator is expecting {n_fitted} "
+                    "features as input. Resize the images."
+                )
             )
         if _is_integer(X) != self.is_integer:
             fitted, given = ("integer", "float") if self.is_integer else ("float", "integer")
@@ -251,6 +257,13 @@ def infer_vector_format(X):
             f"X must hold samples that differ, but all {len(X)} are equal. Check how they were "
             "read."
         )
+    largest = np.abs([X.min(axis=0), X.max(axis=0)]).max(axis=0)
+    if (largest > _LARGEST).any():
+        worst = int(largest.argmax())
+        raise ValueError(
+            f"X must hold values of up to {_LARGEST:.0e}, so that float32 holds what is decoded, "
+            f"got feature {worst} at {largest[worst]:.1e}. Change its unit."
+        )
     scaler = StandardScaler().fit(X)
     return VectorFormat(scaler.mean_, scaler.scale_)
 
@@ -273,9 +286,11 @@ def scan_values(X):
 
 def fingerprint(X):
     """Digest of the values of X, their type and shape, however they lie in memory (SHA-256)."""
-    digest = hashlib.sha256(f"{X.dtype.str} {X.shape}".encode())
+    # What is wider than float64 has bytes of no meaning.
+    dtype = X.dtype.newbyteorder("=") if X.dtype.itemsize <= 8 else np.dtype(np.float64)
+    digest = hashlib.sha256(f"{dtype.str} {X.shape}".encode())
     for chunk in _chunks(X):
-        digest.update(np.ascontiguousarray(chunk))
+        digest.update(np.ascontiguousarray(chunk, dtype=dtype))
     return digest.hexdigest()
 
 
@@ -346,12 +361,16 @@ def _find_intensity_range(X, intensity_range):
         return (0.0, 255.0)
     if X.dtype == np.bool_:
         return (0.0, 1.0)
-    if high - low > float(np.finfo(np.float32).max):
+    if not _fits_float32(low, high):
         raise ValueError(
-            f"X must hold intensities whose range fits into float32, got {low:g} to {high:g}. "
-            "Rescale or clip them."
+            f"X must hold intensities that, as their range, fit into float32, got {low:g} to "
+            f"{high:g}. Rescale or clip them."
         )
     return (low, high)
+
+
+def _fits_float32(low, high):
+    return max(abs(low), abs(high), high - low) <= float(np.finfo(np.float32).max)
 
 
 def _is_clipped(extremes, intensity_range):
@@ -363,7 +382,7 @@ def _is_clipped(extremes, intensity_range):
 def _check_intensity_range(intensity_range):
     try:
         low, high = (float(bound) for bound in intensity_range)
-        valid = 0 < high - low <= float(np.finfo(np.float32).max)
+        valid = low < high and _fits_float32(low, high)
     except (TypeError, ValueError):
         valid = False
     if not valid:

@@ -148,13 +148,6 @@ def test_bad_intensity_ranges(intensity_range):
         _images.infer_image_format(X, None, intensity_range)
 
 
-def test_ranges_beyond_float32_are_refused():
-    X = np.zeros((2, 8, 8))
-    X[0] = 1e300
-    with pytest.raises(ValueError, match="fits into float32"):
-        _images.infer_image_format(X, None, None)
-
-
 @pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "inf")])
 def test_scan_finds_one_bad_value_in_the_last_chunk(value, name, monkeypatch):
     monkeypatch.setattr(_images, "_SCAN_BYTES", 1024)
@@ -236,3 +229,48 @@ def test_kinds_of_numbers_are_not_mixed_up():
     format = _images.infer_image_format(np.arange(128).reshape(2, 8, 8), None, None)
     with pytest.raises(ValueError, match="X must hold integer images as in fit, got float ones"):
         format.check_new(np.zeros((2, 8, 8)))
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4", "f8"])
+def test_a_digest_is_of_values_and_not_of_their_byte_order(dtype):
+    X = np.arange(1, 50).reshape(7, 7)
+    little, big = (X.astype(f"{order}{dtype}") for order in "<>")
+    assert _images.fingerprint(little) == _images.fingerprint(big)
+    assert _images.fingerprint(little) != _images.fingerprint(little + 1)
+
+
+def test_a_digest_knows_no_padding():
+    X = np.arange(1, 50).astype(np.longdouble)
+    dirty = X.copy()
+    dirty.view(np.uint8).reshape(49, -1)[:, 10:] = 7  # beyond the 80 bits of x86
+    assert np.array_equal(X, dirty) == (_images.fingerprint(X) == _images.fingerprint(dirty))
+
+
+@pytest.mark.parametrize("size", [1e31, 1e200])
+def test_vectors_beyond_what_can_be_decoded_are_named(size):
+    X = np.random.RandomState(0).normal(size=(20, 3)) * [1, size, 1]
+    with pytest.raises(ValueError, match=r"values of up to 1e\+30, .* got feature 1 at"):
+        _images.infer_vector_format(X)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1e300), (1e50, 2e50)])
+def test_images_beyond_float32_are_named(low, high):
+    X = np.linspace(low, high, 200).reshape(2, 10, 10)
+    with pytest.raises(ValueError, match="fit into float32"):
+        _images.infer_image_format(X, None, None)
+    with pytest.raises(ValueError, match="of float32"):
+        _images.infer_image_format(np.arange(200).reshape(2, 10, 10), None, (1e50, 2e50))
+
+
+@pytest.mark.parametrize(
+    ("shape", "advice"),
+    [
+        ((3, 1, 10, 12), r"Pass X.reshape\(-1, 10, 12\)"),
+        ((3, 120), r"Pass X.reshape\(-1, 10, 12\)"),
+        ((3, 10, 11), "X has 110 features, but .* expecting 120 features as input. Resize"),
+    ],
+)
+def test_another_shape_is_told_its_way_out(shape, advice):
+    format = _images.infer_image_format(np.arange(240).reshape(2, 10, 12), None, None)
+    with pytest.raises(ValueError, match=advice):
+        format.check_new(np.ones(shape, dtype=int))
