@@ -10,6 +10,8 @@ from collections import OrderedDict
 import numpy as np
 import torch
 
+from ._random import set_state
+
 #: What a file may ask for: characters in arrays of text, keys that are no text.
 _MAX_TEXT = 2**24
 _MAX_KEYS = 10_000
@@ -33,9 +35,14 @@ class Known:
 
     def put_together(self, state):
         """Give an instance with a state."""
-        shadowing = [name for name in state if callable(getattr(self.cls, name, None))]
-        if shadowing:
-            raise ValueError(f"{shadowing} are methods of {self.cls.__name__}")
+        fields = getattr(self.cls, "__dataclass_fields__", {})  # whose defaults are the class's
+        foreign = [
+            name
+            for name in state
+            if name.startswith("__") or (hasattr(self.cls, name) and name not in fields)
+        ]
+        if foreign:
+            raise ValueError(f"{foreign} are no state of {self.cls.__name__}")
         instance = self.cls.__new__(self.cls)
         vars(instance).update(state)
         return instance
@@ -128,6 +135,7 @@ class Packer:
             if kind == "strings":
                 packed["width"] = array.dtype.itemsize // 4
             return {**packed, "values": self.pack(array.ravel().tolist(), path)}
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if str(array.dtype) not in _NUMBERS:
             raise _refusal(path, f"an array of dtype {array.dtype}")
         # In memory as it was: sums depend on the order in the last bit.
@@ -254,11 +262,7 @@ class Unpacker:
 
     def _unpack_random_state(self, packed, name):
         random_state = np.random.RandomState()
-        name, keys, position, has_gauss, gauss = self.unpack(packed["state"])
-        # NumPy believes what it is given, and reads beyond the keys.
-        if keys.shape != (624,) or not 0 <= position <= 624 or has_gauss not in (0, 1):
-            raise ValueError("a random state is out of its range")
-        random_state.set_state((name, keys, position, has_gauss, gauss))
+        set_state(random_state, self.unpack(packed["state"]))
         return random_state
 
     def _unpack_object(self, packed, name):

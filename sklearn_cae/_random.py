@@ -19,6 +19,15 @@ def draw_seed(rng):
     return int(rng.randint(np.iinfo(np.int32).max))
 
 
+def set_state(rng, state):
+    """Set the state of a RandomState, if it is one: NumPy itself would read beyond the keys."""
+    name, keys, position, has_gauss, gauss = state
+    keys = np.asarray(keys, dtype=np.uint32)
+    if keys.shape != (624,) or not 0 <= position <= 624 or has_gauss not in (0, 1):
+        raise ValueError("a random state is out of its range")
+    rng.set_state((name, keys, position, has_gauss, gauss))
+
+
 def random_state_names(params):
     """Name the parameters of an estimator, nested ones too, that seed it."""
     return [name for name in params if name.rpartition("__")[2] == "random_state"]

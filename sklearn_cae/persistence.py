@@ -111,7 +111,7 @@ class _KnownHistory(Known):
 
 
 class _KnownNeighbors(_KnownEstimator):
-    """Neighbours: the tree that finds them fast is grown again."""
+    """Neighbours, fitted again: compiled code follows labels and trees wherever they lead."""
 
     def take_apart(self, instance):
         state = dict(super().take_apart(instance))
@@ -121,8 +121,12 @@ class _KnownNeighbors(_KnownEstimator):
     def put_together(self, state):
         if "_fit_X" in state:
             params = {name: state[name] for name in self.cls().get_params()}
-            grown = self.cls(**params).fit(state["_fit_X"], np.zeros(len(state["_fit_X"])))
-            state = {**state, "_tree": grown._tree}
+            y, classes = state["_y"], state["classes_"]
+            if isinstance(classes, list):  # of several outputs
+                y = np.column_stack([each[codes] for each, codes in zip(classes, y.T, strict=True)])
+            else:
+                y = classes[y]
+            state = {**state, **vars(self.cls(**params).fit(state["_fit_X"], y))}
         return super().put_together(state)
 
 

@@ -485,6 +485,15 @@ FORGED = {
             _validate_params={"type": "class", "name": "sklearn.cluster.KMeans"},
         ),
     ),
+    **{
+        what: set_state(
+            "elbow_", forged("sklearn_cae.probes.KNNProbe", **KNNProbe().get_params(), **state)
+        )
+        for what, state in (
+            ("other rules", {"_parameter_constraints": {"type": "dict", "items": []}}),
+            ("a link of one's own", {"__doc_link_template": '"><img src=x onerror=alert(1)>'}),
+        )
+    },
     "a part that is missing": replace_estimator(
         forged(
             "sklearn.linear_model.LogisticRegression",
@@ -539,8 +548,10 @@ REASONS = {
     "keys that collide": "keys that are no text",
     "a random state beyond its end": "out of its range",
     "a random state before its beginning": "out of its range",
-    "a method": "['transform'] are methods",
-    "no rules": "['_validate_params'] are methods",
+    "a method": "['transform'] are no state",
+    "no rules": "['_validate_params'] are no state",
+    "other rules": "['_parameter_constraints'] are no state",
+    "a link of one's own": "['__doc_link_template'] are no state",
     "a part that is missing": "no attribute 'coef_'",
     "a pipeline of nothing": "has no steps",
     "a pipeline of a number": "no estimator but 5",
@@ -576,6 +587,15 @@ def test_centres_and_trees_are_looked_at(tmp_path):
     with pytest.raises(LoadError, match="another shape"):
         load(path)
 
+    def point_beyond(tensors):
+        tensors["KNeighborsClassifier._y"][:] = 10**9
+
+    y = np.arange(len(VECTORS)) % 2
+    neighbors = KNeighborsClassifier(metric="manhattan", algorithm="brute").fit(VECTORS, y)
+    forge(path, neighbors, point_beyond)
+    with pytest.raises(LoadError, match="out of bounds"):
+        load(path)
+
     def lead_astray(tensors):
         (name,) = (name for name in tensors if name.endswith("left_node"))
         tensors[name][0] = 2**40
@@ -583,6 +603,21 @@ def test_centres_and_trees_are_looked_at(tmp_path):
     forge(path, HDBSCAN(copy=True).fit(VECTORS), lead_astray)
     with pytest.raises(LoadError, match="nodes that are not there"):
         load(path)
+
+
+def test_neighbours_set_after_the_fit_are_no_forgery(tmp_path):
+    y = np.arange(20) % 3
+    neighbors = KNeighborsClassifier(3).fit(VECTORS[:20], y).set_params(n_neighbors=12)
+    again = load_after_saving(neighbors, tmp_path)
+    np.testing.assert_array_equal(again.predict(VECTORS), neighbors.predict(VECTORS))
+    several = KNeighborsClassifier(3).fit(VECTORS[:20], np.column_stack([y, y + 5]))
+    again = load_after_saving(several, tmp_path)
+    np.testing.assert_array_equal(again.predict(VECTORS), several.predict(VECTORS))
+
+
+def test_arrays_of_the_other_byte_order_are_saved(tmp_path):
+    mapper = ClusterLabelMapper("labels").fit([[0], [1]], np.array([3, 4], dtype=">i8"))
+    assert load_after_saving(mapper, tmp_path).predict([[1], [0]]).tolist() == [4, 3]
 
 
 def test_a_checksum_that_is_no_text(tmp_path):
