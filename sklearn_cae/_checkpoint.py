@@ -9,12 +9,11 @@ import os
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 from . import _container
 from ._files import remove_unfinished, write_whole
 from ._fingerprint import describe, digest
 from ._packing import Packer, Unpacker
+from ._random import set_state
 
 _FIT = "fit.json"
 #: Parameters that do not change what a fit comes to.
@@ -37,6 +36,13 @@ class Checkpoint:
         Fingerprint of the networks that the fit starts from, if not from new ones.
     rng : RandomState
         Of the fit, at its start. Goes back to where the fit began that is taken up.
+    ran_with : dict
+        What the fit runs with: device, versions and the like.
+
+    Attributes
+    ----------
+    ran_with : dict
+        Of the fit that is taken up, if it was begun before.
 
     Raises
     ------
@@ -45,7 +51,7 @@ class Checkpoint:
         come from a generator whose state cannot be kept.
     """
 
-    def __init__(self, directory, params, data, start, rng):
+    def __init__(self, directory, params, data, start, rng, ran_with):
         if rng.get_state(legacy=False)["bit_generator"] != "MT19937":
             raise ValueError(
                 "random_state must be an int or a RandomState of MT19937 with checkpoint_dir, got "
@@ -68,29 +74,31 @@ class Checkpoint:
                 self.folder = directory / digest(about)
                 self.folder.mkdir(parents=True, exist_ok=True)
             remove_unfinished(self.folder)
-            self._begin(about, rng)
+            self._begin(about, rng, ran_with)
         except OSError as error:
             raise ValueError(
                 f"checkpoint_dir must be a folder that can be written, got {str(directory)!r}: "
                 f"{error}. Pass another one, or None."
             ) from error
 
-    def _begin(self, about, rng):
+    def _begin(self, about, rng, ran_with):
         """Note what the fit is of; or, if it was begun before, go back to its random numbers."""
         path = self.folder / _FIT
         self._about = _read_about(path)
         if self._about:
-            name, keys, *rest = self._about["random_state"]
-            rng.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+            set_state(rng, self._about["random_state"])
         else:
             for stale in self.folder.glob("*.safetensors"):
                 stale.unlink()
             name, keys, *rest = rng.get_state()
-            self._about = {**about, "random_state": [name, keys.tolist(), *rest]}
+            random_state = [name, keys.tolist(), *rest]
+            self._about = {**about, "random_state": random_state, "ran_with": ran_with}
             write_whole(path, _as_text(self._about))
+        self.ran_with = self._about["ran_with"]
         if "finished" in self._about:
             warnings.warn(
-                f"This fit had come to its end in {self.folder}: it is loaded, not trained again.",
+                f"This fit had come to its end in {self.folder}: what was kept is loaded, not "
+                "trained again.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -102,7 +110,7 @@ class Checkpoint:
         may differ in its last bits, and so may the prototypes.
         """
         path = self._path(phase)
-        if not path.exists():
+        if not path.exists() and "finished" not in self._about:
             return None
         try:
             with _container.reading(path) as (header, get_tensor):
@@ -154,14 +162,13 @@ def _read_about(path):
         return None
     try:
         about = json.loads(path.read_text())
-        wanted = {"format", "parameters", "data", "start", "random_state"}
-        return about if wanted <= about.keys() else None
-    except (AttributeError, ValueError):
+        return about if about.pop("digest") == digest(about) else None
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
 def _as_text(about):
-    return (json.dumps(about, indent=1) + "\n").encode()
+    return (json.dumps({**about, "digest": digest(about)}, indent=1) + "\n").encode()
 
 
 def _check_same(asked, kept, directory):

@@ -23,7 +23,7 @@ from ._fitted import NETWORKS, OUTPUTS, FittedMixin
 from ._images import fingerprint
 from ._networks import build_networks
 from ._random import cpu_as_default, draw_seed, forked_rng, local_random_state
-from ._trainer import OPTIMIZERS, Trainer, check_batch_size
+from ._trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
 from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
 
@@ -170,7 +170,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         Whether a phase was interrupted: what comes after it was left out.
     provenance_ : dict
         What the fit ran with, to repeat it: "versions" of packages, "device", "precision",
-        "threads" of the CPU, "platform", and "data_sha256", the digest of the samples.
+        "threads" of the CPU, "platform", and "data_sha256", the digest of the samples. Of a fit
+        that was taken up from `checkpoint_dir` it is what it was begun with; "taken_up_with" is
+        there where that was another device or version.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.
     intensity_range_ : tuple of float or None
@@ -360,7 +362,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self._check_params_vs_input(X)
         tasks = FitTasks(self, *given, n_phases=self._n_phases())
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
-        checkpoint = self._open_checkpoint(data, rng)
+        ran_with = describe_run(self.get_params(deep=False))
+        checkpoint = self._open_checkpoint(data, rng, ran_with)
         self._build_networks(X, rng)
         trainer = Trainer(X, self.get_params(deep=False), rng, tasks, checkpoint)
         self.history_ = trainer.history
@@ -375,7 +378,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self._describe_clusters(embedding)
         self.n_iter_ = len(self.history_)
         self.interrupted_ = not trainer.goes_on
-        self.provenance_ = {**trainer.describe(), "data_sha256": data}
+        self.provenance_ = {**ran_with, "data_sha256": data}
+        if checkpoint and checkpoint.ran_with != ran_with:
+            self.provenance_ |= {**checkpoint.ran_with, "taken_up_with": ran_with}
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
@@ -415,7 +420,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     def _starts_warm(self):
         return self.warm_start and hasattr(self, "encoder_")
 
-    def _open_checkpoint(self, data, rng):
+    def _open_checkpoint(self, data, rng, ran_with):
         """Find where this fit stands, if it was begun before."""
         if self.checkpoint_dir is None:
             return None
@@ -426,6 +431,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             data=data,
             start=fingerprint_start(*networks),
             rng=rng,
+            ran_with=ran_with,
         )
 
     def _build_networks(self, X, rng):

@@ -22,17 +22,29 @@ def digest(description):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def describe(value, depth=0):
-    """Describe a parameter so that equal ones are described alike in every process."""
+def describe(value, within=()):
+    """Describe a parameter so that equal ones are described alike in every process.
+
+    Parameters
+    ----------
+    value : object
+    within : tuple of object
+        What it is a part of, from the outside in.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if depth > _DEEPEST:
-        return dotted_name(type(value))
-    deeper = functools.partial(describe, depth=depth + 1)
+    if any(value is each for each in within):
+        return dotted_name(type(value))  # a circle: all of it stands further out
+    if len(within) > _DEEPEST:
+        raise ValueError(
+            f"Parameters must be told apart for checkpoint_dir, but {within[0]!r} holds values in "
+            f"over {_DEEPEST} others. Pass checkpoint_dir=None, or a simpler one."
+        )
+    deeper = functools.partial(describe, within=(*within, value))
     for types, parts in _DESCRIBED:
         if isinstance(value, types):
             return [dotted_name(type(value)), *map(deeper, parts(value))]
@@ -42,7 +54,7 @@ def describe(value, depth=0):
     if hasattr(value, "get_params"):
         return [dotted_name(type(value)), deeper(value.get_params(deep=False))]
     if type(value).__repr__ is not object.__repr__ and not dataclasses.is_dataclass(value):
-        return steady_repr(value)
+        return [steady_repr(value), deeper(getattr(value, "__dict__", None))]
     return [dotted_name(type(value)), deeper(getattr(value, "__dict__", None))]
 
 
@@ -51,7 +63,7 @@ def steady_repr(value):
     return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
-_DEEPEST = 8
+_DEEPEST = 50
 #: Types, and functions from a value to the parts that make it what it is.
 _DESCRIBED = (
     ((list, tuple), list),
@@ -61,12 +73,25 @@ _DESCRIBED = (
     (np.random.RandomState, lambda value: [value.get_state(legacy=False)]),
     (np.random.Generator, lambda value: [value.bit_generator.state]),
     (torch.Generator, lambda value: [value.get_state()]),
-    (torch.Tensor, lambda value: [str(value.dtype), _as_bytes(value)]),
-    (nn.Module, lambda value: [steady_repr(value), *value.state_dict().items()]),
+    (torch.Tensor, lambda value: [str(value.dtype), list(value.shape), _as_bytes(value)]),
+    (nn.Module, lambda value: [*_weights(value), *map(_attributes, value.modules())]),
     (np.ndarray, lambda value: [value.dtype.str, value.shape, _digest_array(value)]),
     (sparse.sparray, lambda value: [value.shape, *sparse.find(value)]),
     (sparse.spmatrix, lambda value: [value.shape, *sparse.find(value)]),
 )
+
+
+def _weights(module):
+    return [steady_repr(module), *module.state_dict().items()]
+
+
+def _attributes(module):
+    """Give what a module holds beside its weights, its own modules, and its mode."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and name != "training"
+    }
 
 
 def _as_bytes(tensor):
@@ -80,5 +105,10 @@ def _digest_array(array):
 
 
 def fingerprint_start(*parts):
-    """Digest of what a phase, or a fit, starts from: networks (or None) and arrays."""
-    return digest(describe(parts))
+    """Digest of what a phase, or a fit, starts from: networks (or None) and arrays.
+
+    Of networks the weights count: what a module notes while it is trained is in no checkpoint.
+    """
+    return digest(
+        describe([_weights(part) if isinstance(part, nn.Module) else part for part in parts])
+    )

@@ -65,17 +65,6 @@ class Trainer:
         self.history = History()
         self.goes_on = self.is_whole = True
 
-    def describe(self):
-        """Tell what a fit depends on beside its parameters and data: a dict."""
-        versions = {name: version(name) for name in _PACKAGES}
-        return {
-            "versions": {"sklearn_cae": __version__, **versions},
-            "platform": platform.platform(),
-            "device": str(self.device),
-            "precision": choose_precision(self.params["precision"], self.device),
-            "threads": torch.get_num_threads(),
-        }
-
     def new_generator(self):
         """Give a phase a generator of its own, for its order, views and noise."""
         return torch.Generator().manual_seed(draw_seed(self.rng))
@@ -176,6 +165,19 @@ class Trainer:
             return nullcontext()
         seed = draw_seed(self.rng)  # for this package's encoders too: seeds keep their results
         return forked_rng(seed, self.device) if self._has_own() else nullcontext()
+
+
+def describe_run(params):
+    """Tell what a fit depends on beside its parameters and data: a dict."""
+    device = choose_device(params["device"])
+    versions = {name: version(name) for name in _PACKAGES}
+    return {
+        "versions": {"sklearn_cae": __version__, **versions},
+        "platform": platform.platform(),
+        "device": str(device),
+        "precision": choose_precision(params["precision"], device),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _fit(net, X, keeper, told):

@@ -15,7 +15,9 @@ import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping, Freezer
 from torch import nn
 
@@ -308,6 +310,22 @@ class WithFunction(nn.Module):
         return f"{some_function}"
 
 
+class Noise(nn.Module):
+    def __init__(self, std, *layers):
+        super().__init__()
+        self.std = std
+        self.layers = nn.Sequential(*layers)
+
+
+class Named(Views):
+    def __repr__(self):
+        return "Named()"
+
+
+def nested(value, depth=20):
+    return [nested(value, depth - 1)] if depth else value
+
+
 #: Each is another parameter than the others: fits with them are not each other's.
 DIFFERENT = [
     *[KMeans(), KMeans(n_init=3), KMeans, MiniBatchKMeans(), some_function, Views],
@@ -326,6 +344,10 @@ DIFFERENT = [
         sparse.csr_array(np.diag(np.arange(9.0))),
         sparse.csr_matrix(np.eye(9)),
     ],
+    *[Noise(0.1), Noise(0.2), Noise(0.1, Noise(0.1)), Noise(0.1, Noise(0.2))],
+    *[Views(torch.ones(1, 9)), Views(torch.ones(9, 1)), Named(0.1), Named(0.2)],
+    *[make_pipeline(make_pipeline(PCA(n)), KMeans(3)) for n in (5, 50)],
+    *[nested(1), nested(2)],
     *[AgglomerativeClustering(connectivity=sparse.csr_array(np.eye(9)) * k) for k in (1, 2)],
 ]
 
@@ -476,6 +498,37 @@ def test_a_damaged_description_is_no_fit(tmp_path, toy_images, make_quick, conte
     with pytest.raises(ValueError, match=r"fit\.json that is damaged, or not of a fit"):
         clone(model).set_params(checkpoint_dir=folder).fit(X)
     assert_same_fit(clone(model).fit(X), model)  # begun anew
+
+
+@pytest.mark.parametrize("position", [2 * 10**9, -5, 623])
+def test_random_numbers_are_believed_only_whole(tmp_path, toy_images, make_quick, position):
+    X, _ = toy_images
+    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+    (folder,) = tmp_path.iterdir()
+    about = json.loads((folder / "fit.json").read_text())
+    about["random_state"][2] = position
+    (folder / "fit.json").write_text(json.dumps(about))
+    assert_same_fit(clone(model).fit(X), model)  # begun anew
+
+
+def test_a_phase_that_is_gone_is_named(tmp_path, toy_images, make_quick):
+    X, _ = toy_images
+    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+    for path in tmp_path.glob("*/conditioning.safetensors"):
+        path.unlink()
+    with pytest.warns(UserWarning, match="'conditioning' that was kept .* trained anew: .*No such"):
+        again = clone(model).fit(X)
+    assert_same_fit(again, model)
+
+
+def test_what_a_fit_was_begun_with_is_told(tmp_path, toy_images, make_quick, monkeypatch):
+    X, _ = toy_images
+    begun = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
+    assert make_quick(checkpoint_dir=tmp_path).fit(X).provenance_ == begun
+    monkeypatch.setattr(_trainer, "version", lambda name: "99")
+    taken_up = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
+    assert taken_up.pop("taken_up_with")["versions"]["torch"] == "99"
+    assert taken_up == begun
 
 
 class BufferedEncoder(UnpooledEncoder):
