@@ -157,7 +157,8 @@ class StabilityReport:
     jaccard : list of float
         For each cluster of the reference, its overlap (intersection over union) with the most
         similar cluster of a model fitted to half of the data, a mean over those models. Below
-        about 0.6 a cluster does not come back, above about 0.75 it does [1]_.
+        about 0.6 a cluster does not come back, above about 0.75 it does [1]_, if that is well
+        above its share of the samples: with one cluster in the other model, that is its overlap.
     labels : ndarray of shape (n_samples,)
         Clusters of the reference, which `sizes` and `jaccard` are about: numbered from 0 on, in
         the order of the estimator's own ids, its noise (-1) among them.

@@ -2,9 +2,10 @@
 Stratifying patients: a story in six steps
 ==========================================
 
-Chest X-rays of children, some with pneumonia. Which groups are there, what are they, and which of
-them would another fit find again? The labels of all but fifty images stay closed until the end. To
-run in seconds the page sees 1000 images for a few epochs.
+Chest X-rays of children, some with pneumonia. Which groups are there, what are they, and how does
+one ask whether another fit would find them? The labels of all but fifty images stay closed until
+the end. To run in seconds the page sees 1000 images for a few epochs. Patients are not named here:
+with yours, keep all images of one on the same side of a split.
 """
 
 import numpy as np

@@ -20,8 +20,8 @@ except (ImportError, OSError):
 # One class alone
 # ---------------
 # Its images are chosen before the fit, as from any array; 400 of them, to run in seconds. Epochs
-# are fewer than recommended, and whitening and refinement are left out: with few images the one
-# amplifies noise, and the other can empty a cluster.
+# are fewer than recommended, and whitening and refinement are left out: after so short a training
+# the one amplifies noise, and the other can empty a cluster.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.plotting import PrototypeDisplay
