@@ -14,6 +14,7 @@ ROWS = {  # a title of the clusters' row, and what its kNN is called
     "pixels_communities": ("communities of pixels", None),
     "pca_whitened_communities": ("communities of whitened components", None),
 }
+SCORES = {"nmi": "NMI", "ari": "ARI", "balanced_accuracy": "balanced"}
 
 
 def render_small():
@@ -28,12 +29,10 @@ def render_small():
         for model, (title, knn) in ROWS.items():
             clusters = [run[model] for run in runs]
             row = [name, f"{n_samples:,}", title, ", ".join(str(c["n_clusters"]) for c in clusters)]
-            row += [
-                over_seeds(c[score] for c in clusters) for score in ("nmi", "balanced_accuracy")
-            ]
+            row += [over_seeds(c[score] for c in clusters) for score in SCORES]
             row.append(over_seeds(run[knn]["accuracy"] for run in runs) if knn else "")
             rows.append(row)
-    return table(["images", "fitted", "groups by", "k", "NMI", "balanced", "kNN"], rows)
+    return table(["images", "fitted", "groups by", "k", *SCORES.values(), "kNN"], rows)
 
 
 def over_seeds(values):
