@@ -60,7 +60,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     temperature : float, default=0.5
         Positive divisor of the cosines in the contrastive loss.
     assignment_temperature : float, default=0.1
-        Positive divisor of the cosines in the soft assignment, that of the refinement too.
+        Positive divisor of the cosines in the soft assignment, that of the refinement too. It
+        changes no label; above some 1e5 shares are equal, since float32 has no more digits.
     reconstruction_weight : float, default=0.1
         At least 0. Weight of the reconstruction loss in the warm-up.
     warm_up_epochs : int, default=50
@@ -171,8 +172,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     provenance_ : dict
         What the fit ran with, to repeat it: "versions" of packages, "device", "precision",
         "threads" of the CPU, "platform", and "data_sha256", the digest of the samples. Of a fit
-        that was taken up from `checkpoint_dir` it is what it was begun with; "taken_up_with" is
-        there where that was another device or version.
+        that was taken up from `checkpoint_dir` it is what it was begun with, and "taken_up_with",
+        if it is there, what of that was another.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.
     intensity_range_ : tuple of float or None
@@ -380,7 +381,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self.interrupted_ = not trainer.goes_on
         self.provenance_ = {**ran_with, "data_sha256": data}
         if checkpoint and checkpoint.ran_with != ran_with:
-            self.provenance_ |= {**checkpoint.ran_with, "taken_up_with": ran_with}
+            begun = checkpoint.ran_with
+            new = {name: value for name, value in ran_with.items() if value != begun.get(name)}
+            self.provenance_ |= {**begun, "taken_up_with": new}
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()

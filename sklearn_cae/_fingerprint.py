@@ -5,6 +5,7 @@ import functools
 import hashlib
 import inspect
 import json
+import logging
 import os
 import re
 
@@ -44,7 +45,11 @@ def describe(value, within=()):
             f"Parameters must be told apart for checkpoint_dir, but {within[0]!r} holds values in "
             f"over {_DEEPEST} others. Pass checkpoint_dir=None, or a simpler one."
         )
+    if inspect.ismodule(value):
+        return value.__name__
     deeper = functools.partial(describe, within=(*within, value))
+    if isinstance(value, (set, frozenset)):
+        return [dotted_name(type(value)), *sorted(map(str, map(deeper, value)))]
     for types, parts in _DESCRIBED:
         if isinstance(value, types):
             return [dotted_name(type(value)), *map(deeper, parts(value))]
@@ -54,7 +59,8 @@ def describe(value, within=()):
     if hasattr(value, "get_params"):
         return [dotted_name(type(value)), deeper(value.get_params(deep=False))]
     if type(value).__repr__ is not object.__repr__ and not dataclasses.is_dataclass(value):
-        return [steady_repr(value), deeper(getattr(value, "__dict__", None))]
+        # A digest, since what a repr leaves out may be secret, and descriptions are written down.
+        return [steady_repr(value), digest(deeper(getattr(value, "__dict__", None)))]
     return [dotted_name(type(value)), deeper(getattr(value, "__dict__", None))]
 
 
@@ -68,7 +74,7 @@ _DEEPEST = 50
 _DESCRIBED = (
     ((list, tuple), list),
     (dict, lambda value: [list(pair) for pair in value.items()]),
-    ((set, frozenset), lambda value: sorted(map(str, map(describe, value)))),
+    (logging.Logger, lambda value: [value.name]),
     (functools.partial, lambda value: [value.func, value.args, value.keywords]),
     (np.random.RandomState, lambda value: [value.get_state(legacy=False)]),
     (np.random.Generator, lambda value: [value.bit_generator.state]),

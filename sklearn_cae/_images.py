@@ -73,15 +73,9 @@ class ImageFormat:
     def check_new(self, X):
         """Raise where X cannot hold images like those fitted; return whether any is clipped."""
         if X.shape[1:] != self.sample_shape:
-            n_given, n_fitted = np.prod(X.shape[1:]), np.prod(self.sample_shape)
             raise ValueError(
                 f"X must hold images of shape {self.sample_shape} as in fit, got {X.shape[1:]}"
-                + (
-                    f". Pass X.reshape{(-1, *self.sample_shape)} if it is in that order."
-                    if n_given == n_fitted
-                    else f": X has {n_given} features, but the estimator is expecting {n_fitted} "
-                    "features as input. Resize the images."
-                )
+                f"{self._way_from(X.shape[1:])}"
             )
         if _is_integer(X) != self.is_integer:
             fitted, given = ("integer", "float") if self.is_integer else ("float", "integer")
@@ -91,6 +85,19 @@ class ImageFormat:
                 "training images, as X.round().astype(numpy.uint8) does for 8-bit images."
             )
         return _is_clipped(scan_values(X), self.intensity_range)
+
+    def _way_from(self, shape):
+        """Tell how images of another shape could become such as were fitted."""
+        n_given, n_fitted = np.prod(shape), np.prod(self.sample_shape)
+        if n_given != n_fitted:
+            return (
+                f": X has {n_given} features, but the estimator is expecting {n_fitted} features "
+                "as input. Resize the images."
+            )
+        axes = [[side for side in one if side > 1] for one in (shape, self.sample_shape)]
+        if axes[0] == axes[1] or 1 in map(len, axes):  # the same images, or flat ones
+            return f". Pass X.reshape{(-1, *self.sample_shape)}."
+        return ". Bring the axes into that order, as np.moveaxis does."
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Images that do not fit into memory: written once into one file, and mapped."""
 
-import os
+import errno
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from ._files import written_whole
+
+_WHOLE = str.maketrans("bu", "ii")  # kinds of numbers that one array holds without loss
 
 
 def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
@@ -45,7 +48,8 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
     ValueError
         If the data set is empty, or images or labels differ in shape or type: the index is named.
     OSError
-        If the file cannot be written. A file that was there is left as it was, whatever happens.
+        If the file cannot be written, or the disk has no room for it. A file that was there is left
+        as it was, whatever happens.
 
     Examples
     --------
@@ -77,7 +81,7 @@ def _write(dataset, path, n_jobs, verbose):
     X = np.lib.format.open_memmap(
         path, mode="w+", dtype=first.dtype, shape=(len(dataset), *first.shape)
     )
-    _reserve(path)
+    _check_room(path)
     # Who reads an image writes it: images that wait for a slow disk would fill the memory.
     items = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
         delayed(_copy)(dataset, index, X, first_label) for index in range(len(dataset))
@@ -87,11 +91,11 @@ def _write(dataset, path, n_jobs, verbose):
     return None if labels[0] is None else _as_target(labels)
 
 
-def _reserve(path):
-    """Take a file's room on the disk: writing what is mapped kills the process where none is."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+def _check_room(path):
+    """Raise where the disk has no room: to write what is mapped would kill the process there."""
+    needed, free = path.stat().st_size, shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"{needed:,} bytes are needed, and {free:,} free", str(path))
 
 
 def _copy(dataset, index, X, first_label):
@@ -114,7 +118,7 @@ def _copy(dataset, index, X, first_label):
 
 def _kind_of(label):
     """Tell what labels have to share; texts may differ in length."""
-    return None if label is None else (label.shape, label.dtype.kind)
+    return None if label is None else (label.shape, label.dtype.kind.translate(_WHOLE))
 
 
 def _read(dataset, index):

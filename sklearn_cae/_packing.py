@@ -50,7 +50,8 @@ class Known:
 
 def dotted_name(thing):
     """Name a class or function by its module and qualified name."""
-    return f"{thing.__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
+    module = getattr(thing, "__module__", None)  # which methods of C have not
+    return f"{module}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
 
 
 class Packer:

@@ -404,7 +404,7 @@ def _tell_parameters(estimator):
 
 def _tell_how(estimator, X, random_state):
     provenance = dict(estimator.provenance_)
-    versions = provenance.pop("versions")
+    versions, taken_up = provenance.pop("versions"), provenance.pop("taken_up_with", {})
     # As fit read them: a frame of integers, say, as floats.
     same = fingerprint(estimator._check_input(X).X) == provenance["data_sha256"]
     facts = {
@@ -419,6 +419,7 @@ def _tell_how(estimator, X, random_state):
         "they are those of the fit": "yes" if same else "no, or stored in another form",
     }
     fit = {name.replace("_", " "): value for name, value in provenance.items()}
+    fit |= {f"taken up with other {name}": _in_words(value) for name, value in taken_up.items()}
     return facts | fit | {f"{name} (version)": version for name, version in versions.items()}
 
 

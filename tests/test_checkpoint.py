@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import functools
 import json
+import logging
 import shutil
 import signal
 from pathlib import Path
@@ -347,7 +348,7 @@ DIFFERENT = [
     *[Noise(0.1), Noise(0.2), Noise(0.1, Noise(0.1)), Noise(0.1, Noise(0.2))],
     *[Views(torch.ones(1, 9)), Views(torch.ones(9, 1)), Named(0.1), Named(0.2)],
     *[make_pipeline(make_pipeline(PCA(n)), KMeans(3)) for n in (5, 50)],
-    *[nested(1), nested(2)],
+    *[nested(1), nested(2), Named(str.upper), Named(str.lower)],
     *[AgglomerativeClustering(connectivity=sparse.csr_array(np.eye(9)) * k) for k in (1, 2)],
 ]
 
@@ -529,6 +530,35 @@ def test_what_a_fit_was_begun_with_is_told(tmp_path, toy_images, make_quick, mon
     taken_up = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
     assert taken_up.pop("taken_up_with")["versions"]["torch"] == "99"
     assert taken_up == begun
+
+
+def test_no_random_numbers_are_read_from_beyond_their_end(tmp_path, toy_images, make_quick):
+    model = make_quick(checkpoint_dir=tmp_path).fit(toy_images[0])
+    (path,) = tmp_path.glob("*/fit.json")
+    about = json.loads(path.read_text())
+    del about["digest"]
+    about["random_state"][2] = 2 * 10**9
+    path.write_text(json.dumps({**about, "digest": _fingerprint.digest(about)}))
+    with pytest.raises(ValueError, match="a random state is out of its range"):
+        model.fit(toy_images[0])
+
+
+def test_modules_and_loggers_are_told_apart_by_their_names():
+    values = [functools, json, *map(logging.getLogger, ("one", "two"))]
+    described = [json.dumps(_fingerprint.describe(Named(value))) for value in values]
+    assert len(set(described)) == 4
+    logging.getLogger("one").addHandler(logging.NullHandler())
+    assert json.dumps(_fingerprint.describe(Named(logging.getLogger("one")))) == described[2]
+
+
+def test_what_a_repr_hides_is_told_apart_and_not_written():
+    class Secret(Views):
+        def __repr__(self):
+            return "***"
+
+    described = [json.dumps(_fingerprint.describe(Secret(noise))) for noise in ("abc", "xyz")]
+    assert described[0] != described[1]
+    assert "abc" not in described[0]
 
 
 class BufferedEncoder(UnpooledEncoder):

@@ -267,6 +267,7 @@ def test_images_beyond_float32_are_named(low, high):
     [
         ((3, 1, 10, 12), r"Pass X.reshape\(-1, 10, 12\)"),
         ((3, 120), r"Pass X.reshape\(-1, 10, 12\)"),
+        ((3, 12, 10), "Bring the axes into that order"),
         ((3, 10, 11), "X has 110 features, but .* expecting 120 features as input. Resize"),
     ],
 )

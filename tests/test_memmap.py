@@ -1,7 +1,7 @@
 """Folders of images become one file, whole or not at all."""
 
-import os
 import time
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -107,15 +107,26 @@ def test_images_do_not_wait_for_a_slow_disk_in_memory(tmp_path, monkeypatch, n_j
     assert max(ahead) <= 4
 
 
-@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="reserves nothing here")
-def test_a_full_disk_is_told_before_anything_is_read(toy_images, tmp_path, monkeypatch):
-    def fail(*args):
-        raise OSError(28, "No space left on device")
+def test_a_full_disk_is_told_before_more_than_one_image_is_read(tmp_path, monkeypatch):
+    read = []
 
-    monkeypatch.setattr(os, "posix_fallocate", fail)
-    with pytest.raises(OSError, match="No space left"):
-        to_memmap(toy_images[0], tmp_path / "x.npy")
+    class Counts(Breaks):
+        def __getitem__(self, index):
+            read.append(index)
+            return np.zeros((9, 9), dtype=np.uint8)
+
+    usage = namedtuple("usage", "total used free")(10**6, 10**6 - 700, 700)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match="776 bytes are needed, and 700 free"):
+        to_memmap(Counts(), tmp_path / "x.npy")
     assert list(tmp_path.iterdir()) == []
+    assert read == [0]
+
+
+def test_labels_of_any_whole_kind_are_alike(toy_images, tmp_path):
+    images = toy_images[0][:3]
+    _, y = to_memmap(list(zip(images, [np.uint8(7), 1, True], strict=True)), tmp_path / "x.npy")
+    assert y.tolist() == [7, 1, 1]
 
 
 def test_what_is_interrupted_leaves_what_was_there(toy_images, tmp_path):
