@@ -42,7 +42,7 @@ class Checkpoint:
     Attributes
     ----------
     ran_with : dict
-        Of the fit that is taken up, if it was begun before.
+        Of the fit's beginning; "taken_up_with" tells, if it was begun before, what differs now.
 
     Raises
     ------
@@ -94,7 +94,10 @@ class Checkpoint:
             random_state = [name, keys.tolist(), *rest]
             self._about = {**about, "random_state": random_state, "ran_with": ran_with}
             write_whole(path, _as_text(self._about))
-        self.ran_with = self._about["ran_with"]
+        self.ran_with = begun = self._about["ran_with"]
+        new = {name: value for name, value in ran_with.items() if value != begun.get(name)}
+        if new:
+            self.ran_with = {**begun, "taken_up_with": new}
         if "finished" in self._about:
             warnings.warn(
                 f"This fit had come to its end in {self.folder}: what was kept is loaded, not "

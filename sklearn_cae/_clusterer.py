@@ -363,10 +363,11 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self._check_params_vs_input(X)
         tasks = FitTasks(self, *given, n_phases=self._n_phases())
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
-        ran_with = describe_run(self.get_params(deep=False))
-        checkpoint = self._open_checkpoint(data, rng, ran_with)
+        params = self.get_params(deep=False)
+        ran_with = describe_run(params)
+        checkpoint = self._open_checkpoint(params, data, rng, ran_with)
         self._build_networks(X, rng)
-        trainer = Trainer(X, self.get_params(deep=False), rng, tasks, checkpoint)
+        trainer = Trainer(X, params, rng, tasks, checkpoint)
         self.history_ = trainer.history
         self._warm_up(trainer)  # phase one: update e, p, d
         clustered, embedding, labels = self._cluster(X, rng)  # KMeans, elbow
@@ -379,11 +380,10 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self._describe_clusters(embedding)
         self.n_iter_ = len(self.history_)
         self.interrupted_ = not trainer.goes_on
-        self.provenance_ = {**ran_with, "data_sha256": data}
-        if checkpoint and checkpoint.ran_with != ran_with:
-            begun = checkpoint.ran_with
-            new = {name: value for name, value in ran_with.items() if value != begun.get(name)}
-            self.provenance_ |= {**begun, "taken_up_with": new}
+        self.provenance_ = {
+            **(checkpoint.ran_with if checkpoint else ran_with),
+            "data_sha256": data,
+        }
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
@@ -423,14 +423,14 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     def _starts_warm(self):
         return self.warm_start and hasattr(self, "encoder_")
 
-    def _open_checkpoint(self, data, rng, ran_with):
+    def _open_checkpoint(self, params, data, rng, ran_with):
         """Find where this fit stands, if it was begun before."""
         if self.checkpoint_dir is None:
             return None
         networks = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
         return Checkpoint(
             self.checkpoint_dir,
-            self.get_params(deep=False),
+            params,
             data=data,
             start=fingerprint_start(*networks),
             rng=rng,

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import types
 
 import numpy as np
 import torch
@@ -45,13 +46,11 @@ def describe(value, within=()):
             f"Parameters must be told apart for checkpoint_dir, but {within[0]!r} holds values in "
             f"over {_DEEPEST} others. Pass checkpoint_dir=None, or a simpler one."
         )
-    if inspect.ismodule(value):
-        return value.__name__
     deeper = functools.partial(describe, within=(*within, value))
     if isinstance(value, (set, frozenset)):
         return [dotted_name(type(value)), *sorted(map(str, map(deeper, value)))]
-    for types, parts in _DESCRIBED:
-        if isinstance(value, types):
+    for kinds, parts in _DESCRIBED:
+        if isinstance(value, kinds):
             return [dotted_name(type(value)), *map(deeper, parts(value))]
     if inspect.isroutine(value) or inspect.isclass(value):
         bound_to = getattr(value, "__self__", None)
@@ -75,6 +74,7 @@ _DESCRIBED = (
     ((list, tuple), list),
     (dict, lambda value: [list(pair) for pair in value.items()]),
     (logging.Logger, lambda value: [value.name]),
+    (types.ModuleType, lambda value: [value.__name__]),
     (functools.partial, lambda value: [value.func, value.args, value.keywords]),
     (np.random.RandomState, lambda value: [value.get_state(legacy=False)]),
     (np.random.Generator, lambda value: [value.bit_generator.state]),

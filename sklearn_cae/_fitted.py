@@ -173,12 +173,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         check_scalar(n, "n", Integral, min_val=1)
         X = self._check_input(X)
-        label_of = self._labeller()
+        cosines_of, label_of = self._comparer(), self._labeller()
 
-        def compare(embedding):
-            return torch.column_stack([self._cosine(embedding), label_of(embedding)])
+        def both_of(embedding):
+            return torch.column_stack([cosines_of(embedding), label_of(embedding)])
 
-        both = self._run(self.encoder_, X, then=compare).numpy()
+        both = self._run(self.encoder_, X, then=both_of).numpy()
         similarity, labels = both[:, :-1], both[:, -1].astype(int)
         found = []
         for label in range(self.n_clusters_):
@@ -395,7 +395,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _similarity_of(self, X):
         """Cosines of `Samples` to the prototypes, (n_samples, `n_clusters_`)."""
-        return self._run(self.encoder_, X, then=self._cosine).numpy()
+        return self._run(self.encoder_, X, then=self._comparer()).numpy()
 
     def _assignment_of(self, X):
         """Soft assignments of `Samples`, (n_samples, `n_clusters_`)."""
@@ -412,7 +412,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _labeller(self):
         """Callable from embeddings to their clusters: the closest, or the posterior's largest."""
         # Not the soft assignment's largest: a high temperature rounds cosines to the same share.
-        compare = self._cosine if self._posterior is None else self._posterior
+        compare = self._comparer() if self._posterior is None else self._posterior
         return lambda embedding: compare(embedding).argmax(dim=1)
 
     def _assigner(self, device="cpu"):
@@ -425,9 +425,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             assignment_temperature=float(self.assignment_temperature),
         )
 
-    def _cosine(self, embedding):
-        centers = torch.tensor(self.cluster_centers_, device="cpu")
-        return _assignment.cosine_similarity(embedding, centers)
+    def _comparer(self):
+        """Callable from embeddings on the CPU to their cosines to the prototypes."""
+        return partial(
+            _assignment.cosine_similarity,
+            cluster_centers=torch.tensor(self.cluster_centers_, device="cpu"),
+        )
 
     # ---- Life as a scikit-learn estimator ----
 

@@ -128,9 +128,8 @@ class VectorFormat:
 
     def check_new(self, X):
         """Raise where a value is so far from those fitted that networks would overflow."""
-        extremes = np.stack([X.min(axis=0), X.max(axis=0)])  # and no copy of X
         with np.errstate(over="ignore"):
-            farthest = np.abs(self._standardise(extremes)).max(axis=0)
+            farthest = np.abs(self._standardise(_extremes(X))).max(axis=0)
         if (farthest > _FARTHEST).any():
             worst = int(farthest.argmax())
             raise ValueError(
@@ -259,12 +258,13 @@ def infer_image_format(X, image_shape, intensity_range):
 
 def infer_vector_format(X):
     """Find the format of training vectors, (n, n_features): their mean and scale."""
-    if (X == X[0]).all():
+    low, high = extremes = _extremes(X)
+    if (low == high).all():
         raise ValueError(
             f"X must hold samples that differ, but all {len(X)} are equal. Check how they were "
             "read."
         )
-    largest = np.abs([X.min(axis=0), X.max(axis=0)]).max(axis=0)
+    largest = np.abs(extremes).max(axis=0)
     if (largest > _LARGEST).any():
         worst = int(largest.argmax())
         raise ValueError(
@@ -273,6 +273,11 @@ def infer_vector_format(X):
         )
     scaler = StandardScaler().fit(X)
     return VectorFormat(scaler.mean_, scaler.scale_)
+
+
+def _extremes(X):
+    """Smallest and largest value of each feature, (2, n_features), without a copy of X."""
+    return np.stack([X.min(axis=0), X.max(axis=0)])
 
 
 def scan_values(X):

@@ -10,8 +10,6 @@ from tqdm.auto import tqdm
 
 from ._files import written_whole
 
-_WHOLE = str.maketrans("bu", "ii")  # kinds of numbers that one array holds without loss
-
 
 def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
     """Write the images of a data set into one file, and map it.
@@ -117,8 +115,10 @@ def _copy(dataset, index, X, first_label):
 
 
 def _kind_of(label):
-    """Tell what labels have to share; texts may differ in length."""
-    return None if label is None else (label.shape, label.dtype.kind.translate(_WHOLE))
+    """Tell what labels have to share; texts may differ in length, whole numbers in type."""
+    if label is None:
+        return None
+    return label.shape, "whole" if label.dtype.kind in "bui" else label.dtype.kind
 
 
 def _read(dataset, index):

@@ -277,7 +277,7 @@ def _check_cluster_ids(X, reset):
             f"X must hold cluster ids below {_MAX_IDS} for input='labels', got {largest:.0f}. "
             "Number them from 0 on, as np.unique(ids, return_inverse=True)[1] does."
         )
-    return X[:, 0].clip(-1, _MAX_IDS).astype(np.int64)
+    return X[:, 0].astype(np.float64).clip(-1, _MAX_IDS).astype(np.int64)
 
 
 def _warn_unless_rows_sum_to_one(X):

@@ -1,6 +1,6 @@
 """Scores of a clustering that cannot flatter: against known labels, and against itself.
 
-An accuracy by majority mapping (purity) never falls as the number of clusters grows, and a
+An accuracy by majority mapping (purity) never falls as clusters are split, and a
 majority class makes any accuracy look good. So :func:`clustering_report` puts the number of
 clusters, the majority baseline and scores such as ARI, which chance does not help, beside it.
 :func:`stability_report` needs no labels: it tells which clusters come back when the model is fitted

@@ -236,8 +236,9 @@ def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make
         *["conditioning"] * 2,
         "",
     ]
-    asked_at = [("warm_up", 3), *zip(refinement[:1], [2], strict=False), ("conditioning", 1)]
-    for phase, epoch in asked_at:
+    asked_at = {"warm_up": 3, "refinement": 2, "conditioning": 1}
+    for phase in ("warm_up", *refinement[:1], "conditioning"):
+        epoch = asked_at[phase]
         _, model, labels = [told for told in asker.models if told[0] == phase][epoch - 1]
         with pytest.warns(ConvergenceWarning, match="interrupted"):
             ended = make_quick(**params, callbacks=[CtrlC(phase, epoch)]).fit(X)
