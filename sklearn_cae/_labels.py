@@ -1,12 +1,14 @@
 """Labels of a user's own, in any type that sorts."""
 
+from numbers import Number
+
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 
 def check_not_missing(y, name="y"):
     """Raise where a label is None or NaN, in words that name where."""
-    labels = np.asarray(y)
+    labels = np.asarray(keep_missing(y))
     missing = sum(map(is_missing, labels.ravel())) if labels.dtype == object else 0
     if labels.ndim > 0 and missing:
         raise ValueError(
@@ -14,6 +16,22 @@ def check_not_missing(y, name="y"):
             "NaN. Leave these rows out; a ClusterLabelMapper also takes the missing_label that "
             "they have."
         )
+
+
+def keep_missing(y):
+    """Give a list of strings in which one is missing as objects: as text NaN would be "nan"."""
+    if isinstance(y, (list, tuple)) and np.asarray(y).dtype.kind == "U":
+        objects = np.asarray(y, dtype=object)
+        if any(map(is_missing, objects.ravel())):
+            return objects
+    return y
+
+
+def of_their_own_type(labels):
+    """Give numbers that are objects, since others were missing beside them, as what they are."""
+    if labels.dtype == object and all(isinstance(one, (Number, np.bool_)) for one in labels):
+        return np.asarray(labels.tolist())
+    return labels
 
 
 def encode_labels(y):

@@ -10,7 +10,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from ._labels import encode_labels, is_missing
+from ._labels import encode_labels, is_missing, keep_missing, of_their_own_type
 
 _MAX_IDS = 2**20
 
@@ -120,9 +120,9 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         """
         cluster = self._closest_cluster(X, reset=True)
         n_clusters = self.n_features_in_ if self.input != "labels" else max(cluster.max() + 1, 0)
-        y, labelled = self._check_labels(cluster, y)
+        labels, labelled = self._check_labels(cluster, y)
         cluster = cluster[labelled]
-        self.classes_, class_index = encode_labels(y[labelled])
+        self.classes_, class_index = encode_labels(labels)
         self.contingency_ = np.zeros((n_clusters, len(self.classes_)), dtype=np.int64)
         is_member = cluster >= 0
         np.add.at(self.contingency_, (cluster[is_member], class_index[is_member]), 1)
@@ -190,11 +190,11 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
             If no row of `y` is labelled.
         """
         predicted = self.predict(X)
-        y, labelled = self._check_labels(predicted, y)
+        labels, labelled = self._check_labels(predicted, y)
         if sample_weight is not None:
-            check_consistent_length(y, sample_weight)
+            check_consistent_length(predicted, sample_weight)
             sample_weight = np.asarray(sample_weight)[labelled]
-        return accuracy_score(y[labelled], predicted[labelled], sample_weight=sample_weight)
+        return accuracy_score(labels, predicted[labelled], sample_weight=sample_weight)
 
     def _closest_cluster(self, X, *, reset):
         """Validate `X` (n_samples, n_columns) and return cluster ids (n_samples,)."""
@@ -207,13 +207,13 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         return X.argmax(axis=1)
 
     def _check_labels(self, rows, y):
-        """Return `y` (n_samples,) and which of its values are labels, (n_samples,) bool."""
+        """Return the labels, (n_labelled,), and which values of `y` they are, (n_samples,) bool."""
         if y is None:
             raise ValueError(
                 "ClusterLabelMapper requires y to be passed, but the target y is None. Pass one "
                 "label per row, with missing_label= where it is unknown."
             )
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(keep_missing(y), warn=True)
         check_consistent_length(rows, y)
         labelled = ~_equals(y, self.missing_label)
         if not labelled.any():
@@ -221,9 +221,10 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
                 f"y must hold at least one label, but all {len(y)} values are "
                 f"missing_label={self.missing_label!r}. Label some rows."
             )
-        if y.dtype.kind == "f":
-            assert_all_finite(y[labelled], input_name="y")
-        return y, labelled
+        labels = of_their_own_type(y[labelled])
+        if labels.dtype.kind == "f":
+            assert_all_finite(labels, input_name="y")
+        return labels, labelled
 
     def _count_frequencies(self, class_counts):
         """Return class frequencies (n_clusters + 1, n_classes): the last row is the fallback."""

@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from ._labels import check_not_missing
+from ._labels import check_not_missing, keep_missing
 from ._random import draw_seed, local_random_state, random_state_names
 
 __all__ = [
@@ -140,7 +140,7 @@ def clustering_report(y_true, labels):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StabilityReport:
     """What :func:`stability_report` returns: agreement between fits, a table as `repr`.
 
@@ -379,7 +379,7 @@ def _check_labellings(y_true, labels):
 
 
 def _check_labelling(values, name):
-    values = np.asarray(values)
+    values = np.asarray(keep_missing(values))
     if values.ndim != 1:
         raise ValueError(
             f"{name} must be 1-D with one value per sample, got shape {values.shape}. Pass a "

@@ -22,7 +22,7 @@ from ._extras import import_extra
 from ._files import write_whole
 from ._fingerprint import steady_repr
 from ._images import fingerprint, to_numpy
-from ._labels import encode_labels
+from ._labels import encode_labels, keep_missing
 from ._markers import outline, place, trace
 from ._page import render, to_decimals
 from ._pictures import as_images, styles
@@ -184,7 +184,7 @@ def _check_length(name, given, n_samples):
 
 
 def _check_labels(y, n_samples):
-    y = np.asarray(to_numpy(y))
+    y = np.asarray(to_numpy(keep_missing(y)))
     _check_length("y", _num_samples(y), n_samples)
     y = column_or_1d(y)
     encode_labels(y)  # raises where labels are missing, or do not sort

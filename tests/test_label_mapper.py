@@ -248,6 +248,27 @@ def test_missing_labels_of_any_kind_are_one():
         named.fit(clusters, labels)
 
 
+@pytest.mark.parametrize("labels", [[2, None, 5], [True, None, False], [2.0, None, 5.0]])
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_numbers_with_missing_ones_among_them(labels, missing):
+    y = pd.Series([missing if label is None else label for label in labels], dtype=object)
+    clusters = column([0, 0, 1])
+    mapper = ClusterLabelMapper(input="labels", missing_label=np.nan).fit(clusters, y)
+    assert mapper.predict(clusters).tolist() == [labels[0], labels[0], labels[2]]
+    assert mapper.classes_.dtype == np.array([labels[0]]).dtype
+    assert mapper.score(clusters, y) == mapper.score(clusters, y.tolist()) == 1
+
+
+def test_missing_ones_in_a_list_of_strings_are_no_class():
+    """NumPy would make "nan" of them."""
+    y, clusters = ["a", np.nan, "b", "a"], column([0, 0, 1, 0])
+    mapper = ClusterLabelMapper(input="labels", missing_label=np.nan).fit(clusters, y)
+    assert mapper.classes_.tolist() == ["a", "b"]
+    assert mapper.score(clusters, y) == 1
+    with pytest.raises(ValueError, match="1 of 4 are None or NaN"):
+        ClusterLabelMapper(input="labels").fit(clusters, y)
+
+
 def test_labels_that_do_not_sort_are_named():
     with pytest.raises(TypeError, match="y must hold labels of one type that sorts, got int, str"):
         ClusterLabelMapper(input="labels").fit([[0], [1]], np.array(["a", 1], dtype=object))

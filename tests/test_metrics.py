@@ -176,6 +176,7 @@ class Recorder(ClusterMixin, BaseEstimator):
 def test_separate_groups_come_back():
     X, y = make_blobs(300, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
     report = stability_report(KMeans(3, n_init=3), X, random_state=0)
+    assert {report: "a report"}[report] == "a report"  # equal to itself, and hashed
     assert report.ari_seeds == report.ari_halves == [1.0] * 3
     assert report.jaccard == [1.0] * 3
     assert sorted(report.sizes) == [100] * 3
@@ -251,6 +252,8 @@ def test_any_integer_is_a_number_of_repeats():
 @pytest.mark.parametrize("missing", [None, pd.NA, np.nan])
 def test_missing_labels_are_named(missing):
     y_true = np.array(["a", missing, "b"], dtype=object)
+    with pytest.raises(ValueError, match="1 of 3 are None or NaN"):
+        purity_score(y_true.tolist(), [0, 1, 1])
     with pytest.raises(ValueError, match="y_true must hold a label in every row, but 1 of 3"):
         clustering_report(y_true, [0, 1, 0])
 
