@@ -89,8 +89,9 @@ def check_clusterer(clusterer, n_clusters, n_samples):
         )
     if clusterer is not None:
         clusterer = clone(clusterer)
-        if hasattr(clusterer, "_validate_params"):
-            clusterer._validate_params()
+        for each in (clusterer, *clusterer.get_params().values()):  # a pipeline's steps, too
+            if hasattr(each, "_validate_params") and not isinstance(each, type):
+                each._validate_params()
     if n_clusters == "auto" and clusterer is not None:
         n_clusters = clusterer.get_params().get(number_parameter(clusterer))
     if not isinstance(n_clusters, Integral):  # it is to be found
@@ -100,9 +101,10 @@ def check_clusterer(clusterer, n_clusters, n_samples):
             f"n_clusters must be at most n_samples={n_samples}, got {n_clusters}. Pass fewer "
             "clusters or more samples."
         )
-    if n_clusters > CLUSTERED_SAMPLES:
+    n_clustered = min(CLUSTERED_SAMPLES, _looked_at(clusterer))
+    if n_clusters > n_clustered:
         raise ValueError(
-            f"n_clusters must be at most {CLUSTERED_SAMPLES}, the number of samples that are "
+            f"n_clusters must be at most {n_clustered}, the number of samples that are "
             f"clustered, got {n_clusters}. Pass fewer clusters."
         )
     if clusterer is not None and number_parameter(clusterer) is None:
@@ -110,6 +112,12 @@ def check_clusterer(clusterer, n_clusters, n_samples):
             "n_clusters must be 'elbow' or 'auto' with a clusterer that finds the number by "
             f"itself, got {n_clusters} with {clusterer!r}. Leave it out."
         )
+
+
+def _looked_at(clusterer):
+    """Largest number of samples that a clusterer looks at, or infinity."""
+    _, last = last_step(clusterer)
+    return last.max_samples if isinstance(last, CommunityClusterer) else np.inf
 
 
 def check_assignment(assignment, clusterer, n_clusters, refinement_epochs):
@@ -315,7 +323,8 @@ def _cluster(unit, clusterer, n_clusters, rng):
         model.set_params(**{name: n_clusters})
     params = model.get_params()
     unseeded = {key: draw_seed(rng) for key in random_state_names(params) if params[key] is None}
-    labels = np.asarray(model.set_params(**unseeded).fit_predict(unit))
+    # A copy, since a step of a pipeline may scale in place.
+    labels = np.asarray(model.set_params(**unseeded).fit_predict(unit.copy()))
     is_noise = labels < 0
     if is_noise.all():
         warnings.warn(

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import normalize
+from sklearn.preprocessing import StandardScaler, normalize
 
 from sklearn_cae import _prototypes
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
@@ -247,6 +247,23 @@ def test_one_cluster_is_no_noise(recwarn):
 def test_bad_parameters_of_a_clusterer_are_found_before_training():
     with pytest.raises(ValueError, match="'n_init' parameter of KMeans"):
         _prototypes.check_clusterer(KMeans(n_init=-1), 3, 30)
+    with pytest.raises(ValueError, match="'n_init' parameter of KMeans"):
+        _prototypes.check_clusterer(make_pipeline(PCA(2), KMeans(n_init=-1)), 3, 30)
+    few = CommunityClusterer(max_samples=10)
+    with pytest.raises(ValueError, match=r"n_clusters must be at most 10, .* got 11"):
+        _prototypes.check_clusterer(make_pipeline(PCA(2), few), 11, 30)
+
+
+def test_a_clusterer_may_scale_in_place():
+    X, _ = separated(3)
+    scaled = [
+        _prototypes.find_prototypes(
+            X, make_pipeline(StandardScaler(copy=copy), KMeans(n_init=1)), "elbow", 5, rng()
+        )
+        for copy in (True, False)
+    ]
+    np.testing.assert_array_equal(*(found.cluster_centers for found in scaled))
+    np.testing.assert_array_equal(*(found.elbow["inertia"] for found in scaled))
 
 
 @pytest.mark.filterwarnings("ignore")
