@@ -6,6 +6,7 @@ import signal
 import threading
 import warnings
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from skorch.callbacks import Callback, LRScheduler
@@ -248,8 +249,8 @@ class TellEpochs(Callback):
     told : dict
         What all of them are told.
     as_if_stopped : callable
-        Gives the attributes of the model that the fit would come to if the phase ended now. Only
-        called where a callback asks for that model.
+        Gives, for a net, the attributes of the model that the fit would come to if its phase ended
+        now. Only called where a callback asks for that model.
     """
 
     def __init__(self, task, told, as_if_stopped):
@@ -273,7 +274,7 @@ class TellEpochs(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         self.stopped_ = self.epoch_.call_on_fit_task_end(
-            **self.told, reconstruction_attributes=self.as_if_stopped
+            **self.told, reconstruction_attributes=partial(self.as_if_stopped, net)
         )
         if self.stopped_:
             raise KeyboardInterrupt  # as skorch's own callbacks end a phase
@@ -302,15 +303,21 @@ def _learned(callback):
 
 @contextmanager
 def noted_interrupts():
-    """Note the user's Ctrl-C in a list: a callback that stops a phase raises the same exception."""
+    """Note the user's Ctrl-C in a list: a callback that stops a phase raises the same exception.
+
+    One that a handler of the user's own does not raise for interrupts nothing.
+    """
     seen, before = [], signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield seen
         return
 
     def note(number, frame):
-        seen.append(number)
-        before(number, frame)
+        try:
+            before(number, frame)
+        except KeyboardInterrupt:
+            seen.append(number)
+            raise
 
     signal.signal(signal.SIGINT, note)
     try:

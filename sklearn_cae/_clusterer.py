@@ -327,7 +327,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     # ---- Fitting: Algorithm 1 of [1]_ ----
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     @cpu_as_default()
     def fit(self, X, y=None):
         """Train the networks and find the prototypes.
@@ -369,6 +369,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self._build_networks(X, rng)
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         self.history_ = trainer.history
+        ran_with = checkpoint.ran_with if checkpoint else ran_with
+        self.provenance_ = {**ran_with, "data_sha256": data}
         self._warm_up(trainer)  # phase one: update e, p, d
         clustered, embedding, labels = self._cluster(X, rng)  # KMeans, elbow
         if trainer.goes_on and self.refinement_epochs > 0:
@@ -380,10 +382,6 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self._describe_clusters(embedding)
         self.n_iter_ = len(self.history_)
         self.interrupted_ = not trainer.goes_on
-        self.provenance_ = {
-            **(checkpoint.ran_with if checkpoint else ran_with),
-            "data_sha256": data,
-        }
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
@@ -502,17 +500,18 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             kl_weight=float(self.kl_weight),
         )
 
-    def _as_if_stopped(self, come_to_end):
+    def _as_if_stopped(self, come_to_end, history):
         """Give the attributes of a model like this one, after what comes once training stops."""
         model = copy.copy(self)
         model.verbose = 0
+        model.history_, model.n_iter_, model.interrupted_ = history, len(history), False
         for name in NETWORKS:
             network = getattr(self, name)
             setattr(model, name, None if network is None else copy.deepcopy(network).eval())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an elbow, which the end of the fit will tell of
             come_to_end(model)
-        return vars(model)
+        return {**vars(model), "verbose": self.verbose}
 
     def _cluster(self, X, rng):
         """Find the prototypes of the embedding as it is now."""

@@ -131,10 +131,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             Cosine to the closest prototype less the cosine to the next one, in [0, 2], whatever
             `assignment` is: the lower, the more doubtful. 0 where there is one prototype only.
         """
-        similarity = self._similarity_of(self._check_input(X))
-        if self.n_clusters_ == 1:
-            return np.zeros(len(similarity), dtype=np.float32)
-        next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
+        own, next_ = _assignment.closest_two(self._similarity_of(self._check_input(X)))
         return own - next_
 
     def score(self, X, y=None):
@@ -437,6 +434,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     @property
     def _n_features_out(self):
         """Columns of what `transform` returns, for `get_feature_names_out`."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError("_n_features_out is only known of a fit that came to its end")
         if self.output == "embedding":
             return self.cluster_centers_.shape[1]
         if self.output == "projection":

@@ -80,7 +80,8 @@ class Trainer:
         module : nn.Module
         generator : torch.Generator
         as_if_stopped : callable
-            Gives the attributes of the model that the fit comes to if the phase ends now.
+            Gives, for the history so far, the attributes of the model that the fit comes to if the
+            phase ends now.
         depends_on : sequence of nn.Module and ndarray
             What else the phase comes from: one that was kept counts only if it is the same.
         **options
@@ -93,7 +94,9 @@ class Trainer:
                 self.checkpoint, phase, generator, start, len(callbacks), self._has_own()
             )
             callbacks = [*callbacks, ("keep_epochs", keeper)]
-        told = self.tasks.of_phase(phase, self.params[f"{phase}_epochs"], as_if_stopped)
+        told = self.tasks.of_phase(
+            phase, self.params[f"{phase}_epochs"], partial(self._as_if_stopped, as_if_stopped)
+        )
         callbacks = [*callbacks, *told]
         net = net_class(module, **{**self._net_params(phase, generator, callbacks), **options})
         with self._seeded_for_own(), noted_interrupts() as interrupts:
@@ -117,6 +120,11 @@ class Trainer:
             )
         elif keeper and not was_told_to:
             keeper.finish(net)
+
+    def _as_if_stopped(self, as_if_stopped, net):
+        history = History(self.history)
+        history.extend(epoch_history(net.phase, net.history, first_epoch=len(history)))
+        return as_if_stopped(history)
 
     def _net_params(self, phase, generator, callbacks):
         """Parameters that the nets of all phases share."""

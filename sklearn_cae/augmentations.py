@@ -223,6 +223,11 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
     A user's own callable is called once for the first views and once for the second ones.
     """
     name = augmentation
+    if isinstance(name, type):
+        raise TypeError(
+            f"augmentation must be a preset or a callable on a batch, got the class "
+            f"{name.__name__}. Pass {name.__name__}()."
+        )
     if name == "paper" and not is_image:
         name = "vector"  # the default, for rows that are no images
     if not callable(name) and name not in list(PRESETS):  # which need not be hashable
@@ -254,4 +259,9 @@ def _apply_own(augmentation: Callable, samples: Tensor, generator: Generator) ->
                 f"augmentation must return a tensor of the shape of its batch, {wanted}, got "
                 f"{got}. Change the callable."
             )
-    return torch.cat(views).to(samples.device)
+        if not view.is_floating_point():
+            raise ValueError(
+                f"augmentation must return floats, as its batch holds, got {view.dtype}. Change "
+                "the callable."
+            )
+    return torch.cat(views).to(samples.device, samples.dtype)

@@ -1,8 +1,11 @@
 """Fitting: Algorithm 1, its inputs, its warnings, and that it repeats."""
 
 import copy
+import inspect
 import pickle
+import signal
 import threading
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -18,12 +21,20 @@ from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
 
-from sklearn_cae import _callbacks, _phases, _prototypes, _random, _trainer
+from sklearn_cae import (
+    ContrastiveAutoencoderClusterer,
+    _callbacks,
+    _phases,
+    _prototypes,
+    _random,
+    _trainer,
+)
 from sklearn_cae._phases import LearnedPrototypes
-from sklearn_cae.augmentations import ImageViews
+from sklearn_cae.augmentations import PRESETS, ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder
+from sklearn_cae.optim import LARS
 
 NETWORKS = ("encoder_", "projection_head_", "decoder_")
 
@@ -298,6 +309,17 @@ def test_memory_maps_stay_on_the_disk(tmp_path, toy_images, make_quick):
     assert_equal_bits(model, make_quick().fit(X))
 
 
+def test_a_fit_does_not_read_a_memory_map_at_once(tmp_path, make_quick):
+    X = np.random.RandomState(0).randint(0, 256, (8000, 32, 32), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", X)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    tracemalloc.start()
+    make_quick(warm_up_epochs=1, conditioning_epochs=1, batch_size=256).fit(mapped)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X.nbytes
+
+
 def test_vectors_and_their_names(make_quick):
     rng = np.random.RandomState(0)
     X = rng.normal(size=(120, 6)) + 8 * np.eye(6)[rng.randint(3, size=120)]
@@ -391,7 +413,9 @@ def test_own_clusterers(toy_images, make_quick, clusterer):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = make_quick(clusterer=clusterer, n_clusters=n_clusters).fit(toy_images[0])
-    assert n_clusters in (model.n_clusters_, "elbow")
+    assert type(model.clusterer_) is type(clusterer)
+    if n_clusters != "elbow":
+        assert model.n_clusters_ == n_clusters
     assert not hasattr(clusterer, "labels_")
 
 
@@ -427,6 +451,27 @@ def test_samples_are_assigned_by_the_clusterer(toy_images, make_quick, clusterer
     again = pickle.loads(pickle.dumps(model))
     assert np.array_equal(again.predict(X), model.labels_)
     assert model.decode_prototypes().shape == (model.n_clusters_, 16, 16)
+    # How typical a member is, and how doubtful, cosines tell here, too.
+    cosine = unit @ model.cluster_centers_.T
+    for label, rows in enumerate(model.representatives(X, 3)):
+        members = np.flatnonzero(model.labels_ == label)
+        assert set(rows) <= set(members)
+        assert cosine[rows[0], label] == pytest.approx(cosine[members, label].max())
+    next_, own = np.sort(cosine, axis=1)[:, -2:].T
+    np.testing.assert_allclose(model.score_samples(X), own - next_, atol=1e-5)
+
+
+@pytest.mark.parametrize("clusterer", [MixtureClusterer(n_dims=4), CommunityClusterer()])
+def test_samples_are_drawn_from_the_clusterers_groups(toy_images, make_quick, clusterer):
+    params = {"clusterer": clusterer, "assignment": "clusterer"}
+    model = make_quick(n_clusters=6, **params).fit(toy_images[0])
+    largest = int(np.bincount(model.labels_).argmax())
+    decoded = []
+    model.decode = decoded.append
+    model.sample(200, cluster=largest, random_state=0)
+    probability = model.clusterer_.predict_proba(normalize(decoded[0].astype(np.float32)))
+    share = (probability[:, model._posterior.kept].argmax(axis=1) == largest).mean()
+    assert share > 0.9
 
 
 def test_a_refined_model_is_one_like_any_other(toy_images, make_quick):
@@ -445,8 +490,45 @@ def test_a_refined_model_is_one_like_any_other(toy_images, make_quick):
     # The learning rate of the other phases is that of a fit without.
     rates = [row["learning_rate"] for row in model.history_]
     assert rates[:3] + rates[5:] == [row["learning_rate"] for row in plain.history_]
-    assert rates[3:5] == [_phases.ENCODER_RATE] * 2
+    assert rates[3:5] == [1e-4] * 2
     assert_equal_bits(model, make_quick(refinement_epochs=2).fit(X))
+
+
+def test_the_refinement_has_an_optimizer_of_its_own(toy_images, make_quick, monkeypatch):
+    used = []
+    monkeypatch.setattr(
+        _phases.RefinementNet,
+        "on_train_begin",
+        lambda self, *args, **kwargs: used.append(self.optimizer_),
+    )
+    make_quick(refinement_epochs=1, optimizer="lars").fit(toy_images[0])
+    (optimizer,) = used
+    assert type(optimizer) is torch.optim.AdamW
+    rates = {group["lr"]: len(group["params"]) for group in optimizer.param_groups}
+    assert rates.keys() == {1e-4, 1e-2}  # of the encoder, and of the prototypes
+    assert rates[1e-2] == 1
+
+
+def test_the_defaults_are_those_of_the_paper(toy_images):
+    """By value: a default that moved would change every result that names the paper."""
+    model = ContrastiveAutoencoderClusterer()
+    params = model.get_params(deep=False)
+    expected = {"temperature": 0.5, "reconstruction_weight": 0.1, "batch_size": 256}
+    expected |= {"warm_up_epochs": 50, "conditioning_epochs": 50, "embedding_dim": 128}
+    expected |= {"optimizer": "lars", "augmentation": "paper", "n_clusters": "elbow"}
+    assert expected.items() <= params.items()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of 96 images as one batch, and the elbow
+        model.set_params(
+            warm_up_epochs=11, conditioning_epochs=89, embedding_dim=8, n_clusters=2, device="cpu"
+        ).fit(toy_images[0][:32])
+    rates = [row["learning_rate"] for row in model.history_]
+    np.testing.assert_allclose([rates[0], rates[10]], [0.01, 0.25])
+    assert rates[-1] == pytest.approx(0.05, abs=1e-3)
+    assert inspect.signature(LARS).parameters["trust_coefficient"].default == 0.02
+    views = vars(PRESETS["paper"])
+    expected = {"degrees": 30.0, "min_crop": 0.5, "flip": True, "noise": 0.1}
+    assert expected.items() <= views.items()
 
 
 def test_refinement_makes_assignments_agree_and_sure(toy_images, make_quick):
@@ -577,6 +659,21 @@ def test_an_interrupt_between_epochs_is_one(toy_images, make_quick, monkeypatch)
     assert {row["phase"] for row in model.history_} == {"warm_up"}
 
 
+def test_a_ctrl_c_that_a_handler_takes_interrupts_nothing(toy_images, make_quick):
+    class CtrlC(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+
+    taken = []
+    before = signal.signal(signal.SIGINT, lambda *args: taken.append(args))
+    try:
+        model = make_quick(callbacks=[CtrlC()]).fit(toy_images[0])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(taken) == model.n_iter_ == 5
+    assert not model.interrupted_
+
+
 def test_an_interrupted_search_leaves_no_clusters_of_other_networks(toy_images, make_quick):
     class Interrupted(KMeans):
         def fit_predict(self, X, y=None):
@@ -588,6 +685,8 @@ def test_an_interrupted_search_leaves_no_clusters_of_other_networks(toy_images, 
         model.set_params(clusterer=Interrupted()).fit(X)
     with pytest.raises(NotFittedError):
         model.predict(X)
+    with pytest.raises(NotFittedError):
+        model.get_feature_names_out()
     encoder = model.encoder_
     model.set_params(clusterer=None).fit(X)  # the weights are there: nothing is lost
     assert model.encoder_ is encoder
@@ -697,6 +796,14 @@ def test_bad_parameters_are_named_before_training(make_quick, params, message, m
         make_quick(**{"n_clusters": 2, **params}).fit(images())
 
 
+def test_the_default_views_are_those_of_what_is_passed(make_quick):
+    vectors = np.random.RandomState(0).rand(30, 5)
+    assert_equal_bits(
+        make_quick(augmentation="paper").fit(vectors),
+        make_quick(augmentation="vector").fit(vectors),
+    )
+
+
 @pytest.mark.parametrize("augmentation", ["xray", ImageViews()])
 def test_views_of_images_are_none_of_vectors(make_quick, augmentation):
     with pytest.raises(ValueError, match="augmentation must fit vectors, got"):
@@ -714,9 +821,22 @@ def test_own_views_of_another_shape(toy_images, make_quick, own):
         make_quick(augmentation=own).fit(toy_images[0])
 
 
+def test_own_views_of_another_type(toy_images, make_quick):
+    X, _ = toy_images
+    plain = make_quick(augmentation=lambda batch: batch.flip(3)).fit(X)
+    double = make_quick(augmentation=lambda batch: batch.flip(3).double()).fit(X)
+    assert_equal_bits(double, plain)
+    with pytest.raises(ValueError, match=r"augmentation must return floats.* got torch.uint8"):
+        make_quick(augmentation=lambda batch: (255 * batch).byte()).fit(X)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
-    [({"clusterer": KMeans}, "class"), ({"callbacks": ["bar"]}, "callbacks must be skorch")],
+    [
+        ({"augmentation": ImageViews}, r"class ImageViews. Pass ImageViews\(\)"),
+        ({"clusterer": KMeans}, "class"),
+        ({"callbacks": ["bar"]}, "callbacks must be skorch"),
+    ],
 )
 def test_things_of_the_wrong_type(make_quick, params, message):
     with pytest.raises(TypeError, match=message):

@@ -91,7 +91,7 @@ def test_nested_parameters_of_the_clusterer(toy_images, make_quick):
         cv=2,
         error_score="raise",
     ).fit(X, y)
-    best = search.best_estimator_[0].clusterer
+    best = search.best_estimator_[0].clusterer_  # what was fitted
     assert best.n_init == search.best_params_["contrastiveautoencoderclusterer__clusterer__n_init"]
 
 
@@ -225,7 +225,7 @@ def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make
     X, _ = toy_images
     params = {"refinement_epochs": 2, **params}
     asker = Asker()
-    asked = make_quick(**params).set_callbacks(asker).fit(X)
+    asked = make_quick(**params, verbose=1).set_callbacks(asker).fit(X)
     plain = make_quick(**params).fit(X)
     np.testing.assert_array_equal(asked.cluster_centers_, plain.cluster_centers_)
     np.testing.assert_array_equal(asked.decode_prototypes(), plain.decode_prototypes())
@@ -243,6 +243,13 @@ def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make
         with pytest.warns(ConvergenceWarning, match="interrupted"):
             ended = make_quick(**params, callbacks=[CtrlC(phase, epoch)]).fit(X)
         np.testing.assert_array_equal(labels, ended.labels_)
+        assert model.n_iter_ == len(model.history_) == ended.n_iter_
+        assert [row["train_loss"] for row in model.history_] == [
+            row["train_loss"] for row in ended.history_
+        ]
+        assert model.provenance_ == ended.provenance_
+        assert not model.interrupted_
+        assert model.verbose == 1
         np.testing.assert_array_equal(model.decode_prototypes(), ended.decode_prototypes())
 
 
