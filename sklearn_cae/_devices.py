@@ -26,6 +26,20 @@ def choose_device(device):
     return torch.device("cpu")
 
 
+def is_there(device):
+    """Whether a device can be had, without starting CUDA, after which a process cannot fork."""
+    if device == "auto":
+        return True
+    try:
+        device = torch.device(device)
+        if device.type == "cuda":
+            return (device.index or 0) < torch.cuda.device_count()
+        choose_device(device)
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
 def _multiplies_bfloat16():
     # Older torch cannot say; float32 is right everywhere.
     return getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import __version__, _container
 from ._assignment import Posterior
 from ._container import LoadError
-from ._devices import choose_device
+from ._devices import is_there
 from ._fitted import NETWORKS
 from ._networks import build_networks, is_own
 from ._packing import Known, MissingCallable, Packer, Unpacker
@@ -179,9 +179,7 @@ class _KnownClusterer(_KnownEstimator):
 
 def _be_where_there_is_a_device(clusterer):
     """Leave the choice to this machine where the device of the other one is not there."""
-    try:
-        choose_device(clusterer.device)
-    except ValueError:
+    if not is_there(clusterer.device):
         warnings.warn(
             f"The device {str(clusterer.device)!r}, on which the model was fitted, is not there: "
             "device='auto' takes its place.",
