@@ -91,6 +91,6 @@ def fitted(toy_images):
     return quick_clusterer().fit(toy_images[0])
 
 
-settings.register_profile("default", max_examples=100)
-settings.register_profile("release", max_examples=1300, print_blob=True)
+settings.register_profile("default", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("release", max_examples=1300, deadline=None, print_blob=True)
 settings.load_profile("default")

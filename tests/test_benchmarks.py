@@ -1,6 +1,5 @@
 """What the benchmarks' verdicts rest on."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -55,11 +54,21 @@ def test_the_interval_is_that_of_the_middle_95_percent():
     )
 
 
+def test_equal_images_are_one_group():
+    from evaluation import equal_images
+
+    X = np.random.default_rng(0).integers(0, 256, size=(40, 3, 3), dtype=np.uint8)
+    X[[7, 30]] = X[3]
+    groups = equal_images(X)
+    assert len(set(groups)) == 38
+    assert groups[3] == groups[7] == groups[30]
+
+
 def test_table_1_is_of_the_settings_as_they_are():
+    from _runs import read_runs
     from settings import N_TRAIN, fingerprint, parameters, setting_of
 
-    lines = (BENCHMARKS / "results" / "table1_runs.jsonl").read_text().splitlines()
-    for run in map(json.loads, lines):
+    for run in read_runs():
         setting = setting_of(run["job"])
         if setting is None:
             assert run["hash"] is None
@@ -102,3 +111,16 @@ def test_agreement_is_between_pairs_of_seeds():
     assert (row.model, row.split, row.setting) == ("agreement_seeds", "test", "paper")
     assert found[0] == 1.0
     assert max(found[1:]) < 0
+
+
+def test_a_result_that_is_replaced_is_kept(monkeypatch, tmp_path):
+    import _runs
+
+    monkeypatch.setattr(_runs, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(_runs, "REPLACED", tmp_path / "replaced")
+    first, other, second = ({"job": job, "score": score} for job, score in ("a1", "b2", "a3"))
+    _runs.replace_runs([], first)
+    _runs.replace_runs([], other)
+    _runs.replace_runs(_runs.find_runs({"job": "a"}), second)
+    assert _runs.read_runs() == [other, second]
+    assert _runs.read_all_runs() == [first, other, second]

@@ -146,7 +146,11 @@ def test_a_finished_fit_is_loaded(tmp_path, toy_images, make_quick, monkeypatch)
 
     monkeypatch.setattr("skorch.NeuralNet.run_single_epoch", train)
     with pytest.warns(UserWarning, match="had come to its end in .* not trained again"):
-        again = clone(model).set_params(device="cpu", output="embedding", verbose=0).fit(X)
+        again = (
+            clone(model)
+            .set_params(device=torch.device("cpu"), output="embedding", verbose=1)
+            .fit(X)
+        )
     assert_same_fit(model, again)
     with pytest.raises(AssertionError, match="it was trained"):
         clone(model).set_params(temperature=0.3).fit(X)

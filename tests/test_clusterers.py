@@ -180,3 +180,11 @@ def test_mixtures_do_not_depend_on_the_scale():
     X, y = elongated(300)
     labels = MixtureClusterer(2, random_state=0).fit(1e-6 * X).labels_
     assert adjusted_rand_score(y, labels) == 1.0
+
+
+def test_mixtures_keep_within_their_bounds():
+    X, _ = make_blobs(400, n_features=6, centers=4, cluster_std=0.3, random_state=0)
+    clusterer = MixtureClusterer(n_dims=2, max_components=3, random_state=0).fit(X)
+    assert clusterer.pca_.n_components_ == 2
+    assert clusterer.mixture_.n_components == 3  # the criterion would go on to four
+    assert MixtureClusterer(n_dims=2, random_state=0).fit(X).mixture_.n_components == 4

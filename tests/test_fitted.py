@@ -42,8 +42,8 @@ def variational(toy_images):
 def test_no_distance_is_negative(fitted, toy_images):
     X, _ = toy_images
     model = asking(fitted, "distance")
-    model.cluster_centers_ = normalize(asking(fitted, "embedding").transform(X))
-    assert (model._similarity_of(model._check_input(X)) > 1).any()  # by rounding
+    past_one = np.full((len(X), 3), 1 + 1e-7, dtype=np.float32)  # as rounding makes it
+    model._similarity_of = lambda X: past_one
     assert model.transform(X).min() == 0
 
 
@@ -253,7 +253,6 @@ def test_samples_look_like_their_cluster_and_differ(pneumonia, make_quick, varia
         learning_rate=3e-3,
         reconstruction_weight=10,
         augmentation="xray",
-        precision="auto",
         variational=variational_setting,
     ).fit(X[:2000])
     knn = KNeighborsClassifier(5).fit(X.reshape(len(X), -1) / 255.0, y)
@@ -261,10 +260,18 @@ def test_samples_look_like_their_cluster_and_differ(pneumonia, make_quick, varia
     labels = model.predict(held_back)
     for cluster, label in enumerate(mapping):
         real = held_back[labels == cluster].reshape(-1, 784) / 255.0
-        drawn = model.sample(200, cluster=cluster, random_state=0)[0].reshape(200, -1) / 255.0
+        drawn = model.sample(1000, cluster=cluster, random_state=0)[0].reshape(1000, -1) / 255.0
         share_of_real = (knn.predict(real) == label).mean()
         assert (knn.predict(drawn) == label).mean() >= share_of_real - 0.05
         assert pdist(drawn).mean() >= 0.5 * pdist(real).mean()
+
+
+def test_samples_of_integers_are_predicted_once_they_are_rounded(fitted, toy_images):
+    drawn, labels = fitted.sample(30, random_state=0)
+    rounded = drawn.round().astype(toy_images[0].dtype)
+    assert fitted.predict(rounded).shape == labels.shape
+    with pytest.raises(ValueError, match="integer"):
+        fitted.predict(drawn)
 
 
 # ---- Life as a file ----
@@ -399,7 +406,8 @@ def test_embeddings_are_decoded_in_any_form(fitted, toy_images):
         np.testing.assert_array_equal(fitted.decode(pd.DataFrame(embedding)), expected)
         tensor = torch.tensor(embedding, requires_grad=True)
         np.testing.assert_array_equal(fitted.decode(tensor), expected)
-        np.testing.assert_array_equal(fitted.decode(embedding[::-1]), expected[::-1])
+        backwards = fitted.decode(embedding[::-1])  # other batches
+    np.testing.assert_allclose(backwards, expected[::-1], rtol=1e-4, atol=1e-3)
 
 
 def test_a_model_mapped_from_the_disk_predicts_quietly(fitted, toy_images, tmp_path):

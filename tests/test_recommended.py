@@ -59,7 +59,7 @@ def test_groups_of_x_rays_are_closer_to_the_diagnosis_than_those_of_pixels(pneum
     X, y = (part[:800] for part in pneumonia["train"])
     pixels = X.reshape(len(X), -1) / 255.0
     params = {**recommended(len(X)), "warm_up_epochs": 40, "refinement_epochs": 20}
-    params["conditioning_epochs"] = 0
+    params |= {"conditioning_epochs": 0, "device": "cpu", "precision": "float32"}
     scores = []
     for seed in (0, 1):
         model = ContrastiveAutoencoderClusterer(**params, random_state=seed).fit(X)

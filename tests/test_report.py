@@ -140,10 +140,10 @@ def test_clusters_and_their_members(page, fitted, toy_images, names):
         size, share, margin, label, label_share = page.row(f"Cluster {cluster}")
         members = labels == cluster
         assert int(size) == members.sum()
-        assert share == f"{members.mean():.0%}"
+        assert share == to_percent(members.mean())
         assert margin == f"{fitted.score_samples(X)[members].mean():.3f}"
         assert label == pd.Series(names[members]).mode()[0]
-        assert label_share == f"{(names[members] == label).mean():.0%}"
+        assert label_share == to_percent((names[members] == label).mean())
     typical = [rows.tolist() for rows in fitted.representatives(X, 6)]
     assert page.rows_shown("Most typical members") == typical
     margins = pd.Series(fitted.score_samples(X)).groupby(labels)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 USE_ALL = """
-import sys, warnings
+import os, sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
 folder = Path(sys.argv[1])
@@ -15,7 +15,7 @@ wrote = []
 def watch(event, args):
     if event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
         raise RuntimeError(f"it went to the network: {event} {args}")
-    if event == "open" and isinstance(args[0], str) and args[1] and set(args[1]) & set("wax+"):
+    if event == "open" and isinstance(args[0], str) and args[2] & (os.O_WRONLY | os.O_RDWR):
         wrote.append(args[0])
     if event in ("os.mkdir", "os.rename"):
         wrote.append(str(args[0]))
@@ -42,7 +42,7 @@ KNNProbe().fit(embedding, y), LinearProbe(epochs=1).fit(embedding, y)
 plotting.PrototypeDisplay.from_estimator(model[0].set_params(output="soft_assignment"), X)
 save(model, folder / "model.safetensors")
 load(folder / "model.safetensors").predict(X)
-print([path for path in wrote if not path.startswith(str(folder))])
+print([path for path in wrote if not path.startswith((str(folder), os.devnull))])
 """
 
 

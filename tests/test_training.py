@@ -41,7 +41,15 @@ def test_batches_are_read_one_ahead_and_in_order():
     assert read[2].wait(timeout=60)  # before it is asked for
     assert not read[3].is_set()
     assert list(batches) == [20, 30]
-    training.read_ahead(record, [1, 2, 3]).close()  # as an interrupt does
+
+
+def test_an_interrupt_ends_the_reading():
+    n_threads = threading.active_count()
+    batches = training.read_ahead(lambda batch: batch, [1, 2, 3])
+    next(batches)
+    assert threading.active_count() > n_threads
+    batches.close()
+    assert threading.active_count() == n_threads
 
 
 def test_an_error_in_reading_ahead_is_raised():
