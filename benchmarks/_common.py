@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sklearn_cae._devices import choose_device, choose_precision
@@ -69,6 +70,16 @@ def write_records(path, records):
     """Write a list as JSON, a line for each record."""
     lines = ",\n".join(json.dumps(one) for one in records)
     path.write_text(f"[\n{lines}\n]\n")
+
+
+def over_seeds(values):
+    """Give the mean and the sample's standard deviation, 0 of one value."""
+    values = list(values)
+    return {
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=len(values) > 1)),
+        "n_seeds": len(values),
+    }
 
 
 def images(dataset, n):

@@ -16,7 +16,7 @@ are not run again.
 import argparse
 import json
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from unittest.mock import patch
 
 import numpy as np
@@ -74,6 +74,11 @@ def decoupled_loss(projection_a, projection_b, temperature):
     return (similarity.masked_fill(pairs, -torch.inf).logsumexp(dim=1) - positive).mean()
 
 
+#: What no parameter names, tried here alone: what takes whose place.
+PATCHES = {
+    "decoupled": ("sklearn_cae._phases.nt_xent_loss", decoupled_loss),
+    "fully": ("sklearn_cae._whitening._POWER", 0),  # all variances equal
+}
 PAPER_CHANGES = {
     "none": {},
     **{f"temperature={value}": {"temperature": value} for value in (0.1, 0.2, 1.0)},
@@ -90,7 +95,13 @@ PAPER_CHANGES = {
     "encoder=unpooled": {"encoder": UnpooledEncoder},
     "clusterer=communities": {"clusterer": CommunityClusterer()},
     "clusterer=mixture": {"clusterer": MixtureClusterer()},
+    "clusterer=mixture, assignment=clusterer": {
+        "clusterer": MixtureClusterer(),
+        "assignment": "clusterer",
+    },
+    "clusterer=mixture, n_clusters=bic": {"clusterer": MixtureClusterer(), "n_clusters": "auto"},
     "n_clusters=auto": {"n_clusters": "auto"},
+    "n_clusters=auto, assignment=clusterer": {"n_clusters": "auto", "assignment": "clusterer"},
     "n_clusters=auto, whiten": {"n_clusters": "auto", "whiten": True},
     "refinement_epochs=15": {"refinement_epochs": 15},
     "variational": {"variational": True},
@@ -105,6 +116,7 @@ RECOMMENDED_CHANGES = {
     "": {},
     "encoder=pooled": {"encoder": None},
     "whiten=no": {"whiten": False},
+    "whiten=fully": {"fully": True},
     "refinement_epochs=0": {"refinement_epochs": 0},
     "n_clusters=given": {"n_clusters": None},
     "clusterer=kmeans, n_clusters=given, whiten=no": {
@@ -137,7 +149,7 @@ def hold_back(dataset, max_samples, seed):
 
 
 def changed_parameters(dataset, change, n_samples):
-    """Give the parameters of a setting with a change, and whether the loss is the decoupled one."""
+    """Give the parameters of a setting with a change, and the names of its patches."""
     params = {"warm_up_epochs": EPOCHS, "conditioning_epochs": 0}
     if change.startswith("recommended"):
         name = change.removeprefix("recommended").removeprefix(", ")
@@ -148,17 +160,17 @@ def changed_parameters(dataset, change, n_samples):
         params |= PAPER_CHANGES[change]
     if params["n_clusters"] is None:
         params["n_clusters"] = N_CLUSTERS[dataset]
-    decoupled = params.pop("decoupled", False)
-    return params, decoupled
+    return params, [name for name in PATCHES if params.pop(name, False)]
 
 
-def run(dataset, params, decoupled, splits, seed):
+def run(dataset, params, patches, splits, seed):
     """Fit with a change; scores on what was held back, or that the loss went to NaN."""
     X, _ = splits["train"]
     model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed)
     started = time.perf_counter()
-    # No parameter names a loss: this one is tried here alone.
-    with patch("sklearn_cae._phases.nt_xent_loss", decoupled_loss) if decoupled else nullcontext():
+    with ExitStack() as stack:
+        for name in patches:
+            stack.enter_context(patch(*PATCHES[name]))
         try:
             model.fit(X)
         except ValueError as error:
@@ -197,18 +209,18 @@ def main():
         splits = hold_back(options.dataset, options.max_samples, seed)
         for change in options.changes:
             results = json.loads(PATH.read_text()) if PATH.exists() else []
-            params, decoupled = changed_parameters(options.dataset, change, len(splits["train"][0]))
+            params, patches = changed_parameters(options.dataset, change, len(splits["train"][0]))
             key = {
                 "dataset": options.dataset,
                 "change": change,
                 "seed": seed,
                 "max_samples": options.max_samples,
-                "hash": fingerprint({**params, "decoupled": decoupled}),
+                "hash": fingerprint({**params, "decoupled": False, **dict.fromkeys(patches, True)}),
             }
             is_base = change == f"augmentation={PAPER_VIEWS[options.dataset]}"
             if is_base or any(key.items() <= one.items() for one in results):
                 continue
-            scores = run(options.dataset, params, decoupled, splits, seed)
+            scores = run(options.dataset, params, patches, splits, seed)
             print(*key.values(), scores, flush=True)
             results.append({**key, **scores, "made_by": describe_run()})
             write_records(PATH, results)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from evaluation import flat, rows_of_clusters, rows_of_features, rows_of_predictions
+from joblib import Memory
+from joblib import hash as hash_of
 from kneed import KneeLocator
 from settings import N_CLUSTERS
 from sklearn.cluster import KMeans
@@ -15,10 +17,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_cae import LinearProbe
-from sklearn_cae._devices import choose_device
+from sklearn_cae._devices import choose_device, choose_precision
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.modules import Encoder, image_decoder
 
+CACHE = Memory(Path(__file__).parent / ".cache", verbose=0)
 SQUEEZENET = "squeezenet1_1_imagenet.pth"
 BATCH_SIZE = 256
 
@@ -28,14 +31,16 @@ BATCH_SIZE = 256
 def pixels(dataset, splits, seed):
     """KMeans, kNN and linear layers on pixels."""
     features = {split: flat(X) for split, (X, _) in splits.items()}
-    return rows_of_features("pixels", splits, features, N_CLUSTERS[dataset], seed)
+    n_clusters = N_CLUSTERS[dataset]
+    return rows_of_features("pixels", splits, features, n_clusters, seed, standardize=False)
 
 
 def pca(dataset, splits, seed):
     """Do the same on as many principal components as the embedding has dimensions."""
     model = PCA(128, random_state=seed).fit(flat(splits["train"][0]))
     features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
-    return rows_of_features("pca", splits, features, N_CLUSTERS[dataset], seed)
+    n_clusters = N_CLUSTERS[dataset]
+    return rows_of_features("pca", splits, features, n_clusters, seed, standardize=False)
 
 
 def umap(dataset, splits, seed):
@@ -85,10 +90,14 @@ def pretrained(dataset, splits, seed):
     """Put a linear layer, and KMeans at its elbow, on features of ImageNet.
 
     The paper's are ResNet18's; where its weights cannot be had, those of a SqueezeNet in the data
-    folder stand in, and give the rows their name.
+    folder stand in, and give the rows their name. Features are computed once, and kept on the disk.
     """
     name, network, prepare = _pretrained_network()
-    features = {split: run_network(network, X, prepare) for split, (X, _) in splits.items()}
+    weights = hash_of({key: value.numpy() for key, value in network.state_dict().items()})
+    features = {
+        split: frozen(weights, X, network=network, prepare=prepare)
+        for split, (X, _) in splits.items()
+    }
     probe = LinearProbe(
         1.0, epochs=100, learning_rate=1e-4, standardize=False, random_state=seed
     ).fit(features["train"], splits["train"][1])
@@ -97,6 +106,12 @@ def pretrained(dataset, splits, seed):
     return rows + rows_of_clusters(
         f"{name}_kmeans", splits, lambda split: kmeans.predict(features[split])
     )
+
+
+@CACHE.cache(ignore=["network", "prepare"])
+def frozen(weights, X, *, network, prepare):
+    """Run a network that no seed changes, once; who changes what prepares clears the cache."""
+    return run_network(network, X, prepare)
 
 
 def kmeans_at_elbow(X, seed):
@@ -162,7 +177,7 @@ def resnet18_scratch(dataset, splits, seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = resnet18(num_classes=10)
-    network.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)  # for small images
+        network.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)  # for small images
     return _supervised("resnet18_scratch", network, splits, seed, n_epochs)
 
 
@@ -198,6 +213,7 @@ def fit_classifier(network, X, y, seed, n_epochs):
 def train(network, loss, inputs, targets, seed, n_epochs):
     """Train with AdamW at 1e-3, decaying by a cosine, where the method would be trained."""
     device = choose_device("auto")
+    in_bfloat16 = choose_precision("auto", device) == "bfloat16"
     network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_epochs)
@@ -205,7 +221,7 @@ def train(network, loss, inputs, targets, seed, n_epochs):
     network.train()
     for _ in range(n_epochs):
         for batch in torch.randperm(len(inputs), generator=generator).split(BATCH_SIZE):
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
                 outputs = network(inputs[batch].to(device))
             optimizer.zero_grad()
             loss(outputs.float(), targets[batch].to(device)).backward()

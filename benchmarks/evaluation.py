@@ -99,10 +99,10 @@ def rows_of_clusters(model, splits, assign):
     return rows
 
 
-def rows_of_features(name, splits, features, n_clusters, seed):
+def rows_of_features(name, splits, features, n_clusters, seed, **options):
     """Judge features, {split: (n, n_features)}, by KMeans, kNN and linear layers."""
     rows = rows_of_kmeans(name, splits, features, n_clusters, seed)
-    return rows + rows_of_probes(splits, features, seed, prefix=f"{name}_")
+    return rows + rows_of_probes(splits, features, seed, prefix=f"{name}_", **options)
 
 
 def rows_of_kmeans(name, splits, features, n_clusters, seed):
@@ -116,13 +116,18 @@ def rows_of_kmeans(name, splits, features, n_clusters, seed):
     return rows
 
 
-def rows_of_probes(splits, features, seed, *, prefix="", suffix=""):
-    """Judge features by kNN, by a linear layer on a fifth of the labels, and by one on all."""
+def rows_of_probes(splits, features, seed, *, prefix="", suffix="", standardize=True):
+    """Judge features by kNN, by a linear layer on a fifth of the labels, and by one on all.
+
+    Without `standardize` the last one takes the features as they are, which serves pixels better:
+    those that hardly vary would count as much as all others.
+    """
+    logistic = LogisticRegression(max_iter=3000)
     models = {
         "knn": KNNProbe(),
         "knn_euclidean": KNNProbe(metric="euclidean"),
         "linear": LinearProbe(random_state=seed),
-        "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000)),
+        "logistic": make_pipeline(StandardScaler(), logistic) if standardize else logistic,
     }
     rows = []
     for name, model in models.items():

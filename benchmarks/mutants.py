@@ -114,6 +114,10 @@ def passes(tests, copy):
         signal.alarm(SECONDS)
         os.chdir(copy / "tests")
         sys.path[:0] = [str(copy), str(copy / "tests")]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn_cae"]:
+            del sys.modules[name]  # what was imported to describe the run has no mutant
+        if not Path(import_module("sklearn_cae").__file__).is_relative_to(copy):
+            raise SystemExit("the tests would look at another package than the mutant's")
         sys.dont_write_bytecode = True
         log = os.open(copy / "log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(log, 1)

@@ -59,6 +59,7 @@ class Ours:
             "batch_size": BATCH_SIZE,
             "augmentation": views,
             "precision": precision,
+            "device": "cpu",  # where the peers are
         }
 
     def epoch(self):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import ablations_page
+import progress_page
 import reliability_page
 import small_page
 import table1_page
@@ -99,6 +100,9 @@ SPEED = {  # tables of the page on performance: a title for each record
         "search/n_jobs_2": "`GridSearchCV(n_jobs=2)`; `n_jobs=1`",
         "search/n_jobs_2/cold": "the same, starting its processes; `n_jobs=1`",
         "search/communities": '`n_clusters="auto"` in 10,000 rows; KMeans with 2 to 20 clusters',
+        "finders/auto": 'groups of 60,000 rows, `n_clusters="auto"`; the elbow of KMeans',
+        "finders/mixture": "groups of 60,000 rows, a mixture of 10; the elbow of KMeans",
+        "finders/bic": "groups of 60,000 rows, a mixture by BIC; the elbow of KMeans",
         "compiled": "bare warm-up step through `torch.compile`; without",
         "allocator": "bare warm-up step, memory kept; given back to the system",
     },
@@ -168,7 +172,7 @@ def render_devices():
 
 PAGES = {
     "README.md": {"results": table1_page.render_results},
-    "docs/benchmarks.md": table1_page.TABLES,
+    "docs/benchmarks.md": {**table1_page.TABLES, **progress_page.TABLES},
     "docs/ablations.md": ablations_page.TABLES,
     "docs/recommended.md": small_page.TABLES,
     "docs/reliability.md": reliability_page.TABLES,

@@ -2,7 +2,7 @@
 
 import json
 
-import numpy as np
+from _common import over_seeds
 from table1_page import RESULTS, check_alike, spread, table
 
 ROWS = {  # a title of the clusters' row, and what its kNN is called
@@ -29,21 +29,10 @@ def render_small():
         for model, (title, knn) in ROWS.items():
             clusters = [run[model] for run in runs]
             row = [name, f"{n_samples:,}", title, ", ".join(str(c["n_clusters"]) for c in clusters)]
-            row += [over_seeds(c[score] for c in clusters) for score in SCORES]
-            row.append(over_seeds(run[knn]["accuracy"] for run in runs) if knn else "")
+            row += [spread(over_seeds(c[score] for c in clusters)) for score in SCORES]
+            row.append(spread(over_seeds(run[knn]["accuracy"] for run in runs)) if knn else "")
             rows.append(row)
     return table(["images", "fitted", "groups by", "k", *SCORES.values(), "kNN"], rows)
-
-
-def over_seeds(values):
-    values = list(values)
-    return spread(
-        {
-            "mean": np.mean(values),
-            "std": np.std(values, ddof=len(values) > 1),
-            "n_seeds": len(values),
-        }
-    )
 
 
 TABLES = {"small": render_small}

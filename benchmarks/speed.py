@@ -45,8 +45,9 @@ from whole_fits import fits, growth
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae._devices import choose_device, choose_precision
+from sklearn_cae._prototypes import find_prototypes
 from sklearn_cae.augmentations import PRESETS
-from sklearn_cae.clusterers import CommunityClusterer
+from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 
 N_STEPS = 18  # whole batches in PneumoniaMNIST's training images
@@ -329,6 +330,27 @@ def communities(options):
     return [record("search/communities", times["auto"], times["elbow"], "s a search")]
 
 
+def finders(options):
+    """Find groups in 60 000 rows in each way, against KMeans at the elbow."""
+    X = images("mnist", 60_000).reshape(60_000, -1) / np.float32(255)
+    X = PCA(128, random_state=0).fit_transform(X)
+    ways = {
+        "elbow": (None, "elbow"),
+        "auto": (None, "auto"),
+        "mixture": (MixtureClusterer(), 10),
+        "bic": (MixtureClusterer(), "auto"),
+    }
+    times = in_turn(
+        {
+            name: partial(find_prototypes, X, *way, 20, np.random.RandomState(0))
+            for name, way in ways.items()
+        },
+        1,
+    )
+    elbow = times.pop("elbow")
+    return [record(f"finders/{name}", one, elbow, "s") for name, one in times.items()]
+
+
 # ---- what runs, and what is written ----
 
 IN_ORDER = (
@@ -340,6 +362,7 @@ IN_ORDER = (
     compiled,
     search,
     communities,
+    finders,
     growth,
     fits,
 )

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from _common import RESULTS, write_records
+from _common import RESULTS, over_seeds, write_records
 from evaluation import unpack_clusters, unpack_right
 from published import PUBLISHED
 from settings import setting_of
@@ -25,12 +25,21 @@ N_DRAWS = 2000
 #: Rows that an accuracy is compared with.
 BESIDE = {
     "stat": (
-        *("pixels_kmeans", "umap_kmeans", "pixels_communities", "pca_whitened_communities"),
-        *("autoencoder_kmeans", "dec", "idec", "resnet18_kmeans", "squeezenet_kmeans"),
+        *("pixels_kmeans", "pca_kmeans", "umap_kmeans", "pixels_communities"),
+        *("pca_whitened_communities", "autoencoder_kmeans", "dec", "idec"),
+        *("resnet18_kmeans", "squeezenet_kmeans", "encoder_supervised", "resnet18_scratch"),
+    ),
+    "stat_true_k": (
+        *("pixels_kmeans_true_k", "pca_kmeans_true_k", "autoencoder_kmeans_true_k"),
+        *("dec", "idec"),
     ),
     "knn": ("pixels_knn_euclidean", "pca_knn_euclidean", "autoencoder_knn_euclidean"),
-    "linear": ("pixels_linear", "autoencoder_linear"),
-    "logistic": ("pixels_logistic", "pca_logistic", "autoencoder_logistic"),
+    "linear": ("pixels_linear", "pca_linear", "autoencoder_linear"),
+    "linear_projection": (),
+    "logistic": (
+        *("pixels_logistic", "pca_logistic", "autoencoder_logistic"),
+        *("encoder_supervised", "resnet18_scratch"),
+    ),
 }
 
 
@@ -62,16 +71,9 @@ def summarise(runs):
     records = []
     for (row, metric), values in cells.items():
         scores, numbers = zip(*values, strict=True)
-        records.append(
-            {
-                **row._asdict(),
-                "metric": metric,
-                "mean": round(float(np.mean(scores)), 4),
-                "std": round(float(np.std(scores, ddof=len(scores) > 1)), 4),
-                "n_seeds": len(scores),
-                "n_clusters": list(numbers) if numbers[0] is not None else None,
-            }
-        )
+        spread = {name: round(value, 4) for name, value in over_seeds(scores).items()}
+        numbers = list(numbers) if numbers[0] is not None else None
+        records.append({**row._asdict(), "metric": metric, **spread, "n_clusters": numbers})
     write_records(RESULTS / "table1.json", records)
     write_records(RESULTS / "table1_differences.json", differences(runs))
     (RESULTS / "table1_header.json").write_text(json.dumps(header, indent=1) + "\n")
@@ -121,7 +123,8 @@ def differences(runs):
             for other, theirs in right.items()
             if are_rivals(row, other)
         }
-        published = PUBLISHED[row.dataset, row.split].get(row.model)
+        # The paper's linear layer reads the projection.
+        published = PUBLISHED[row.dataset, row.split].get(row.model.removesuffix("_projection"))
         if published is not None:
             rivals["published", None] = np.full((1, ours.shape[1]), published[0]), [None]
         for (rival, rival_setting), (theirs, their_numbers) in rivals.items():

@@ -7,24 +7,25 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
     python benchmarks/table1.py mnist --max-samples 20000      # the rows of 20 000 digits
     python benchmarks/table1.py pneumoniamnist --jobs pixels paper --seeds 0 1
 
-Each job is run in a fresh process; one that has been run with this setting and seed is not run
-again. Writes after each of them, into ``benchmarks/results``: ``table1_runs.jsonl`` (a line a job),
-what `summary.py` makes of them, and ``table1_header.json`` (command, versions, machine, time and
-memory). Before a job starts, its
-setting and the setting's hash are written to ``table1_log.jsonl``, which only grows: labels of the
+Each job is run in a fresh process; one that has been run with this setting and seed is run again
+with ``--again`` only, since a setting's hash does not see what the code makes of it. Writes after
+each of them, into ``benchmarks/results``: ``table1_runs.jsonl`` (a line a job), what `summary.py`
+makes of them, and ``table1_header.json`` (command, versions, machine, time and memory); what a
+result takes the place of moves to ``table1_replaced.jsonl``. Before a job starts, its setting and
+the setting's hash are written to ``table1_log.jsonl``. These two only grow: labels of the
 validation and test splits choose nothing.
 """
 
 import argparse
-import json
-import os
 import resource
 import time
 from datetime import UTC, datetime
 from functools import partial
 
 import baselines
-from _common import RESULTS, describe_run, in_fresh_process
+import numpy as np
+from _common import describe_run, in_fresh_process
+from _runs import append_log, find_runs, read_runs, replace_runs
 from evaluation import (
     SPLITS,
     equal_images,
@@ -42,7 +43,6 @@ from summary import summarise
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 
-LOG, RUNS = RESULTS / "table1_log.jsonl", RESULTS / "table1_runs.jsonl"
 SEEDS = {"pneumoniamnist": 5, "mnist": 3}
 SHOWN = ("accuracy", "balanced_accuracy", "nmi", "mse", "psnr", "ssim")
 PACKAGES = ("torchvision", "clustpy", "umap-learn", "scikit-image")
@@ -99,6 +99,14 @@ def halves(parameters_for, splits, seed):
     return rows
 
 
+def given(parameters_for, splits, seed):
+    """Fit with as many clusters as there are classes."""
+    X, y = splits["train"]
+    params = {**parameters_for(len(X)), "n_clusters": len(np.unique(y))}
+    model = ContrastiveAutoencoderClusterer(**params, random_state=seed).fit(X)
+    return rows_of_clusters("stat_true_k", splits, lambda split: model.predict(splits[split][0]))
+
+
 def run_job(job, dataset, seed, max_samples):
     """Run one job; its rows, what it found, and what it cost."""
     splits = load(dataset, max_samples)
@@ -123,7 +131,7 @@ def run_job(job, dataset, seed, max_samples):
 DERIVED = {
     f"{setting}_{name}": run
     for setting in SETTINGS
-    for name, run in (("halves", halves), ("images", images_job))
+    for name, run in (("given", given), ("halves", halves), ("images", images_job))
 }
 JOBS = [*SETTINGS, *DERIVED, *baselines.JOBS]
 
@@ -134,33 +142,30 @@ def main():
     parser.add_argument("--jobs", nargs="+", choices=JOBS)
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--max-samples", type=int, help="of the training images")
+    parser.add_argument("--again", action="store_true", help="what has been run, too")
     options = parser.parse_args()
     for dataset in options.datasets or SPLITS:
         for job in options.jobs or JOBS:
             for seed in options.seeds or range(SEEDS[dataset]):
-                run_once(job, dataset, seed, options.max_samples)
+                run_once(job, dataset, seed, options.max_samples, options.again)
 
 
-def run_once(job, dataset, seed, max_samples):
+def run_once(job, dataset, seed, max_samples, again):
     """Run a job that has not been run yet: into the log first, and then into the results."""
     name = setting_of(job)
     n_samples = min(max_samples or N_TRAIN[dataset], N_TRAIN[dataset])
     setting = parameters(name, dataset, n_samples) if name else None
-    key = {
-        "dataset": dataset,
-        "job": job,
-        "seed": seed,
-        "max_samples": max_samples,
-        "hash": fingerprint(setting) if setting else None,
-    }
-    if any(key.items() <= one.items() for one in read(RUNS)):
+    key = {"dataset": dataset, "job": job, "seed": seed, "max_samples": max_samples}
+    earlier = find_runs(key)
+    key["hash"] = fingerprint(setting) if setting else None
+    if not again and any(one["hash"] == key["hash"] for one in earlier):
         return
     made_by = describe_run(*PACKAGES)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    append(LOG, {"time": now, "commit": made_by["commit"], **key, "setting": setting})
+    append_log({"time": now, "commit": made_by["commit"], **key, "setting": setting})
     print(f"{now} {dataset} {job} seed {seed}", flush=True)
     result = in_fresh_process(run_job, job, dataset, seed, max_samples)
-    append(RUNS, {**key, **result, "made_by": made_by})
+    replace_runs(earlier, {**key, **result, "made_by": made_by})
     for row in result["rows"]:
         scores = row["metrics"]
         print(
@@ -168,18 +173,7 @@ def run_once(job, dataset, seed, max_samples):
             *(f"{name} {scores[name]:.3f}" for name in SHOWN if name in scores),
             flush=True,
         )
-    summarise(read(RUNS))
-
-
-def read(path):
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def append(path, one):
-    with path.open("a") as file:
-        file.write(json.dumps(one, default=repr) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    summarise(read_runs())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ RESULTS = Path(__file__).parent / "results"
 TITLES = {"pneumoniamnist": "PneumoniaMNIST", "mnist": "MNIST"}
 METHOD = {
     "stat": "the method, stat: each cluster carries its most frequent label",
+    "stat_true_k": "the method, stat, as many clusters as classes",
     "knn": "the method, kNN, k = 5, cosine",
     "knn_euclidean": "the method, kNN, Euclidean",
     "linear": "the method, linear layer, 20 % of the labels",
@@ -60,6 +61,12 @@ SHORT = {
     "knn": ("kNN, k = 5", "pixels_knn_euclidean"),
     "linear": ("linear layer, 20 % of the labels", "pixels_linear"),
     "logistic": ("logistic regression, all labels", "pixels_logistic"),
+}
+#: The rows that are compared, briefly.
+LINES = {
+    **{model: title for model, (title, _) in SHORT.items()},
+    "stat_true_k": "stat, as many clusters as classes",
+    "linear_projection": "linear layer, 20 % of the labels, on the projection",
 }
 IMAGES = {
     "reconstruction_warm_up": "decoder after the warm-up",
@@ -142,13 +149,13 @@ def render_differences(dataset):
         rival = {"published": "the paper's figure"}.get(one["rival"]) or BESIDE.get(one["rival"])
         rows.append(
             [
-                *(SHORT[one["model"]][0], one["setting"], one["n_train"], one["n_seeds"]),
+                *(LINES[one["model"]], one["setting"], one["n_train"], one["n_seeds"]),
                 *(rival or "the paper's setting", one["split"]),
                 " less ".join(
                     ", ".join(map(str, one[name])) if one[name] != [None] else "-"
                     for name in ("n_clusters", "n_clusters_of_rival")
                 )
-                if one["model"] == "stat"
+                if one["model"].startswith("stat")
                 else "",
                 f"{one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]",
                 verdict(one),
@@ -221,22 +228,25 @@ def render_samples():
     return table([*WHERE, "seeds", "trained", "accuracy (balanced)"], rows)
 
 
-def render_table1(dataset, split):
+def render_table1(dataset, split, n_train):
     """Every row of the table on one split, the method's in each setting first."""
-    cells = read_cells(dataset, split)
+    cells = {
+        (model, setting): scores
+        for (model, setting, n), scores in read_cells(dataset, split).items()
+        if n == n_train
+    }
     titles = {**METHOD, **BESIDE}
     rows = sorted(
         (row for row in cells if row[0] in titles),
-        key=lambda row: (row[1] is None, row[1], row[2], list(titles).index(row[0])),
+        key=lambda row: (row[1] is None, row[1], list(titles).index(row[0])),
     )
     lines = []
-    for row in rows:
-        model, setting, n_train = row
-        accuracy = cells[row]["accuracy"]
-        scores = [cells[row].get(metric) for metric in COLUMNS]
+    for model, setting in rows:
+        accuracy = cells[model, setting]["accuracy"]
+        scores = [cells[model, setting].get(metric) for metric in COLUMNS]
         lines.append(
             [
-                *(titles[model], setting or "", n_train, accuracy["n_seeds"]),
+                *(titles[model], setting or "", accuracy["n_seeds"]),
                 ", ".join(map(str, accuracy["n_clusters"] or [])),
                 spread(accuracy),
                 " / ".join(map(str, PUBLISHED[dataset, split].get(model, ()))),
@@ -246,13 +256,16 @@ def render_table1(dataset, split):
     for model, published in PUBLISHED[dataset, split].items():
         if all(row[0] != model for row in rows):  # ResNet18's, where it cannot be downloaded
             figures = " / ".join(map(str, published))
-            lines.append([titles[model], *[""] * 5, figures, *[""] * len(COLUMNS)])
-    first = ["model", "setting", "training images", "seeds", "k", "accuracy (weighted recall)"]
+            lines.append([titles[model], *[""] * 4, figures, *[""] * len(COLUMNS)])
+    first = ["model", "setting", "seeds", "k", "accuracy (weighted recall)"]
     return table([*first, "paper (accuracy / precision / recall)", *COLUMNS.values()], lines)
 
 
 TABLES = {
-    **{f"{where[0]}_{where[1]}": partial(render_table1, *where) for where in PUBLISHED},
+    "pneumoniamnist_val": partial(render_table1, "pneumoniamnist", "val", 4708),
+    "pneumoniamnist_test": partial(render_table1, "pneumoniamnist", "test", 4708),
+    "mnist_test": partial(render_table1, "mnist", "test", 60_000),
+    "mnist_test_20000": partial(render_table1, "mnist", "test", 20_000),
     **{f"differences_{dataset}": partial(render_differences, dataset) for dataset in TITLES},
     "agreement": render_agreement,
     "images": render_images,

@@ -66,6 +66,7 @@ def _ours(n_passes):
         warm_up_epochs=n_passes // 2,
         conditioning_epochs=n_passes // 2,
         augmentation="digits",
+        device="cpu",  # as the others
         random_state=0,
     )
     return model.fit_predict
@@ -199,6 +200,7 @@ def _grow(n, path, precision):
             conditioning_epochs=n_epochs,
             augmentation="digits",
             precision=precision,
+            device="cpu",
             random_state=0,
         )
         ended = time.perf_counter()
@@ -215,4 +217,5 @@ def _grow(n, path, precision):
 
 
 def _warm_the_machine(X, precision):
-    time_epochs(X, n_clusters=2, warm_up_epochs=1, conditioning_epochs=1, precision=precision)
+    params = {"warm_up_epochs": 1, "conditioning_epochs": 1, "precision": precision}
+    time_epochs(X, n_clusters=2, device="cpu", **params)
