@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from published import PUBLISHED
+from settings import N_TRAIN
 
 RESULTS = Path(__file__).parent / "results"
 TITLES = {"pneumoniamnist": "PneumoniaMNIST", "mnist": "MNIST"}
@@ -123,9 +124,14 @@ def render_results():
     return table(columns, rows)
 
 
+def most_images(cells, model, setting):
+    """Give the largest number of training images that a row was run on; None without."""
+    return max((key[2] for key in cells if key[:2] == (model, setting)), default=None)
+
+
 def brief(cells, model, setting):
     """Show the accuracy where most images were trained on, and what it is to be read against."""
-    n_train = max((key[2] for key in cells if key[:2] == (model, setting)), default=None)
+    n_train = most_images(cells, model, setting)
     if n_train is None:
         return ""
     scores = cells[model, setting, n_train]
@@ -262,9 +268,13 @@ def render_table1(dataset, split, n_train):
 
 
 TABLES = {
-    "pneumoniamnist_val": partial(render_table1, "pneumoniamnist", "val", 4708),
-    "pneumoniamnist_test": partial(render_table1, "pneumoniamnist", "test", 4708),
-    "mnist_test": partial(render_table1, "mnist", "test", 60_000),
+    "pneumoniamnist_val": partial(
+        render_table1, "pneumoniamnist", "val", N_TRAIN["pneumoniamnist"]
+    ),
+    "pneumoniamnist_test": partial(
+        render_table1, "pneumoniamnist", "test", N_TRAIN["pneumoniamnist"]
+    ),
+    "mnist_test": partial(render_table1, "mnist", "test", N_TRAIN["mnist"]),
     "mnist_test_20000": partial(render_table1, "mnist", "test", 20_000),
     **{f"differences_{dataset}": partial(render_differences, dataset) for dataset in TITLES},
     "agreement": render_agreement,

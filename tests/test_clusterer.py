@@ -518,7 +518,7 @@ def test_the_defaults_are_those_of_the_paper(toy_images):
     expected |= {"optimizer": "lars", "augmentation": "paper", "n_clusters": "elbow"}
     assert expected.items() <= params.items()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of 96 images as one batch, and the elbow
+        warnings.simplefilter("ignore", UserWarning)  # of so few images
         model.set_params(
             warm_up_epochs=11, conditioning_epochs=89, embedding_dim=8, n_clusters=2, device="cpu"
         ).fit(toy_images[0][:32])
