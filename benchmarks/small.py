@@ -5,10 +5,9 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
     python benchmarks/small.py --seeds 0 1 2
 
 X-rays and digits are drawn from training splits; all other images of a set, up to 1000, are held
-back to judge by. Conditioning is left out, which changes neither clusters nor embedding. Beside it
-stands what one would try first: KMeans with the true number of classes and with as many clusters as
-the method has, and kNN, on pixels and on principal components; and what the setting clusters with,
-on pixels and on whitened components.
+back to judge by. Beside the method stands what one would try first: KMeans with the true number of
+classes and with as many clusters as the method has, and kNN, on pixels and on principal components;
+and what the setting clusters with, on pixels and on whitened components.
 
 Prints the rows of each run and writes ``benchmarks/results/small.json`` after it; runs that are
 there are not run again.
@@ -131,7 +130,7 @@ def main():
         for name in options.sets:
             results = json.loads(PATH.read_text()) if PATH.exists() else []
             n_samples = SETS[name][1]
-            params = {**recommended(n_samples), "conditioning_epochs": 0}
+            params = recommended(n_samples)
             key = {"set": name, "n_samples": n_samples, "seed": seed, "hash": fingerprint(params)}
             if any(key.items() <= one.items() for one in results):
                 continue
