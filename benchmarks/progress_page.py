@@ -63,8 +63,9 @@ def render_versions():
     for (dataset, n_train, version), runs in sorted(
         versions.items(), key=lambda item: (item[0][0] == "mnist", item[0][1])
     ):
+        runs.sort(key=lambda run: run["seed"])
         found = {}
-        for run in sorted(runs, key=lambda run: run["seed"]):
+        for run in runs:
             for row in run["rows"]:
                 for metric, value in row["metrics"].items():
                     found.setdefault((row["split"], row["model"], metric), []).append(value)

@@ -30,8 +30,10 @@ BESIDE = {
         *("resnet18_kmeans", "squeezenet_kmeans", "encoder_supervised", "resnet18_scratch"),
     ),
     "stat_true_k": (
-        *("pixels_kmeans_true_k", "pca_kmeans_true_k", "autoencoder_kmeans_true_k"),
-        *("dec", "idec"),
+        *("pixels_kmeans_true_k", "pca_kmeans_true_k", "umap_kmeans_true_k"),
+        *("pixels_communities_true_k", "pca_whitened_communities_true_k"),
+        *("autoencoder_kmeans_true_k", "dec", "idec"),
+        *("resnet18_kmeans_true_k", "squeezenet_kmeans_true_k"),
     ),
     "knn": ("pixels_knn_euclidean", "pca_knn_euclidean", "autoencoder_knn_euclidean"),
     "linear": ("pixels_linear", "pca_linear", "autoencoder_linear"),
@@ -57,7 +59,8 @@ class Row(NamedTuple):
 def summarise(runs):
     """Rewrite ``table1.json``, its header and ``table1_differences.json``."""
     cells, header = {}, {}
-    runs = sorted(runs, key=lambda run: run["seed"])
+    order = ("dataset", "n_train", "job", "seed")  # whenever they were run
+    runs = sorted(runs, key=lambda run: [run[name] for name in order])
     for run in runs:
         for row in run["rows"]:
             for metric, value in row["metrics"].items():

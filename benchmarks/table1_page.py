@@ -36,14 +36,19 @@ BESIDE = {
         )
     },
     "pixels_communities": "pixels, communities",
+    "pixels_communities_true_k": "pixels, communities, as many as classes",
     "pca_whitened_communities": "128 principal components, whitened, communities",
+    "pca_whitened_communities_true_k": "the same, as many as classes",
     "umap_kmeans": "UMAP of the pixels, KMeans, k given",
+    "umap_kmeans_true_k": "UMAP of the pixels, KMeans, as many clusters as classes",
     "dec": "ClustPy's DEC, given the number of classes",
     "idec": "ClustPy's IDEC, given the number of classes",
     "resnet18_transfer": "ResNet18 of ImageNet, new last layer",
     "resnet18_kmeans": "ResNet18 of ImageNet, KMeans at the elbow",
+    "resnet18_kmeans_true_k": "ResNet18 of ImageNet, KMeans, as many clusters as classes",
     "squeezenet_transfer": "SqueezeNet of ImageNet, new last layer",
     "squeezenet_kmeans": "SqueezeNet of ImageNet, KMeans at the elbow",
+    "squeezenet_kmeans_true_k": "SqueezeNet of ImageNet, KMeans, as many clusters as classes",
     "encoder_supervised": "the method's encoder, trained on all labels",
     "resnet18_scratch": "ResNet18, trained on all labels",
 }
@@ -158,7 +163,7 @@ def render_differences(dataset):
                 *(LINES[one["model"]], one["setting"], one["n_train"], one["n_seeds"]),
                 *(rival or "the paper's setting", one["split"]),
                 " less ".join(
-                    ", ".join(map(str, one[name])) if one[name] != [None] else "-"
+                    "-" if one[name][0] is None else ", ".join(map(str, one[name]))
                     for name in ("n_clusters", "n_clusters_of_rival")
                 )
                 if one["model"].startswith("stat")
@@ -190,22 +195,26 @@ def verdict(one):
 WHERE = ["data", "split", "setting", "images"]
 
 
-def rows_everywhere():
-    """Go through the rows of all splits: ``WHERE`` each one is, its model, its records."""
+def rows_everywhere(titles):
+    """Go through the rows of all splits: ``WHERE`` each one is, its title, its records."""
+    models = list(titles)
     for dataset, split in PUBLISHED:
-        for (model, setting, n_train), scores in read_cells(dataset, split).items():
-            yield [TITLES[dataset], split, setting, n_train], model, scores
+        cells = read_cells(dataset, split)
+        for model, setting, n_train in sorted(
+            (row for row in cells if row[0] in titles),
+            key=lambda row: (*row[1:], models.index(row[0])),
+        ):
+            where = [TITLES[dataset], split, setting, n_train]
+            yield where, titles[model], cells[model, setting, n_train]
 
 
 def render_agreement():
     """Compare the clusters of two seeds, and of two halves of the images: adjusted Rand index."""
-    pairs = {"agreement_seeds": ("pairs of seeds", 1), "agreement_halves": ("pairs of halves", 2)}
+    pairs = {"agreement_halves": ("pairs of halves", 2), "agreement_seeds": ("pairs of seeds", 1)}
     rows = []
-    for (*where, n_train), model, scores in rows_everywhere():
-        if model in pairs:
-            title, parts = pairs[model]
-            one = scores["ari"]
-            rows.append([*where, n_train // parts, title, one["n_seeds"], spread(one)])
+    for (*where, n_train), (title, parts), scores in rows_everywhere(pairs):
+        one = scores["ari"]
+        rows.append([*where, n_train // parts, title, one["n_seeds"], spread(one)])
     return table([*WHERE[:-1], "images of a fit", "between", "pairs", "ARI"], rows)
 
 
@@ -213,11 +222,10 @@ def render_images():
     """Show how well images come back."""
     rows = [
         [
-            *(*where, scores["mse"]["n_seeds"], IMAGES[model]),
+            *(*where, scores["mse"]["n_seeds"], title),
             *(f"{scores[name]['mean']:.4f}" for name in ("mse", "psnr", "ssim")),
         ]
-        for where, model, scores in rows_everywhere()
-        if model in IMAGES
+        for where, title, scores in rows_everywhere(IMAGES)
     ]
     return table([*WHERE, "seeds", "decoded by", "MSE", "PSNR (dB)", "SSIM"], rows)
 
@@ -226,11 +234,9 @@ def render_samples():
     """Show what a small classifier on 5 % of the labels gains from sampled images."""
     trained = {"few_labels": "without", "few_labels_and_samples": "with samples"}
     rows = []
-    for where, model, scores in rows_everywhere():
-        if model in trained:
-            one, balanced = scores["accuracy"], scores["balanced_accuracy"]["mean"]
-            shown = f"{spread(one)} ({balanced:.3f})"
-            rows.append([*where, one["n_seeds"], trained[model], shown])
+    for where, title, scores in rows_everywhere(trained):
+        one, balanced = scores["accuracy"], scores["balanced_accuracy"]["mean"]
+        rows.append([*where, one["n_seeds"], title, f"{spread(one)} ({balanced:.3f})"])
     return table([*WHERE, "seeds", "trained", "accuracy (balanced)"], rows)
 
 
