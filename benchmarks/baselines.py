@@ -5,7 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evaluation import flat, rows_of_clusters, rows_of_features, rows_of_predictions
+from evaluation import (
+    count_classes,
+    flat,
+    rows_of_clusters,
+    rows_of_features,
+    rows_of_kmeans,
+    rows_of_predictions,
+)
 from joblib import Memory
 from joblib import hash as hash_of
 from kneed import KneeLocator
@@ -49,11 +56,16 @@ def umap(dataset, splits, seed):
 
     model = UMAP(random_state=seed).fit(flat(splits["train"][0]))
     features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
-    kmeans = KMeans(N_CLUSTERS[dataset], n_init=5, random_state=seed).fit(features["train"])
-    return rows_of_clusters("umap_kmeans", splits, lambda split: kmeans.predict(features[split]))
+    return rows_of_kmeans("umap", splits, features, N_CLUSTERS[dataset], seed)
 
 
 def communities(dataset, splits, seed):
+    """Find communities, and as many as there are classes."""
+    rows = rows_of_communities(splits, seed)
+    return rows + rows_of_communities(splits, seed, count_classes(splits), suffix="_true_k")
+
+
+def rows_of_communities(splits, seed, n_clusters="auto", suffix=""):
     """Give pixels, and whitened principal components, what the recommended setting clusters with.
 
     What is left of its lead is the embedding's, and the refinement's.
@@ -63,9 +75,9 @@ def communities(dataset, splits, seed):
     whitened = {split: normalize(white.transform(X)) for split, X in pixels.items()}
     rows = []
     for name, features in (("pixels", pixels), ("pca_whitened", whitened)):
-        model = CommunityClusterer(random_state=seed).fit(features["train"])
+        model = CommunityClusterer(n_clusters, random_state=seed).fit(features["train"])
         labels = {split: model.predict(X) for split, X in features.items()}
-        rows += rows_of_clusters(f"{name}_communities", splits, labels.get)
+        rows += rows_of_clusters(f"{name}_communities{suffix}", splits, labels.get)
     return rows
 
 
@@ -102,10 +114,8 @@ def pretrained(dataset, splits, seed):
         1.0, epochs=100, learning_rate=1e-4, standardize=False, random_state=seed
     ).fit(features["train"], splits["train"][1])
     rows = rows_of_predictions(f"{name}_transfer", splits, lambda s: probe.predict(features[s]))
-    kmeans = kmeans_at_elbow(features["train"], seed)
-    return rows + rows_of_clusters(
-        f"{name}_kmeans", splits, lambda split: kmeans.predict(features[split])
-    )
+    n_clusters = knee_of_inertia(features["train"], seed)
+    return rows + rows_of_kmeans(name, splits, features, n_clusters, seed)
 
 
 @CACHE.cache(ignore=["network", "prepare"])
@@ -114,13 +124,11 @@ def frozen(weights, X, *, network, prepare):
     return run_network(network, X, prepare)
 
 
-def kmeans_at_elbow(X, seed):
-    """Fit KMeans with 2 to 20 clusters; give that at the knee of the inertia, or else of two."""
-    models = [KMeans(k, n_init=5, random_state=seed).fit(X) for k in range(2, 21)]
-    knee = KneeLocator(
-        range(2, 21), [one.inertia_ for one in models], curve="convex", direction="decreasing"
-    ).knee
-    return models[(knee or 2) - 2]
+def knee_of_inertia(X, seed):
+    """Fit KMeans with 2 to 20 clusters; give the number at the knee of the inertia, or else two."""
+    numbers = range(2, 21)
+    inertias = [KMeans(k, n_init=5, random_state=seed).fit(X).inertia_ for k in numbers]
+    return KneeLocator(numbers, inertias, curve="convex", direction="decreasing").knee or 2
 
 
 def _pretrained_network():
@@ -130,9 +138,11 @@ def _pretrained_network():
         network = models.resnet18(weights=models.ResNet18_Weights.IMAGENET1K_V1)
     except OSError as error:
         print(f"ResNet18's weights cannot be downloaded ({error}); SqueezeNet 1.1 stands in.")
-        data = Path(os.environ["SKLEARN_CAE_DATA"])
+        path = Path(os.environ.get("SKLEARN_CAE_DATA", "."), SQUEEZENET)
+        if not path.exists():
+            raise SystemExit(f"{path} is not there: set SKLEARN_CAE_DATA to its folder.") from error
         network = models.squeezenet1_1()
-        network.load_state_dict(torch.load(data / SQUEEZENET, weights_only=True))
+        network.load_state_dict(torch.load(path, weights_only=True))
         pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         return "squeezenet", pooled, _as_caffe
     network.fc = nn.Identity()

@@ -31,6 +31,10 @@ def load(dataset, max_samples=None):
     return {**splits, "train": (X[:max_samples], y[:max_samples])}
 
 
+def count_classes(splits):
+    return len(np.unique(splits["train"][1]))
+
+
 def equal_images(X):
     """Give each image the number of the images that equal it: groups for a split."""
     return np.unique(X.reshape(len(X), -1), axis=0, return_inverse=True)[1].ravel()
@@ -108,7 +112,7 @@ def rows_of_features(name, splits, features, n_clusters, seed, **options):
 def rows_of_kmeans(name, splits, features, n_clusters, seed):
     """Judge KMeans with so many clusters, and with as many as there are classes."""
     rows = []
-    n_classes = len(np.unique(splits["train"][1]))
+    n_classes = count_classes(splits)
     for k, model in ((n_clusters, f"{name}_kmeans"), (n_classes, f"{name}_kmeans_true_k")):
         kmeans = KMeans(k, n_init=5, random_state=seed).fit(features["train"])
         labels = {split: kmeans.predict(X) for split, X in features.items()}

@@ -20,7 +20,7 @@ from functools import partial
 
 import numpy as np
 from _common import RESULTS, describe_run, write_records
-from baselines import communities
+from baselines import rows_of_communities
 from evaluation import equal_images, flat, load, rows_of_clusters, rows_of_kmeans, rows_of_probe
 from settings import fingerprint
 from skimage import data
@@ -114,7 +114,7 @@ def rows_beside(splits, n_clusters, seed):
     pixels = {split: flat(X) for split, (X, _) in splits.items()}
     pca = PCA(128, random_state=seed).fit(pixels["train"])
     components = {split: pca.transform(X) for split, X in pixels.items()}
-    rows = communities(None, splits, seed)
+    rows = rows_of_communities(splits, seed)
     for name, features in (("pixels", pixels), ("pca", components)):
         rows += rows_of_kmeans(name, splits, features, n_clusters, seed)
         rows += rows_of_probe(f"{name}_knn", KNNProbe(), splits, features)

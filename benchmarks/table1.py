@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 import baselines
-import numpy as np
 from _common import describe_run, in_fresh_process
 from _runs import append_log, find_runs, read_runs, replace_runs
 from evaluation import (
     SPLITS,
+    count_classes,
     equal_images,
     load,
     pack_clusters,
@@ -101,8 +101,8 @@ def halves(parameters_for, splits, seed):
 
 def given(parameters_for, splits, seed):
     """Fit with as many clusters as there are classes."""
-    X, y = splits["train"]
-    params = {**parameters_for(len(X)), "n_clusters": len(np.unique(y))}
+    X, _ = splits["train"]
+    params = {**parameters_for(len(X)), "n_clusters": count_classes(splits)}
     model = ContrastiveAutoencoderClusterer(**params, random_state=seed).fit(X)
     return rows_of_clusters("stat_true_k", splits, lambda split: model.predict(splits[split][0]))
 
