@@ -61,21 +61,17 @@ def simplified_silhouette(similarity):
 class Posterior:
     """Soft assignment by a fitted clusterer's own ``predict_proba``.
 
-    Clusters that are no sample's most probable one are left out.
-
     Parameters
     ----------
     clusterer : estimator
         Fitted to normalised embeddings.
-    embedding : ndarray of shape (n_samples, embedding_dim)
-        Those it was fitted to.
+    kept : ndarray of shape (n_clusters,)
+        The clusters that have samples, by their number in the clusterer.
     """
 
-    def __init__(self, clusterer, embedding):
+    def __init__(self, clusterer, kept):
         self.clusterer = clusterer
-        probability = clusterer.predict_proba(normalize(embedding))
-        self.kept, self.labels = np.unique(probability.argmax(axis=1), return_inverse=True)
-        _warn_of_empty(probability.shape[1], len(self.kept))
+        self.kept = kept
 
     def __call__(self, embedding):
         """Assign embeddings (n, embedding_dim) softly, (n, n_clusters), as tensors."""
@@ -86,6 +82,22 @@ class Posterior:
         uniform = np.full_like(probability, 1 / len(self.kept))
         probability = np.divide(probability, total, out=uniform, where=total > 0)
         return torch.from_numpy(probability.astype(np.float32)).to(embedding.device)
+
+
+def assign_by_clusterer(clusterer, embedding):
+    """Assign the embeddings that a clusterer was fitted to by its own ``predict_proba``.
+
+    Clusters that are no sample's most probable one are left out.
+
+    Returns
+    -------
+    posterior : Posterior
+    labels : ndarray of shape (n_samples,)
+    """
+    probability = clusterer.predict_proba(normalize(embedding))
+    kept, labels = np.unique(probability.argmax(axis=1), return_inverse=True)
+    _warn_of_empty(probability.shape[1], len(kept))
+    return Posterior(clusterer, kept), labels
 
 
 def drop_empty(cluster_centers, labels):

@@ -542,8 +542,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self.cluster_centers_, labels, self.clusterer_, self.elbow_ = found
         self._posterior = None
         if self.assignment == "clusterer":
-            self._posterior = _assignment.Posterior(self.clusterer_, embedding)
-            self.cluster_centers_ = _prototypes.mean_directions(embedding, self._posterior.labels)
+            self._posterior, own = _assignment.assign_by_clusterer(self.clusterer_, embedding)
+            self.cluster_centers_ = _prototypes.mean_directions(embedding, own)
         return labels
 
     def _refine(self, trainer, clustered, embedding, labels):

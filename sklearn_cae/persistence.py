@@ -137,7 +137,7 @@ class _KnownClusterer(_KnownEstimator):
         check_is_fitted(instance)
         state = {**super().take_apart(instance), "checkpoint_dir": None}  # of this machine
         posterior = state.pop("_posterior")
-        state["posterior"] = None if posterior is None else [posterior.kept, posterior.labels]
+        state["posterior"] = None if posterior is None else [posterior.kept]
         networks = {name: state.pop(name) for name in NETWORKS}
         state["networks"] = {
             name: None if network is None else dict(network.state_dict())
@@ -155,9 +155,7 @@ class _KnownClusterer(_KnownEstimator):
             setattr(instance, f"{name}_", network)
         instance._posterior = None
         if posterior is not None:
-            instance._posterior = Posterior.__new__(Posterior)
-            instance._posterior.clusterer = instance.clusterer_
-            instance._posterior.kept, instance._posterior.labels = posterior
+            instance._posterior = Posterior(instance.clusterer_, posterior[0])
         self.try_out(instance)
         return instance
 

@@ -70,8 +70,8 @@ def test_the_posterior_leaves_out_what_is_nobodys_best():
             p = np.array([[0.5, 0.4, 0.1], [0.2, 0.3, 0.5], [0.0, 1.0, 0.0]])
             return p[np.argmax(X, axis=1)]
 
-    posterior = _assignment.Posterior(Middle(), np.eye(3)[:2])
-    assert posterior.labels.tolist() == [0, 1]
+    posterior, labels = _assignment.assign_by_clusterer(Middle(), np.eye(3)[:2])
+    assert labels.tolist() == [0, 1]
     assigned = posterior(torch.eye(3))
     torch.testing.assert_close(assigned, torch.tensor([[5 / 6, 1 / 6], [2 / 7, 5 / 7], [0.5, 0.5]]))
 

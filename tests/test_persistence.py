@@ -521,7 +521,7 @@ FORGED = {
     "no format": drop_state("_format"),
     "another format": set_state("_format", 5),
     "no shape": drop_state("image_shape_"),
-    "a posterior of no cluster": set_state("posterior", [[99], [0]]),
+    "a posterior of no cluster": set_state("posterior", [[99]]),
     "one tensor many times": set_state(
         "callbacks",
         [{"type": "tensor", "name": f"ContrastiveAutoencoderClusterer.{WEIGHT}"}] * 20_000,
