@@ -45,7 +45,7 @@ def render_aims():
     for dataset, split, setting, model, metric, aim in AIMS:
         found = cells[dataset, split]
         n_train = most_images(found, model, setting)
-        reached = spread(found[model, setting, n_train][metric]) if n_train else ""
+        reached = spread(found[model, setting, n_train][metric], digits=4) if n_train else ""
         where = [TITLES[dataset], split, setting, LINES[model], metric, n_train or ""]
         rows.append([*where, aim, reached])
     names = ["data", "split", "setting", "row", "score", "images", "aim", "reached"]

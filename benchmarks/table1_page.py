@@ -106,8 +106,9 @@ def table(columns, rows):
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
-def spread(one):
-    return f"{one['mean']:.3f}" + (f" ± {one['std']:.3f}" if one["n_seeds"] > 1 else "")
+def spread(one, digits=3):
+    std = f" ± {one['std']:.{digits}f}" if one["n_seeds"] > 1 else ""
+    return f"{one['mean']:.{digits}f}{std}"
 
 
 def render_results():

@@ -1,5 +1,6 @@
 """What the benchmarks' verdicts rest on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,18 @@ def test_table_1_is_of_the_settings_as_they_are():
         n_samples = min(run["max_samples"] or N_TRAIN[run["dataset"]], N_TRAIN[run["dataset"]])
         now = fingerprint(parameters(setting, run["dataset"], n_samples))
         assert run["hash"] == now, (run["dataset"], run["job"], run["seed"])
+
+
+def test_each_result_was_logged_with_its_setting():
+    from _runs import LOG, read_all_runs
+
+    def key(one, commit):
+        return (*(one[name] for name in ("dataset", "job", "seed", "max_samples", "hash")), commit)
+
+    lines = map(json.loads, LOG.read_text().splitlines())
+    logged = {key(one, one["commit"]) for one in lines}
+    results = {key(one, one["made_by"]["commit"]) for one in read_all_runs()}
+    assert not results - logged
 
 
 def test_seeds_widen_the_interval():
