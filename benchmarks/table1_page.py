@@ -38,7 +38,9 @@ BESIDE = {
     "pixels_communities": "pixels, communities",
     "pixels_communities_true_k": "pixels, communities, as many as classes",
     "pca_whitened_communities": "128 principal components, whitened, communities",
-    "pca_whitened_communities_true_k": "the same, as many as classes",
+    "pca_whitened_communities_true_k": (
+        "128 principal components, whitened, communities, as many as classes"
+    ),
     "umap_kmeans": "UMAP of the pixels, KMeans, k given",
     "umap_kmeans_true_k": "UMAP of the pixels, KMeans, as many clusters as classes",
     "dec": "ClustPy's DEC, given the number of classes",
