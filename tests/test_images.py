@@ -87,6 +87,13 @@ def test_training_images_outside_the_given_range_warn():
         _images.infer_image_format(X, None, (0, 1))
 
 
+def test_what_is_outside_the_range_of_the_fit_is_cut_off():
+    format = _images.infer_image_format(np.arange(128.0).reshape(2, 8, 8), None, None)
+    X = np.linspace(-127, 254, 64).reshape(1, 8, 8)
+    expected = np.clip(X / 127, 0, 1).reshape(1, 1, 8, 8)
+    np.testing.assert_allclose(format.to_tensor(X), expected, atol=1e-6)
+
+
 def test_what_comes_back_is_never_outside_the_range():
     X = np.random.RandomState(0).uniform(0.7, 1.3, (50, 8, 8))
     format = _images.infer_image_format(X, None, None)

@@ -117,6 +117,16 @@ def test_schedule_of_the_paper():
     ramp = [learning_rate_at(epoch, 100) for epoch in range(11)]
     steps = [after - before for before, after in pairwise(ramp)]
     assert steps == pytest.approx([0.024] * 10)
+    decay = [learning_rate_at(epoch, 100) for epoch in range(10, 101)]
+    assert sorted(decay, reverse=True) == decay
+    assert decay[45] == pytest.approx(0.15)  # half of the way down
+
+
+def test_a_rate_of_zero_leaves_weights_alone():
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    weight.grad = torch.ones(2, 2)
+    LARS([weight], lr=0).step()
+    assert (weight == 1).all()
 
 
 @given(
