@@ -8,7 +8,7 @@ import torch
 from evaluation import (
     count_classes,
     flat,
-    rows_of_clusters,
+    rows_of_clusterer,
     rows_of_features,
     rows_of_kmeans,
     rows_of_predictions,
@@ -61,23 +61,23 @@ def umap(dataset, splits, seed):
 
 def communities(dataset, splits, seed):
     """Find communities, and as many as there are classes."""
-    rows = rows_of_communities(splits, seed)
-    return rows + rows_of_communities(splits, seed, count_classes(splits), suffix="_true_k")
+    return rows_of_communities(splits, seed, {"": "auto", "_true_k": count_classes(splits)})
 
 
-def rows_of_communities(splits, seed, n_clusters="auto", suffix=""):
+def rows_of_communities(splits, seed, numbers):
     """Give pixels, and whitened principal components, what the recommended setting clusters with.
 
-    What is left of its lead is the embedding's, and the refinement's.
+    What is left of its lead is the embedding's, and the refinement's. `numbers` of clusters are by
+    what ends a row's name.
     """
     pixels = {split: flat(images) for split, (images, _) in splits.items()}
     white = PCA(128, whiten=True, random_state=seed).fit(pixels["train"])
     whitened = {split: normalize(white.transform(X)) for split, X in pixels.items()}
     rows = []
     for name, features in (("pixels", pixels), ("pca_whitened", whitened)):
-        model = CommunityClusterer(n_clusters, random_state=seed).fit(features["train"])
-        labels = {split: model.predict(X) for split, X in features.items()}
-        rows += rows_of_clusters(f"{name}_communities{suffix}", splits, labels.get)
+        for suffix, n_clusters in numbers.items():
+            model = CommunityClusterer(n_clusters, random_state=seed)
+            rows += rows_of_clusterer(f"{name}_communities{suffix}", model, splits, features)
     return rows
 
 
@@ -254,11 +254,9 @@ def _deep_clustering(name, splits, seed):
     """ClustPy's, at its documented settings, given the true number of classes."""
     from clustpy import deep
 
-    n_classes = len(np.unique(splits["train"][1]))
-    model = getattr(deep, name)(n_classes, random_state=seed).fit(flat(splits["train"][0]))
-    return rows_of_clusters(
-        name.lower(), splits, lambda split: model.predict(flat(splits[split][0]))
-    )
+    pixels = {split: flat(X) for split, (X, _) in splits.items()}
+    model = getattr(deep, name)(count_classes(splits), random_state=seed)
+    return rows_of_clusterer(name.lower(), model, splits, pixels)
 
 
 JOBS = {

@@ -114,10 +114,16 @@ def rows_of_kmeans(name, splits, features, n_clusters, seed):
     rows = []
     n_classes = count_classes(splits)
     for k, model in ((n_clusters, f"{name}_kmeans"), (n_classes, f"{name}_kmeans_true_k")):
-        kmeans = KMeans(k, n_init=5, random_state=seed).fit(features["train"])
-        labels = {split: kmeans.predict(X) for split, X in features.items()}
-        rows += rows_of_clusters(model, splits, labels.get)
+        kmeans = KMeans(k, n_init=5, random_state=seed)
+        rows += rows_of_clusterer(model, kmeans, splits, features)
     return rows
+
+
+def rows_of_clusterer(name, clusterer, splits, features):
+    """Judge the clusters of one clusterer that is fitted to features."""
+    clusterer.fit(features["train"])
+    labels = {split: clusterer.predict(X) for split, X in features.items()}
+    return rows_of_clusters(name, splits, labels.get)
 
 
 def rows_of_probes(splits, features, seed, *, prefix="", suffix="", standardize=True):

@@ -114,7 +114,7 @@ def rows_beside(splits, n_clusters, seed):
     pixels = {split: flat(X) for split, (X, _) in splits.items()}
     pca = PCA(128, random_state=seed).fit(pixels["train"])
     components = {split: pca.transform(X) for split, X in pixels.items()}
-    rows = rows_of_communities(splits, seed)
+    rows = rows_of_communities(splits, seed, {"": "auto"})
     for name, features in (("pixels", pixels), ("pca", components)):
         rows += rows_of_kmeans(name, splits, features, n_clusters, seed)
         rows += rows_of_probe(f"{name}_knn", KNNProbe(), splits, features)

@@ -277,13 +277,10 @@ def render_table1(dataset, split, n_train):
 
 
 TABLES = {
-    "pneumoniamnist_val": partial(
-        render_table1, "pneumoniamnist", "val", N_TRAIN["pneumoniamnist"]
-    ),
-    "pneumoniamnist_test": partial(
-        render_table1, "pneumoniamnist", "test", N_TRAIN["pneumoniamnist"]
-    ),
-    "mnist_test": partial(render_table1, "mnist", "test", N_TRAIN["mnist"]),
+    **{
+        f"{dataset}_{split}": partial(render_table1, dataset, split, N_TRAIN[dataset])
+        for dataset, split in PUBLISHED
+    },
     "mnist_test_20000": partial(render_table1, "mnist", "test", 20_000),
     **{f"differences_{dataset}": partial(render_differences, dataset) for dataset in TITLES},
     "agreement": render_agreement,
