@@ -155,7 +155,8 @@ class _KnownClusterer(_KnownEstimator):
             setattr(instance, f"{name}_", network)
         instance._posterior = None
         if posterior is not None:
-            instance._posterior = Posterior(instance.clusterer_, posterior[0])
+            kept, *_ = posterior  # older files have labels beside it
+            instance._posterior = Posterior(instance.clusterer_, kept)
         self.try_out(instance)
         return instance
 

@@ -397,6 +397,20 @@ def set_state(name, value):
     return change
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_labels_that_older_files_have_beside_a_posterior_are_passed_over(
+    toy_images, make_quick, tmp_path
+):
+    X, _ = toy_images
+    model = make_quick(**MODELS["posterior of communities"]).fit(X)
+    save(model, tmp_path / "model")
+    rewrite(
+        tmp_path / "model",
+        lambda header, tensors: items(header["estimator"])["posterior"][1].append([0, 1]),
+    )
+    assert np.array_equal(load(tmp_path / "model").predict_proba(X), model.predict_proba(X))
+
+
 def set_built_for(name, value):
     def change(header, tensors):
         built_for = items(header["estimator"])["_built_for"][1]
