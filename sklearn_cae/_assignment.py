@@ -1,12 +1,12 @@
 """From prototypes to memberships: who belongs to which cluster, and how surely."""
 
-import warnings
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import normalize
+
+from ._warnings import warn
 
 _COLLAPSE_SHARE = 0.95
 
@@ -120,11 +120,10 @@ def drop_empty(cluster_centers, labels):
 
 def _warn_of_empty(n_clusters, n_used):
     if n_used < n_clusters:
-        warnings.warn(
+        warn(
             f"{n_clusters - n_used} of {n_clusters} clusters were empty and were dropped: "
             f"n_clusters_={n_used}. Pass a smaller n_clusters.",
             ConvergenceWarning,
-            stacklevel=3,
         )
 
 
@@ -132,10 +131,9 @@ def check_spread(labels, n_clusters):
     """Warn where nearly all samples fell into one of several clusters."""
     share = np.bincount(labels).max() / len(labels)
     if n_clusters > 1 and share > _COLLAPSE_SHARE:
-        warnings.warn(
+        warn(
             f"One cluster holds {share:.1%} of the samples: the embedding may have collapsed. "
             "Try more warm_up_epochs, another learning_rate or a gentler augmentation, and read "
             "accuracies against the majority class.",
             ConvergenceWarning,
-            stacklevel=2,
         )

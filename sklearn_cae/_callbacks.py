@@ -4,7 +4,6 @@ import copy
 import math
 import signal
 import threading
-import warnings
 from contextlib import contextmanager
 from functools import partial
 
@@ -13,6 +12,7 @@ from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
 from ._packing import can_be_packed
+from ._warnings import warn
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -292,11 +292,10 @@ def _learned(callback):
     learned = {name: value for name, value in vars(callback).items() if name.endswith("_")}
     lost = [name for name, value in learned.items() if not can_be_packed(value)]
     if lost:
-        warnings.warn(
+        warn(
             f"{type(callback).__name__} has learned {', '.join(lost)}, which no checkpoint can "
             "hold: a fit that is taken up starts without it, and may come to another result.",
             UserWarning,
-            stacklevel=2,
         )
     return {name: value for name, value in learned.items() if name not in lost}
 

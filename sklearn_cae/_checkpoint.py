@@ -6,7 +6,6 @@ is not trained but restored, and what lies between the phases comes out as it di
 
 import json
 import os
-import warnings
 from pathlib import Path
 
 from . import _container
@@ -14,6 +13,7 @@ from ._files import remove_unfinished, write_whole
 from ._fingerprint import describe, digest
 from ._packing import Packer, Unpacker
 from ._random import set_state
+from ._warnings import warn
 
 _FIT = "fit.json"
 #: Parameters that do not change what a fit comes to.
@@ -99,11 +99,10 @@ class Checkpoint:
         if new:
             self.ran_with = {**begun, "taken_up_with": new}
         if "finished" in self._about:
-            warnings.warn(
+            warn(
                 f"This fit had come to its end in {self.folder}: what was kept is loaded, not "
                 "trained again.",
                 UserWarning,
-                stacklevel=2,
             )
 
     def read(self, phase, start):
@@ -123,10 +122,9 @@ class Checkpoint:
             problem = "it had started from other weights or prototypes"
         except (_container.LoadError, OSError) as error:
             problem = error
-        warnings.warn(
+        warn(
             f"The phase {phase!r} that was kept in {self.folder} is trained anew: {problem}.",
             UserWarning,
-            stacklevel=2,
         )
         return None
 
@@ -148,11 +146,10 @@ class Checkpoint:
         try:
             write(*args)
         except (OSError, TypeError, ValueError) as error:
-            warnings.warn(
+            warn(
                 f"No checkpoint could be written to {self.folder}: {error}. The fit goes on; if it "
                 "is stopped, it can be taken up only from the last one that was written.",
                 UserWarning,
-                stacklevel=3,
             )
 
     def _path(self, phase):

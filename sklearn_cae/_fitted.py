@@ -1,7 +1,6 @@
 """What a fitted model can be asked: assign, embed, decode, sample."""
 
 import copy
-import warnings
 from functools import partial
 from itertools import chain
 from numbers import Integral
@@ -18,6 +17,7 @@ from torch import nn
 from . import _assignment, _images
 from ._devices import choose_device
 from ._random import local_random_state
+from ._warnings import warn
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
@@ -352,11 +352,10 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             self.intensity_range_ = format.intensity_range
             self._format = format
         elif self._format.check_new(X):
-            warnings.warn(
+            warn(
                 f"X has intensities outside the intensity_range_ {self.intensity_range_} of the "
                 "training images; they are clipped. Check that X is on the same scale.",
                 UserWarning,
-                stacklevel=4,
             )
         return X
 

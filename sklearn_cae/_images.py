@@ -5,7 +5,6 @@ NumPy and torch happens here.
 """
 
 import hashlib
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -14,6 +13,8 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 from torch.utils.data import Dataset
+
+from ._warnings import warn
 
 CHANNELS = range(1, 5)
 SIDES = range(8, 257)
@@ -361,12 +362,11 @@ def _find_intensity_range(X, intensity_range):
     if intensity_range is not None:
         intensity_range = _check_intensity_range(intensity_range)
         if _is_clipped((low, high), intensity_range):
-            warnings.warn(
+            warn(
                 f"X has intensities from {low:g} to {high:g}, outside intensity_range="
                 f"{intensity_range}; they are clipped, which is right for a window. Leave it at "
                 "None to keep all of them.",
                 UserWarning,
-                stacklevel=2,
             )
         return intensity_range
     if X.dtype == np.uint8:

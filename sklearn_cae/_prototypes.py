@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from ._assignment import simplified_silhouette
 from ._random import draw_seed, random_state_names
+from ._warnings import warn
 from .clusterers import CommunityClusterer
 
 #: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.
@@ -258,12 +259,11 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     doubt = _doubt(knee, numbers, inertia, silhouette, unit, clusterer, rng)
     best = knee if doubt is None else int(numbers[silhouette.argmax()])
     if doubt is not None:
-        warnings.warn(
+        warn(
             f"No elbow was found over 2 to {numbers[-1]} clusters: {doubt}. The groups may not be "
             f"separate. n_clusters_={best} is the number with the best silhouette; look at "
             "elbow_, or pass n_clusters.",
             UserWarning,
-            stacklevel=2,
         )
     return {
         "n_clusters": numbers,
@@ -327,11 +327,10 @@ def _cluster(unit, clusterer, n_clusters, rng):
     labels = np.asarray(model.set_params(**unseeded).fit_predict(unit.copy()))
     is_noise = labels < 0
     if is_noise.all():
-        warnings.warn(
+        warn(
             f"The clusterer {clusterer!r} called every sample noise: one prototype, the mean of "
             "all, stands for them.",
             ConvergenceWarning,
-            stacklevel=2,
         )
         return model, np.zeros(len(unit), dtype=int)
     found, contiguous = np.unique(labels, return_inverse=True)

@@ -1,7 +1,6 @@
 """How the phases of a fit are run, one after the other."""
 
 import platform
-import warnings
 from contextlib import nullcontext
 from functools import partial
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from ._devices import choose_device, choose_precision
 from ._fingerprint import fingerprint_start
 from ._networks import is_own
 from ._random import draw_seed, forked_rng
+from ._warnings import warn
 from .augmentations import choose_views
 from .augmentations import is_own as has_own_views
 from .optim import LARS, learning_rate_at
@@ -111,12 +111,11 @@ class Trainer:
         self.is_whole &= not was_told_to
         if interrupts or len(rows) < len(net.history) or stopped_early:
             self.goes_on = self.is_whole = False
-            warnings.warn(
+            warn(
                 f"The fit was interrupted after {len(rows)} of {net.max_epochs} epochs of the "
                 f"phase {phase!r}. The estimator is usable as far as it came; fit again for all "
                 "of it.",
                 ConvergenceWarning,
-                stacklevel=6,  # where fit is called
             )
         elif keeper and not was_told_to:
             keeper.finish(net)
@@ -219,10 +218,9 @@ def check_batch_size(batch_size, n_samples):
     """Warn where a batch leaves the contrastive loss hardly a negative."""
     batch = min(batch_size, n_samples)
     if batch < _FEW_SAMPLES:
-        warnings.warn(
+        warn(
             f"A batch of {batch} samples leaves the contrastive loss {2 * batch - 2} negatives "
             "for each view, hardly enough to learn from. Raise batch_size, or gather more "
             "samples.",
             UserWarning,
-            stacklevel=6,  # where fit is called
         )

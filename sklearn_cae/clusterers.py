@@ -5,7 +5,6 @@ Both are scikit-learn clusterers with ``predict_proba``, and go into
 ``n_clusters="auto"`` there, they find the number of clusters by themselves.
 """
 
-import warnings
 from itertools import pairwise, product
 from numbers import Integral
 
@@ -23,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sknetwork.clustering import Louvain
 
 from ._random import draw_seed, local_random_state
+from ._warnings import warn
 
 __all__ = ["CommunityClusterer", "MixtureClusterer"]
 
@@ -255,11 +255,10 @@ def most_stable(X, links, max_clusters, rng):
     coarsest = int(numbers.min())
     search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}, "found": False}
     if coarsest > max_clusters:
-        warnings.warn(
+        warn(
             f"There are {coarsest} communities at the coarsest, more than max_clusters="
             f"{max_clusters}: those that are closest were joined. Raise max_clusters.",
             ConvergenceWarning,
-            stacklevel=4,
         )
         return _join_to(max_clusters, X, links, _typical(partitions, numbers == coarsest)), search
     # Of a number: how far the runs of one resolution and of the next agree that both give it.
@@ -276,11 +275,10 @@ def most_stable(X, links, max_clusters, rng):
         best > 1 and stability[best] >= _STABLE_SHARE and np.mean(agreement[best]) >= _STABLE_RAND
     )
     if not found:
-        warnings.warn(
+        warn(
             f"No number of communities is stable; n_clusters_={best} is the most stable one. The "
             "groups may not be separate. Look at search_, or pass n_clusters.",
             ConvergenceWarning,
-            stacklevel=4,
         )
     search |= {"stability": stability, "found": bool(found)}
     return _typical(partitions, numbers == best), search

@@ -1,6 +1,5 @@
 """Name clusters after the labels of their members."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from ._labels import encode_labels, is_missing, keep_missing, of_their_own_type
+from ._warnings import warn
 
 _MAX_IDS = 2**20
 
@@ -285,10 +285,9 @@ def _warn_unless_rows_sum_to_one(X):
     row_sums = X.sum(axis=1)
     is_off = ~np.isclose(row_sums, 1, rtol=0, atol=1e-3)
     if is_off.any():
-        warnings.warn(
+        warn(
             f"Rows of a soft assignment must sum to 1, but {is_off.sum()} of {len(X)} do not (one "
             f"sums to {row_sums[is_off][0]:.4g}). Set output='soft_assignment' on the clusterer, "
             "or input='distance' or input='labels' here.",
             UserWarning,
-            stacklevel=4,
         )

@@ -22,6 +22,7 @@ from ._fitted import NETWORKS
 from ._networks import build_networks, is_own
 from ._packing import Known, MissingCallable, Packer, Unpacker
 from ._random import cpu_as_default, forked_rng
+from ._warnings import warn
 from ._whitening import with_linear_ends
 
 __all__ = ["LoadError", "load", "save"]
@@ -179,11 +180,10 @@ class _KnownClusterer(_KnownEstimator):
 def _be_where_there_is_a_device(clusterer):
     """Leave the choice to this machine where the device of the other one is not there."""
     if not is_there(clusterer.device):
-        warnings.warn(
+        warn(
             f"The device {str(clusterer.device)!r}, on which the model was fitted, is not there: "
             "device='auto' takes its place.",
             UserWarning,
-            stacklevel=2,
         )
         clusterer.device = "auto"
 

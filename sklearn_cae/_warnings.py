@@ -1,0 +1,30 @@
+"""Warnings that point to the line of the user's code, however deep in the package they arise."""
+
+import sys
+import warnings
+from pathlib import Path
+
+#: Packages between the user's line and ours: decorators, searches, pipelines, training loops.
+_BETWEEN = {"contextlib", "joblib", "sklearn", "sklearn_cae", "skorch", "torch"}
+
+
+def warn(message, category):
+    """Warn at the innermost line that is neither this package's nor that of one that calls it.
+
+    Where there is no such line (in a worker process), warn at the outermost line of all.
+
+    Parameters
+    ----------
+    message : str
+    category : type
+        A subclass of Warning.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _package_of(frame) in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _package_of(frame):
+    """Name of the package, or of the module, that a frame's code is in."""
+    return frame.f_globals.get("__name__", Path(frame.f_code.co_filename).stem).split(".")[0]
