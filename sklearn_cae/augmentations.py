@@ -5,15 +5,45 @@ device and nothing in a training step waits for the device.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ._devices import send
+
+
+class DrawnViews(NamedTuple):
+    """Parameters of one view per image, on the CPU.
+
+    Attributes
+    ----------
+    angle : Tensor of shape (n_samples,)
+        Rotation in radians; 0 without one.
+    side : Tensor of shape (n_samples,)
+        Side of the crop, relative to the image; 1 without one.
+    center : Tensor of shape (n_samples, 2)
+        Centre of the crop, (x, y) in [-1, 1].
+    mirrored : Tensor of shape (n_samples,), bool
+    sigma : Tensor of shape (n_samples,)
+        Standard deviation of the blur in pixels; 0 without one.
+    noisy : Tensor of shape (n_noisy,)
+        Indices of the images that get noise.
+    noise : Tensor of shape (n_noisy, C, H, W)
+        Their noise.
+    """
+
+    angle: Tensor
+    side: Tensor
+    center: Tensor
+    mirrored: Tensor
+    sigma: Tensor
+    noisy: Tensor
+    noise: Tensor
 
 
 @dataclass(frozen=True)
@@ -62,7 +92,7 @@ class ImageViews:
         _check_not_negative(degrees=self.degrees, blur=self.blur, noise=self.noise)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Draw one view of each image.
+        """Draw and apply one view per image.
 
         Parameters
         ----------
@@ -76,47 +106,71 @@ class ImageViews:
         views : Tensor of shape (n_samples, C, H, W)
             Intensities in [0, 1].
         """
-        views = self._warp(images, generator)
-        views = self._blur(views, generator)
-        return self._add_noise(views, generator)
+        return self.apply(images, self.draw(images.shape, generator))
 
-    def _drawn(self, n: int, generator: Generator) -> Tensor:
-        return torch.rand(n, generator=generator) < self.probability
+    def draw(self, shape: Sequence[int], generator: Generator) -> DrawnViews:
+        """Draw the parameters of one view per image, without looking at the images.
 
-    def _warp(self, images: Tensor, generator: Generator) -> Tensor:
-        n, _, height, width = images.shape
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the batch, (n_samples, C, H, W).
+        generator : torch.Generator
+            On the CPU.
+
+        Returns
+        -------
+        drawn : DrawnViews
+        """
+        n, _, height, width = shape
         angle = _uniform(n, -self.degrees, self.degrees, generator).deg2rad()
-        angle = angle * self._drawn(n, generator)
+        angle = angle * self._chosen(n, generator)
         area = _uniform(n, self.min_crop, 1.0, generator)
-        side = torch.where(self._drawn(n, generator), area.sqrt(), torch.ones(n))
-        mirrored = self._drawn(n, generator) & self.flip
+        side = torch.where(self._chosen(n, generator), area.sqrt(), torch.ones(n))
+        mirrored = self._chosen(n, generator) & self.flip
         # A crop of relative side s, anywhere inside the image: its centre is in [s - 1, 1 - s].
         center = _uniform(2 * n, -1.0, 1.0, generator).view(n, 2) * (1 - side[:, None])
-        cos, sin = angle.cos() * side, angle.sin() * side
-        # The ends of the normalised coordinates are the centres of the outermost pixels, so that a
-        # crop mixes in nothing from outside; a rotation has to know their aspect ratio.
-        aspect = (height - 1) / (width - 1)
-        theta = torch.stack(
-            [
-                torch.stack([cos, -sin * aspect, center[:, 0]], dim=1),
-                torch.stack([sin / aspect, cos, center[:, 1]], dim=1),
-            ],
-            dim=1,
-        )  # (n, 2, 3)
-        theta[:, :, 0] *= 1 - 2 * mirrored[:, None].float()
-        theta = send(theta, images.device)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=True)
-        return F.grid_sample(images, grid, align_corners=True)
-
-    def _blur(self, images: Tensor, generator: Generator) -> Tensor:
-        n, n_channels, height, width = images.shape
         largest = self.blur * min(height, width) / 28
-        # What is reflected at the border is in the image.
-        radius = min(max(1, math.ceil(2 * largest)), min(height, width) - 1)
         sigma = _uniform(n, 0.1, max(0.1, largest), generator)
-        (drawn,) = torch.nonzero(self._drawn(n, generator), as_tuple=True)
-        if len(drawn) == 0 or self.blur == 0:
+        blurred = self._chosen(n, generator) & (self.blur > 0)
+        level = _uniform(n, 0.0, self.noise, generator)
+        (noisy,) = torch.nonzero(self._chosen(n, generator), as_tuple=True)
+        noise = torch.randn(len(noisy), *shape[1:], generator=generator)
+        noise *= level[noisy, None, None, None]
+        return DrawnViews(angle, side, center, mirrored, sigma * blurred, noisy, noise)
+
+    def apply(self, images: Tensor, drawn: DrawnViews) -> Tensor:
+        """Apply views that were drawn; the same ones give the same result again.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n_samples, C, H, W)
+            Intensities in [0, 1].
+        drawn : DrawnViews
+            For a batch of this shape.
+
+        Returns
+        -------
+        views : Tensor of shape (n_samples, C, H, W)
+            Intensities in [0, 1].
+        """
+        views = _warp(images, drawn)
+        views = self._blur(views, drawn.sigma)
+        noisy, noise = send(drawn.noisy, images.device), send(drawn.noise, images.device)
+        return views.index_add(0, noisy, noise).clamp(0, 1)
+
+    def _chosen(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(n, generator=generator) < self.probability
+
+    def _blur(self, images: Tensor, sigma: Tensor) -> Tensor:
+        (drawn,) = torch.nonzero(sigma, as_tuple=True)
+        if len(drawn) == 0:
             return images
+        _, n_channels, height, width = images.shape
+        # One radius per batch, that of the widest blur possible. What is reflected at the border
+        # has to be in the image.
+        largest = self.blur * min(height, width) / 28
+        radius = min(max(1, math.ceil(2 * largest)), min(height, width) - 1)
         distance = torch.arange(-radius, radius + 1)
         kernel = torch.exp(-((distance / sigma[drawn, None]) ** 2) / 2)
         kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(n_channels, dim=0)
@@ -131,14 +185,38 @@ class ImageViews:
         views[drawn] = maps.view(-1, n_channels, height, width)
         return views
 
-    def _add_noise(self, images: Tensor, generator: Generator) -> Tensor:
-        n = len(images)
-        level = _uniform(n, 0.0, self.noise, generator)
-        (drawn,) = torch.nonzero(self._drawn(n, generator), as_tuple=True)
-        noise = torch.randn(len(drawn), *images.shape[1:], generator=generator)
-        noise = send(noise * level[drawn, None, None, None], images.device)
-        drawn = send(drawn, images.device)
-        return images.index_add(0, drawn, noise).clamp(0, 1)
+
+def _warp(images: Tensor, drawn: DrawnViews) -> Tensor:
+    """Rotate, crop and mirror images in one interpolation."""
+    _, _, height, width = images.shape
+    cos, sin = drawn.angle.cos() * drawn.side, drawn.angle.sin() * drawn.side
+    # The ends of the normalised coordinates are the centres of the outermost pixels, so that a
+    # crop mixes in nothing from outside; a rotation has to know their aspect ratio.
+    aspect = (height - 1) / (width - 1)
+    theta = torch.stack(
+        [
+            torch.stack([cos, -sin * aspect, drawn.center[:, 0]], dim=1),
+            torch.stack([sin / aspect, cos, drawn.center[:, 1]], dim=1),
+        ],
+        dim=1,
+    )  # (n, 2, 3)
+    theta[:, :, 0] *= 1 - 2 * drawn.mirrored[:, None].float()
+    grid = F.affine_grid(send(theta, images.device), list(images.shape), align_corners=True)
+    return F.grid_sample(images, grid, align_corners=True)
+
+
+class DrawnVectorViews(NamedTuple):
+    """Parameters of one view per vector, on the CPU.
+
+    Attributes
+    ----------
+    noise : Tensor of shape (n_samples, n_features)
+    kept : Tensor of shape (n_samples, n_features), bool
+        Whether a feature is kept, not masked.
+    """
+
+    noise: Tensor
+    kept: Tensor
 
 
 @dataclass(frozen=True)
@@ -171,7 +249,7 @@ class VectorViews:
         _check_not_negative(noise=self.noise)
 
     def __call__(self, vectors: Tensor, generator: Generator) -> Tensor:
-        """Draw one view of each vector.
+        """Draw and apply one view per vector.
 
         Parameters
         ----------
@@ -183,13 +261,43 @@ class VectorViews:
         -------
         views : Tensor of shape (n_samples, n_features)
         """
-        n = len(vectors)
-        noisy = torch.rand(n, 1, generator=generator) < self.probability
-        masked = torch.rand(n, 1, generator=generator) < self.probability
-        noise = torch.randn(vectors.shape, generator=generator) * self.noise * noisy
-        kept = ~((torch.rand(vectors.shape, generator=generator) < self.mask) & masked)
-        noise = send(noise, vectors.device)
-        return (vectors + noise) * send(kept, vectors.device)
+        return self.apply(vectors, self.draw(vectors.shape, generator))
+
+    def draw(self, shape: Sequence[int], generator: Generator) -> DrawnVectorViews:
+        """Draw the parameters of one view per vector, without looking at the vectors.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the batch, (n_samples, n_features).
+        generator : torch.Generator
+            On the CPU.
+
+        Returns
+        -------
+        drawn : DrawnVectorViews
+        """
+        noisy = torch.rand(shape[0], 1, generator=generator) < self.probability
+        masked = torch.rand(shape[0], 1, generator=generator) < self.probability
+        noise = torch.randn(shape, generator=generator) * self.noise * noisy
+        kept = ~((torch.rand(shape, generator=generator) < self.mask) & masked)
+        return DrawnVectorViews(noise, kept)
+
+    def apply(self, vectors: Tensor, drawn: DrawnVectorViews) -> Tensor:
+        """Apply views that were drawn; the same ones give the same result again.
+
+        Parameters
+        ----------
+        vectors : Tensor of shape (n_samples, n_features)
+        drawn : DrawnVectorViews
+            For a batch of this shape.
+
+        Returns
+        -------
+        views : Tensor of shape (n_samples, n_features)
+        """
+        device = vectors.device
+        return (vectors + send(drawn.noise, device)) * send(drawn.kept, device)
 
 
 def _check_shares(**shares: float) -> None:

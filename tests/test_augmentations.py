@@ -55,6 +55,39 @@ def test_views_are_seeded_and_touch_no_global_generator(name):
     assert (np.random.get_state()[1] == numpy_state).all()
 
 
+def test_drawn_views_can_be_applied_again_and_to_other_images():
+    views, generator = PRESETS["paper"], seeded(3)
+    batch = images(32)
+    drawn = views.draw(batch.shape, generator)
+    assert torch.equal(views.apply(batch, drawn), views(batch, seeded(3)))
+    assert torch.equal(views.apply(batch, drawn), views.apply(batch, drawn))
+    assert not torch.equal(views.apply(1 - batch, drawn), views.apply(batch, drawn))
+
+
+def test_drawn_views_tell_what_happens_to_each_image():
+    batch = images(64)
+    drawn = ImageViews().draw(batch.shape, seeded())
+    view = ImageViews().apply(batch, drawn)
+    is_noisy = torch.zeros(64, dtype=bool).index_fill(0, drawn.noisy, True)
+    is_moved = (drawn.angle != 0) | (drawn.side < 1) | drawn.mirrored
+    is_changed = is_noisy | is_moved | (drawn.sigma > 0)
+    unchanged = (view - batch).abs().amax(dim=(1, 2, 3)) < 1e-5
+    assert torch.equal(unchanged, ~is_changed)
+    only_mirrored = drawn.mirrored & (drawn.angle == 0) & (drawn.side == 1) & (drawn.sigma == 0)
+    only_mirrored &= ~is_noisy
+    assert only_mirrored.any()
+    torch.testing.assert_close(view[only_mirrored], batch[only_mirrored].flip(3), atol=1e-5, rtol=0)
+
+
+def test_drawn_views_of_vectors_tell_noise_and_mask():
+    vectors = torch.rand(32, 5, generator=seeded(1))
+    drawn = VectorViews().draw(vectors.shape, seeded())
+    view = VectorViews().apply(vectors, drawn)
+    assert torch.equal(view, VectorViews()(vectors, seeded()))
+    assert torch.equal(view == 0, ~drawn.kept)
+    assert torch.equal(view[drawn.kept], (vectors + drawn.noise)[drawn.kept])
+
+
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 30), (4, 17, 9), (2, 64, 64)])
 def test_identity_at_probability_0(shape):
     batch = images(6, *shape)
