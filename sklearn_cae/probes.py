@@ -10,11 +10,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch import NeuralNet
-from torch import nn
+from torch.nn.functional import cross_entropy, linear
 
 from ._labels import check_not_missing, encode_labels
-from ._random import draw_seed, local_random_state
+from ._random import cpu_as_default, draw_seed, local_random_state
 
 
 class KNNProbe(ClassifierMixin, BaseEstimator):
@@ -324,57 +323,29 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         is_binary = scores.ndim == 1
         return self.classes_[(scores > 0).astype(int) if is_binary else scores.argmax(axis=1)]
 
+    @cpu_as_default()
     def _train_layer(self, X, class_index, rng):
         """Train on `X` (n_drawn, n_features); return weight (n_classes, n_features) and bias."""
-        seed = draw_seed(rng)
-        with torch.device("cpu"):  # whatever the caller's default device is
-            net = NeuralNet(
-                _ZeroLinear(X.shape[1], len(self.classes_), dtype=torch.float32),
-                criterion=nn.CrossEntropyLoss,
-                optimizer=torch.optim.Adam,
-                lr=self.learning_rate,
-                max_epochs=self.epochs,
-                batch_size=self.batch_size,
-                iterator_train=_ShuffledBatches,
-                iterator_train__generator=torch.Generator().manual_seed(seed),
-                train_split=None,
-                callbacks="disable",
-                verbose=0,
-            )
-            # Not fit, which ends without a word where it is interrupted.
-            net.initialize().fit_loop(
-                torch.as_tensor(X, dtype=torch.float32), torch.as_tensor(class_index)
-            )
-        weight, bias = (p.detach().double().numpy() for p in net.module_.parameters())
-        return weight, bias
+        generator = torch.Generator().manual_seed(draw_seed(rng))
+        X, y = torch.as_tensor(X, dtype=torch.float32), torch.as_tensor(class_index)
+        # It starts at zero, and so draws no random numbers.
+        weight, bias = (
+            torch.zeros(shape, dtype=torch.float32, requires_grad=True)
+            for shape in [(len(self.classes_), X.shape[1]), len(self.classes_)]
+        )
+        optimizer = torch.optim.Adam([weight, bias], lr=self.learning_rate)
+        for _ in range(self.epochs):
+            for batch in torch.randperm(len(X), generator=generator).split(self.batch_size):
+                optimizer.zero_grad()
+                cross_entropy(linear(X[batch], weight, bias), y[batch]).backward()
+                optimizer.step()
+        return weight.detach().double().numpy(), bias.detach().double().numpy()
 
     def _set_coefficients(self, weight, bias):
         """Keep `weight` (n_classes, n_features), `bias` (n_classes,); one row for two classes."""
         is_binary = len(self.classes_) == 2
         self.coef_ = weight[1:] - weight[:1] if is_binary else weight
         self.intercept_ = bias[1:] - bias[:1] if is_binary else bias
-
-
-class _ZeroLinear(nn.Linear):
-    """A linear layer that starts at zero and so draws no random numbers."""
-
-    def reset_parameters(self):
-        nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
-
-
-class _ShuffledBatches:
-    """Batches cut out of a dataset's tensors at once, in an order drawn anew each epoch."""
-
-    def __init__(self, dataset, batch_size, generator):
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.generator = generator
-
-    def __iter__(self):
-        order = torch.randperm(len(self.dataset), generator=self.generator)
-        for batch in order.split(self.batch_size):
-            yield self.dataset.X[batch], self.dataset.y[batch]
 
 
 def _mean_and_scale(X):

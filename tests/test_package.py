@@ -82,7 +82,7 @@ ALLOWED = {
         *["_trainer", "_training", "_whitening", "augmentations"],
     },
 }
-KNOW_SKORCH = {"_callbacks", "_trainer", "_training", "callbacks", "probes"}
+KNOW_SKORCH = {"_callbacks", "_trainer", "_training", "callbacks"}
 
 
 def imports(module):
