@@ -11,7 +11,7 @@ _BATCHES = 50  # in an epoch, at least, before batches are made larger
 _SAMPLES_SEEN = 320_000
 
 
-def recommended(n_samples):
+def recommended(n_samples, **changes):
     """Give the parameters that are recommended for a number of images.
 
     The estimator's defaults are the paper's setting. This one gave better groups in the project's
@@ -24,13 +24,15 @@ def recommended(n_samples):
     ----------
     n_samples : int
         Number of training images, at least 2.
+    **changes
+        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add: `augmentation` if
+        images may be turned or flipped, `n_clusters` if the number of groups is known (the
+        communities that are linked best are then joined). The other parameters stay.
 
     Returns
     -------
     params : dict
-        Of `ContrastiveAutoencoderClusterer`. Change what you know better: `augmentation` where
-        images may be turned or flipped, `n_clusters` where the number is known (the communities of
-        neighbours that are linked best are then joined).
+        Parameters of `ContrastiveAutoencoderClusterer`.
 
     Examples
     --------
@@ -38,6 +40,8 @@ def recommended(n_samples):
     >>> clusterer = ContrastiveAutoencoderClusterer(**recommended(500), random_state=0)
     >>> clusterer.n_clusters, clusterer.batch_size, clusterer.warm_up_epochs
     ('auto', 64, 200)
+    >>> recommended(500, n_clusters=4)["n_clusters"]
+    4
     """
     if hasattr(n_samples, "__len__"):
         raise TypeError(
@@ -63,4 +67,5 @@ def recommended(n_samples):
         "augmentation": "xray",
         "encoder": UnpooledEncoder,
         "whiten": True,
+        **changes,
     }

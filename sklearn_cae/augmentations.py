@@ -16,6 +16,8 @@ from torch import Generator, Tensor
 
 from ._devices import send
 
+__all__ = ["PRESETS", "DrawnVectorViews", "DrawnViews", "ImageViews", "VectorViews"]
+
 
 class DrawnViews(NamedTuple):
     """Parameters of one view per image, on the CPU.

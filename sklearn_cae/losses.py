@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = ["agreement_loss", "nt_xent_loss"]
+
 
 def nt_xent_loss(projection_a: Tensor, projection_b: Tensor, temperature: float = 0.5) -> Tensor:
     r"""Normalised temperature-scaled cross entropy between two views of each sample.

@@ -12,6 +12,16 @@ import math
 
 from torch import Tensor, nn
 
+__all__ = [
+    "ConditionalDecoder",
+    "Encoder",
+    "ProjectionHead",
+    "UnpooledEncoder",
+    "VectorEncoder",
+    "image_decoder",
+    "vector_decoder",
+]
+
 WIDTHS = (32, 64, 128)
 HIDDEN_DIM = 128
 

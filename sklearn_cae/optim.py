@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+__all__ = ["LARS", "learning_rate_at"]
+
 
 class LARS(Optimizer):
     """SGD with momentum whose rate is scaled layer by layer.

@@ -31,10 +31,17 @@ def test_parameters_are_those_of_the_estimator():
     assert {**model.get_params(deep=False), **params} == model.get_params(deep=False)
 
 
+def test_changes_replace_what_is_recommended_and_nothing_else():
+    params = recommended(1000, warm_up_epochs=5, verbose=1)
+    assert params == {**recommended(1000), "warm_up_epochs": 5, "verbose": 1} | {
+        "clusterer": params["clusterer"]
+    }
+
+
 def test_a_number_that_is_known_is_what_comes_out(toy_images):
     X, _ = toy_images
-    params = {**recommended(len(X)), "warm_up_epochs": 5, "refinement_epochs": 2}
-    params |= {"conditioning_epochs": 1, "n_clusters": 4, "device": "cpu"}
+    epochs = {"warm_up_epochs": 5, "refinement_epochs": 2, "conditioning_epochs": 1}
+    params = recommended(len(X), **epochs, n_clusters=4, device="cpu")
     model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
     assert model.clusterer_.n_clusters_ == model.n_clusters_ == 4
 
