@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sklearn_cae._devices import choose_device, choose_precision
+from sklearn_cae._utils.devices import choose_device, choose_precision
 from sklearn_cae.datasets import load_mnist, load_pneumoniamnist
 
 RESULTS = Path(__file__).parent / "results"

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_cae import LinearProbe
-from sklearn_cae._devices import choose_device, choose_precision
+from sklearn_cae._utils.devices import choose_device, choose_precision
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.modules import Encoder, image_decoder
 

@@ -44,8 +44,8 @@ from sklearn.preprocessing import normalize
 from whole_fits import fits, growth
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
-from sklearn_cae._devices import choose_device, choose_precision
 from sklearn_cae._prototypes import draw_clustered, find_prototypes
+from sklearn_cae._utils.devices import choose_device, choose_precision
 from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images

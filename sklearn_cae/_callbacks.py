@@ -12,7 +12,7 @@ from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
 from ._packing import can_be_packed
-from ._warnings import warn
+from ._utils.warnings import warn
 
 try:
     from sklearn.callback import CallbackSupportMixin

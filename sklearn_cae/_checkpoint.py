@@ -12,8 +12,8 @@ from . import _container
 from ._files import remove_unfinished, write_whole
 from ._fingerprint import describe, digest
 from ._packing import Packer, Unpacker
-from ._random import set_state
-from ._warnings import warn
+from ._utils.random import set_state
+from ._utils.warnings import warn
 
 _FIT = "fit.json"
 #: Parameters that do not change what a fit comes to.

@@ -22,8 +22,8 @@ from ._fingerprint import fingerprint_start
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
 from ._images import fingerprint
 from ._networks import build_networks
-from ._random import cpu_as_default, draw_seed, forked_rng, local_random_state
 from ._trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
+from ._utils.random import cpu_as_default, draw_seed, forked_rng, local_random_state
 from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
 

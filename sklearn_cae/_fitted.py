@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from . import _assignment, _images
-from ._devices import choose_device
-from ._random import local_random_state
-from ._warnings import warn
+from ._utils.devices import choose_device
+from ._utils.random import local_random_state
+from ._utils.warnings import warn
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10

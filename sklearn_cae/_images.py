@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 from torch.utils.data import Dataset
 
-from ._warnings import warn
+from ._utils.warnings import warn
 
 CHANNELS = range(1, 5)
 SIDES = range(8, 257)

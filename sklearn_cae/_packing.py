@@ -10,7 +10,7 @@ from collections import OrderedDict
 import numpy as np
 import torch
 
-from ._random import set_state
+from ._utils.random import set_state
 
 #: What a file may ask for: characters in arrays of text, keys that are no text.
 _MAX_TEXT = 2**24

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ._assignment import cosine_similarity
-from ._devices import send
 from ._training import PhaseNet
+from ._utils.devices import send
 from .losses import agreement_loss, nt_xent_loss
 
 #: Of the refinement: neighbours that a sample may be paired with, and rates of AdamW.

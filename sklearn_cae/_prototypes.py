@@ -20,8 +20,8 @@ from sklearn.preprocessing import normalize
 from tqdm.auto import tqdm
 
 from ._assignment import simplified_silhouette
-from ._random import draw_seed, random_state_names
-from ._warnings import warn
+from ._utils.random import draw_seed, random_state_names
+from ._utils.warnings import warn
 from .clusterers import CommunityClusterer
 
 #: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.

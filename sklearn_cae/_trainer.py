@@ -13,11 +13,11 @@ from skorch.history import History
 from . import __version__
 from . import _training as training
 from ._callbacks import KeepEpochs, noted_interrupts, phase_callbacks
-from ._devices import choose_device, choose_precision
 from ._fingerprint import fingerprint_start
 from ._networks import is_own
-from ._random import draw_seed, forked_rng
-from ._warnings import warn
+from ._utils.devices import choose_device, choose_precision
+from ._utils.random import draw_seed, forked_rng
+from ._utils.warnings import warn
 from .augmentations import choose_views
 from .augmentations import is_own as has_own_views
 from .optim import LARS, learning_rate_at

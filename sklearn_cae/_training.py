@@ -11,7 +11,7 @@ import torch
 from skorch import NeuralNet
 from torch import nn
 
-from ._devices import send
+from ._utils.devices import send
 
 
 class ViewBatches:

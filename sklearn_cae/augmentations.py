@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ._devices import send
+from ._utils.devices import send
 
 __all__ = ["PRESETS", "DrawnVectorViews", "DrawnViews", "ImageViews", "VectorViews"]
 

@@ -21,8 +21,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from sknetwork.clustering import Louvain
 
-from ._random import draw_seed, local_random_state
-from ._warnings import warn
+from ._utils.random import draw_seed, local_random_state
+from ._utils.warnings import warn
 
 __all__ = ["CommunityClusterer", "MixtureClusterer"]
 

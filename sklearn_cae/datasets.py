@@ -15,9 +15,9 @@ import numpy as np
 from sklearn.datasets import get_data_home, load_digits
 from sklearn.utils import Bunch
 
-from ._extras import import_extra
 from ._memmap import to_memmap
-from ._random import local_random_state
+from ._utils.extras import import_extra
+from ._utils.random import local_random_state
 
 __all__ = [
     "load_digit_images",

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from ._assignment import cosine_similarity, soft_assignment
-from ._extras import import_extra
 from ._files import write_whole
-from ._random import cpu_as_default
+from ._utils.extras import import_extra
+from ._utils.random import cpu_as_default
 
 __all__ = ["export_onnx"]
 

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from ._labels import encode_labels, is_missing, keep_missing, of_their_own_type
-from ._warnings import warn
+from ._utils.warnings import warn
 
 _MAX_IDS = 2**20
 

@@ -20,7 +20,7 @@ from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from ._labels import check_not_missing, keep_missing
-from ._random import draw_seed, local_random_state, random_state_names
+from ._utils.random import draw_seed, local_random_state, random_state_names
 
 __all__ = [
     "ClusteringReport",

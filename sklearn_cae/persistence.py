@@ -17,12 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from . import __version__, _container
 from ._assignment import Posterior
 from ._container import LoadError
-from ._devices import is_there
 from ._fitted import NETWORKS
 from ._networks import build_networks, is_own
 from ._packing import Known, MissingCallable, Packer, Unpacker
-from ._random import cpu_as_default, forked_rng
-from ._warnings import warn
+from ._utils.devices import is_there
+from ._utils.random import cpu_as_default, forked_rng
+from ._utils.warnings import warn
 from ._whitening import with_linear_ends
 
 __all__ = ["LoadError", "load", "save"]

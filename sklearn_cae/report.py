@@ -18,7 +18,6 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from . import __version__
 from ._associations import adjust, compare_categories, compare_numbers, count_categories, quartiles
-from ._extras import import_extra
 from ._files import write_whole
 from ._fingerprint import steady_repr
 from ._images import fingerprint, to_numpy
@@ -27,8 +26,9 @@ from ._markers import outline, place, trace
 from ._page import render, to_decimals
 from ._pictures import as_images, styles
 from ._prototypes import last_step
-from ._random import local_random_state
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
+from ._utils.extras import import_extra
+from ._utils.random import local_random_state
 from .metrics import clustering_report
 from .plotting._clusters import count_labels, find_doubtful
 from .plotting._display import choose_rows, take

@@ -2,7 +2,7 @@
 
 import torch
 
-from sklearn_cae import _devices as devices
+from sklearn_cae._utils import devices
 
 
 def test_devices_and_precisions(monkeypatch):

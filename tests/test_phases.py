@@ -12,7 +12,7 @@ from sklearn_cae import _training as training
 from sklearn_cae._assignment import assign_by_cosine
 from sklearn_cae._callbacks import EpochMeans
 from sklearn_cae._networks import build_networks
-from sklearn_cae._random import forked_rng
+from sklearn_cae._utils.random import forked_rng
 from sklearn_cae.optim import LARS, learning_rate_at
 
 

@@ -10,7 +10,7 @@ from skorch.callbacks import Callback, Checkpoint
 
 from sklearn_cae import _phases as phases
 from sklearn_cae import _training as training
-from sklearn_cae._random import forked_rng
+from sklearn_cae._utils.random import forked_rng
 
 
 @settings(max_examples=50, deadline=None)

@@ -79,4 +79,4 @@ def test_a_warning_points_to_the_line_that_called(use, toy_images, tmp_path):
 def test_levels_of_the_stack_are_counted_in_one_place():
     package = Path(sklearn_cae.__file__).parent
     counting = [path.name for path in package.rglob("*.py") if "stacklevel" in path.read_text()]
-    assert counting == ["_warnings.py"]
+    assert counting == ["warnings.py"]

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._labels import check_not_missing
 from .._pictures import check_matplotlib
-from .._random import local_random_state
+from .._utils.random import local_random_state
 
 
 class Display:

@@ -8,7 +8,7 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
 from .._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
-from .._random import draw_seed, local_random_state
+from .._utils.random import draw_seed, local_random_state
 from ._display import Display, check_length, choose_rows, pick, take
 
 _SHARED = ("true label", "mapped label")  # panels of the same colours

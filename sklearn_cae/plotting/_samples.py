@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from .._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
-from .._random import cpu_as_default, draw_seed, forked_rng, local_random_state
+from .._utils.random import cpu_as_default, draw_seed, forked_rng, local_random_state
 from ._display import Display, check_length, choose_rows, take
 
 
