@@ -76,8 +76,8 @@ def decoupled_loss(projection_a, projection_b, temperature):
 
 #: What no parameter names, tried here alone: what takes whose place.
 PATCHES = {
-    "decoupled": ("sklearn_cae._phases.nt_xent_loss", decoupled_loss),
-    "fully": ("sklearn_cae._whitening._POWER", 0),  # all variances equal
+    "decoupled": ("sklearn_cae._training.phases.nt_xent_loss", decoupled_loss),
+    "fully": ("sklearn_cae._grouping.whitening._POWER", 0),  # all variances equal
 }
 PAPER_CHANGES = {
     "none": {},

@@ -44,7 +44,7 @@ from sklearn.preprocessing import normalize
 from whole_fits import fits, growth
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
-from sklearn_cae._prototypes import draw_clustered, find_prototypes
+from sklearn_cae._grouping.search import draw_clustered, find_prototypes
 from sklearn_cae._utils.devices import choose_device, choose_precision
 from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
@@ -233,7 +233,7 @@ def startup(options):
         {
             "import": lambda: run("-c", "import sklearn_cae"),
             "sklearn": lambda: run("-c", "import sklearn.base"),
-            "estimator": lambda: run("-c", "import sklearn_cae._clusterer"),
+            "estimator": lambda: run("-c", "import sklearn_cae._estimator"),
             "torch": lambda: run("-c", "import torch, skorch, sklearn.cluster"),
             "help": lambda: run("-m", "sklearn_cae", "--help"),
         },

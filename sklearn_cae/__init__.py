@@ -6,7 +6,7 @@ __version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
     "ClusterLabelMapper": "label_mapper",
-    "ContrastiveAutoencoderClusterer": "_clusterer",
+    "ContrastiveAutoencoderClusterer": "_estimator",
     "KNNProbe": "probes",
     "LinearProbe": "probes",
     "cluster_report": "report",

@@ -119,7 +119,7 @@ def _with_names(bunch):
 
 def _check_output(output):
     """Fail before training where nothing could be drawn or written after it."""
-    from ._pictures import check_matplotlib
+    from .plotting._pictures import check_matplotlib
 
     try:
         check_matplotlib()

@@ -14,7 +14,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from . import _assignment, _images
+from ._grouping import assignment
+from ._input import checks, formats
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state
 from ._utils.warnings import warn
@@ -131,7 +132,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             Cosine to the closest prototype less the cosine to the next one, in [0, 2], whatever
             `assignment` is: the lower, the more doubtful. 0 where there is one prototype only.
         """
-        own, next_ = _assignment.closest_two(self._similarity_of(self._check_input(X)))
+        own, next_ = assignment.closest_two(self._similarity_of(self._check_input(X)))
         return own - next_
 
     def score(self, X, y=None):
@@ -150,7 +151,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             In [0, 1]; 0 where there is one prototype only.
         """
         similarity = self._similarity_of(self._check_input(X))
-        return float(_assignment.simplified_silhouette(similarity).mean())
+        return float(assignment.simplified_silhouette(similarity).mean())
 
     def representatives(self, X, n=5):
         """Find the most typical members of each cluster.
@@ -202,7 +203,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         self._check_fitted()
         # A copy, since torch takes neither negative strides nor read-only arrays.
-        embedding = _images.to_numpy(embedding)
+        embedding = checks.to_numpy(embedding)
         embedding = check_array(
             embedding, dtype=np.float32, order="C", copy=True, input_name="embedding"
         )
@@ -213,8 +214,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 f"{embedding.shape[1]}. Use what transform returns with output='embedding'."
             )
         embedding = torch.from_numpy(embedding)
-        assignment = self._run(_AS_IT_IS, embedding, then=self._assigner())
-        return self._format.to_array(self._run(self.decoder_, embedding, assignment))
+        soft_assignment = self._run(_AS_IT_IS, embedding, then=self._assigner())
+        return self._format.to_array(self._run(self.decoder_, embedding, soft_assignment))
 
     @available_if(_returns_embedding)
     def inverse_transform(self, X):
@@ -318,14 +319,14 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _check_input(self, X, *, reset=False):
         """Check X against the rules, and without `reset` against the X of fit."""
-        X = _images.to_numpy(X)
+        X = checks.to_numpy(X)
         if not reset:
             self._check_fitted()
         is_image = (
-            _images.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
+            checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
         X = self._check_images(X, reset) if is_image else self._check_vectors(X, reset)
-        return _images.Samples(X, self._format)
+        return formats.Samples(X, self._format)
 
     def _check_vectors(self, X, reset):
         X = validate_data(
@@ -336,16 +337,16 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             ensure_min_samples=2 if reset else 1,
         )
         if reset:
-            self._format = _images.infer_vector_format(X)
+            self._format = checks.infer_vector_format(X)
             self.image_shape_ = self.intensity_range_ = None
         else:
             self._format.check_new(X)
         return X
 
     def _check_images(self, X, reset):
-        X = _images.check_image_array(X, self, minimum=2 if reset else 1)
+        X = checks.check_image_array(X, self, minimum=2 if reset else 1)
         if reset:
-            format = _images.infer_image_format(X, self.image_shape, self.intensity_range)
+            format = checks.infer_image_format(X, self.image_shape, self.intensity_range)
             validate_data(self, X, skip_check_array=True)  # forgets the feature names of vectors
             self.n_features_in_ = int(np.prod(format.image_shape))
             self.image_shape_ = format.image_shape
@@ -416,7 +417,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if self._posterior is not None:
             return self._posterior
         return partial(
-            _assignment.assign_by_cosine,
+            assignment.assign_by_cosine,
             cluster_centers=torch.tensor(self.cluster_centers_, device=device),
             assignment_temperature=float(self.assignment_temperature),
         )
@@ -424,7 +425,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _comparer(self):
         """Callable from embeddings on the CPU to their cosines to the prototypes."""
         return partial(
-            _assignment.cosine_similarity,
+            assignment.cosine_similarity,
             cluster_centers=torch.tensor(self.cluster_centers_, device="cpu"),
         )
 

@@ -10,9 +10,9 @@ from numbers import Integral
 from sklearn.utils import check_scalar
 from skorch.callbacks import Callback
 
-from ._pictures import check_matplotlib
-from ._trainer import epoch_history
+from ._training.trainer import epoch_history
 from .plotting import HistoryDisplay
+from .plotting._pictures import check_matplotlib
 
 __all__ = ["LiveHistory"]
 

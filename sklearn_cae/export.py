@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import nn
 
-from ._assignment import cosine_similarity, soft_assignment
-from ._files import write_whole
+from ._grouping.assignment import cosine_similarity, soft_assignment
+from ._storage.files import write_whole
 from ._utils.extras import import_extra
 from ._utils.random import cpu_as_default
 

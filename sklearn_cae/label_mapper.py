@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from ._labels import encode_labels, is_missing, keep_missing, of_their_own_type
+from ._input.labels import encode_labels, is_missing, keep_missing, of_their_own_type
 from ._utils.warnings import warn
 
 _MAX_IDS = 2**20

@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from ._labels import check_not_missing, keep_missing
+from ._input.labels import check_not_missing, keep_missing
 from ._utils.random import draw_seed, local_random_state, random_state_names
 
 __all__ = [

@@ -14,16 +14,17 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from . import __version__, _container
-from ._assignment import Posterior
-from ._container import LoadError
+from . import __version__
 from ._fitted import NETWORKS
-from ._networks import build_networks, is_own
-from ._packing import Known, MissingCallable, Packer, Unpacker
+from ._grouping.assignment import Posterior
+from ._grouping.whitening import with_linear_ends
+from ._storage import container
+from ._storage.container import LoadError
+from ._storage.packing import Known, MissingCallable, Packer, Unpacker
+from ._training.networks import build_networks, is_own
 from ._utils.devices import is_there
 from ._utils.random import cpu_as_default, forked_rng
 from ._utils.warnings import warn
-from ._whitening import with_linear_ends
 
 __all__ = ["LoadError", "load", "save"]
 
@@ -270,13 +271,12 @@ def _shapes(state):
     return state and {name: value.shape for name, value in state.items()}
 
 
-#: What a file may hold, by module: instances that come apart in one of the ways above.
+#: What a file may hold: instances that come apart in one of the ways above, by where they are.
 _CLASSES = {
-    _KnownClusterer: {"sklearn_cae._clusterer": ["ContrastiveAutoencoderClusterer"]},
+    _KnownClusterer: {"sklearn_cae": ["ContrastiveAutoencoderClusterer"]},
     _KnownEstimator: {
+        "sklearn_cae": ["ClusterLabelMapper", "KNNProbe", "LinearProbe"],
         "sklearn_cae.clusterers": ["CommunityClusterer", "MixtureClusterer"],
-        "sklearn_cae.label_mapper": ["ClusterLabelMapper"],
-        "sklearn_cae.probes": ["KNNProbe", "LinearProbe"],
         "sklearn.cluster": ["AgglomerativeClustering"],
         "sklearn.decomposition": ["PCA"],
         "sklearn.linear_model": ["LogisticRegression"],
@@ -289,11 +289,22 @@ _CLASSES = {
     _KnownNeighbors: {"sklearn.neighbors": ["KNeighborsClassifier"]},
     _KnownHistory: {"skorch.history": ["History"]},
     Known: {
-        "sklearn_cae._images": ["ImageFormat", "VectorFormat"],
+        "sklearn_cae._input.formats": ["ImageFormat", "VectorFormat"],
         "sklearn_cae.augmentations": ["ImageViews", "VectorViews"],
         "sklearn_cae.modules": ["Encoder", "UnpooledEncoder", "VectorEncoder"],
         "sklearn.frozen": ["FrozenEstimator"],
     },
+}
+#: Names in files that are not where the class is, so that rooms can change and files need not.
+_NAMES_IN_FILES = {
+    "sklearn_cae.ContrastiveAutoencoderClusterer": (
+        "sklearn_cae._clusterer.ContrastiveAutoencoderClusterer"
+    ),
+    "sklearn_cae.ClusterLabelMapper": "sklearn_cae.label_mapper.ClusterLabelMapper",
+    "sklearn_cae.KNNProbe": "sklearn_cae.probes.KNNProbe",
+    "sklearn_cae.LinearProbe": "sklearn_cae.probes.LinearProbe",
+    "sklearn_cae._input.formats.ImageFormat": "sklearn_cae._images.ImageFormat",
+    "sklearn_cae._input.formats.VectorFormat": "sklearn_cae._images.VectorFormat",
 }
 
 
@@ -301,7 +312,9 @@ _CLASSES = {
 def known_classes():
     """Resolve the table of classes: {name in files: Known}."""
     return {
-        f"{module}.{name}": known(getattr(import_module(module), name))
+        _NAMES_IN_FILES.get(f"{module}.{name}", f"{module}.{name}"): known(
+            getattr(import_module(module), name)
+        )
         for known, modules in _CLASSES.items()
         for module, names in modules.items()
         for name in names
@@ -358,7 +371,7 @@ def save(estimator, path):
     packer = Packer(known_classes())
     packed = packer.pack(estimator, type(estimator).__name__)
     header = {"kind": "estimator", "version": __version__, "estimator": packed}
-    _container.write(path, header, packer.tensors)
+    container.write(path, header, packer.tensors)
 
 
 @cpu_as_default()
@@ -390,7 +403,7 @@ def load(path, **callables):
     --------
     See `save`.
     """
-    with _container.reading(path) as (header, get_tensor):
+    with container.reading(path) as (header, get_tensor):
         if header.get("kind") != "estimator":
             raise LoadError(f"{path} holds no estimator, but {header.get('kind')!r}.")
         unpacker = Unpacker(known_classes(), get_tensor, callables)

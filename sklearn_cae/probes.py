@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import cross_entropy, linear
 
-from ._labels import check_not_missing, encode_labels
+from ._input.labels import check_not_missing, encode_labels
 from ._utils.random import cpu_as_default, draw_seed, local_random_state
 
 

@@ -18,7 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_cae import ContrastiveAutoencoderClusterer, _container, _prototypes, _trainer
+from sklearn_cae import ContrastiveAutoencoderClusterer
+from sklearn_cae._grouping import search
+from sklearn_cae._storage import container as _container
+from sklearn_cae._training import trainer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import UnpooledEncoder
 
@@ -88,7 +91,7 @@ def run(result, place, kept=None, target="done", rng=None):
 def fit(result, place, kept):
     """Fit, note on the way where it is, and write what came of it."""
     warnings.simplefilter("ignore")
-    run_phase = _trainer.Trainer.run
+    run_phase = trainer.Trainer.run
 
     def noting(where, function):
         def noted(*args, **kwargs):
@@ -99,10 +102,10 @@ def fit(result, place, kept):
 
         return noted
 
-    _trainer.Trainer.run = lambda self, phase, *args, **kwargs: noting(phase, run_phase)(
+    trainer.Trainer.run = lambda self, phase, *args, **kwargs: noting(phase, run_phase)(
         self, phase, *args, **kwargs
     )
-    _prototypes.find_prototypes = noting("search", _prototypes.find_prototypes)
+    search.find_prototypes = noting("search", search.find_prototypes)
     _container.write = noting("writing", _container.write)
     X, _ = make_toy_images(150, image_size=16, random_state=0, return_X_y=True)
     model = ContrastiveAutoencoderClusterer(**PARAMS, checkpoint_dir=kept).fit(X)

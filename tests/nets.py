@@ -5,9 +5,10 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from sklearn_cae import _training as training
-from sklearn_cae._callbacks import phase_callbacks
-from sklearn_cae._images import Samples, infer_image_format
+from sklearn_cae._input.checks import infer_image_format
+from sklearn_cae._input.formats import Samples
+from sklearn_cae._training.batches import ViewBatches
+from sklearn_cae._training.watchers import phase_callbacks
 from sklearn_cae.modules import Encoder, ProjectionHead, image_decoder
 from sklearn_cae.optim import LARS, learning_rate_at
 
@@ -53,7 +54,7 @@ def net_params(n_epochs=2, generator=None, augment=identity, **options):
         "optimizer": LARS,
         "lr": 1.0,
         "device": "cpu",
-        "iterator_train": training.ViewBatches,
+        "iterator_train": ViewBatches,
         "iterator_train__augment": augment,
         "iterator_train__generator": generator,
         "iterator_train__device": "cpu",

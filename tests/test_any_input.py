@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, assume, event, given, note, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
-from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, _trainer
+from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe
+from sklearn_cae._training import trainer as _trainer
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -54,12 +54,12 @@ def test_without_packages_training_does_not_start(
     toy_images, make_quick, monkeypatch, package, message
 ):
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setattr("sklearn_cae._training.ViewBatches.__iter__", train)
+    monkeypatch.setattr("sklearn_cae._training.batches.ViewBatches.__iter__", train)
     with pytest.raises(ImportError, match=message):
         make_quick(callbacks=[LiveHistory()]).fit(toy_images[0])
 
 
 def test_an_interval_of_no_epochs_does_not_start(toy_images, make_quick, monkeypatch):
-    monkeypatch.setattr("sklearn_cae._training.ViewBatches.__iter__", train)
+    monkeypatch.setattr("sklearn_cae._training.batches.ViewBatches.__iter__", train)
     with pytest.raises(ValueError, match="every == 0, must be >= 1"):
         make_quick(callbacks=[LiveHistory(every=0)]).fit(toy_images[0])

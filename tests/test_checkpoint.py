@@ -22,8 +22,9 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping, Freezer
 from torch import nn
 
-from sklearn_cae import _container as container
-from sklearn_cae import _fingerprint, _prototypes, _trainer
+from sklearn_cae._grouping import search
+from sklearn_cae._storage import container, fingerprint
+from sklearn_cae._training import trainer
 from sklearn_cae.modules import UnpooledEncoder
 
 
@@ -261,7 +262,7 @@ def test_a_fit_goes_on_where_its_folder_vanishes(tmp_path, toy_images, make_quic
 def test_a_folder_that_cannot_be_written_is_named_before_training(
     tmp_path, toy_images, make_quick, monkeypatch
 ):
-    monkeypatch.setattr(_trainer.Trainer, "run", None)
+    monkeypatch.setattr(trainer.Trainer, "run", None)
     (tmp_path / "file").touch()
     with pytest.raises(
         ValueError, match="checkpoint_dir must be a folder that can be written, got"
@@ -358,9 +359,9 @@ DIFFERENT = [
 
 
 def test_parameters_are_told_apart_by_what_they_are():
-    described = [json.dumps(_fingerprint.describe(value)) for value in DIFFERENT]
+    described = [json.dumps(fingerprint.describe(value)) for value in DIFFERENT]
     assert len(set(described)) == len(described)
-    again = [json.dumps(_fingerprint.describe(copy.deepcopy(value))) for value in DIFFERENT]
+    again = [json.dumps(fingerprint.describe(copy.deepcopy(value))) for value in DIFFERENT]
     assert again == described
     assert not any(" at 0x" in text for text in described)  # two processes have to agree
 
@@ -372,7 +373,7 @@ class Composed:
 
 def test_places_in_memory_tell_nothing_apart():
     for value in (Composed(), nn.ModuleList([nn.Linear(2, 3), nn.GELU()]).append(WithFunction())):
-        text = json.dumps(_fingerprint.describe(value))
+        text = json.dumps(fingerprint.describe(value))
         assert "some_function" in text
         assert " at 0x" not in text
 
@@ -382,7 +383,7 @@ def test_places_in_memory_tell_nothing_apart():
     [(0.5, np.float64(0.5)), (3, np.int64(3)), (Path("a"), "a"), ({"a", "b"}, {"b", "a"})],
 )
 def test_equal_parameters_are_described_alike(one, other):
-    assert json.dumps(_fingerprint.describe(one)) == json.dumps(_fingerprint.describe(other))
+    assert json.dumps(fingerprint.describe(one)) == json.dumps(fingerprint.describe(other))
 
 
 # ---- What callbacks do ----
@@ -481,9 +482,9 @@ def test_a_phase_that_started_from_other_prototypes_is_trained_anew(
     """As on another machine, where an embedding's last bits decide."""
     X, _ = toy_images
     make_quick(checkpoint_dir=tmp_path).fit(X)
-    found = _prototypes.find_prototypes
+    found = search.find_prototypes
     monkeypatch.setattr(
-        _prototypes,
+        search,
         "find_prototypes",
         lambda *args, **kwargs: found(*args, **kwargs)._replace(
             cluster_centers=found(*args, **kwargs).cluster_centers[::-1].copy()
@@ -530,7 +531,7 @@ def test_what_a_fit_was_begun_with_is_told(tmp_path, toy_images, make_quick, mon
     X, _ = toy_images
     begun = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
     assert make_quick(checkpoint_dir=tmp_path).fit(X).provenance_ == begun
-    monkeypatch.setattr(_trainer, "version", lambda name: "99")
+    monkeypatch.setattr(trainer, "version", lambda name: "99")
     taken_up = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
     assert taken_up.pop("taken_up_with")["versions"]["torch"] == "99"
     assert taken_up == begun
@@ -542,17 +543,17 @@ def test_no_random_numbers_are_read_from_beyond_their_end(tmp_path, toy_images, 
     about = json.loads(path.read_text())
     del about["digest"]
     about["random_state"][2] = 2 * 10**9
-    path.write_text(json.dumps({**about, "digest": _fingerprint.digest(about)}))
+    path.write_text(json.dumps({**about, "digest": fingerprint.digest(about)}))
     with pytest.raises(ValueError, match="a random state is out of its range"):
         model.fit(toy_images[0])
 
 
 def test_modules_and_loggers_are_told_apart_by_their_names():
     values = [functools, json, *map(logging.getLogger, ("one", "two"))]
-    described = [json.dumps(_fingerprint.describe(Named(value))) for value in values]
+    described = [json.dumps(fingerprint.describe(Named(value))) for value in values]
     assert len(set(described)) == 4
     logging.getLogger("one").addHandler(logging.NullHandler())
-    assert json.dumps(_fingerprint.describe(Named(logging.getLogger("one")))) == described[2]
+    assert json.dumps(fingerprint.describe(Named(logging.getLogger("one")))) == described[2]
 
 
 def test_what_a_repr_hides_is_told_apart_and_not_written():
@@ -560,7 +561,7 @@ def test_what_a_repr_hides_is_told_apart_and_not_written():
         def __repr__(self):
             return "***"
 
-    described = [json.dumps(_fingerprint.describe(Secret(noise))) for noise in ("abc", "xyz")]
+    described = [json.dumps(fingerprint.describe(Secret(noise))) for noise in ("abc", "xyz")]
     assert described[0] != described[1]
     assert "abc" not in described[0]
 

@@ -21,15 +21,11 @@ from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
 
-from sklearn_cae import (
-    ContrastiveAutoencoderClusterer,
-    _callbacks,
-    _phases,
-    _prototypes,
-    _random,
-    _trainer,
-)
-from sklearn_cae._phases import LearnedPrototypes
+from sklearn_cae import ContrastiveAutoencoderClusterer
+from sklearn_cae._grouping import search
+from sklearn_cae._training import phases, trainer, watchers
+from sklearn_cae._training.phases import LearnedPrototypes
+from sklearn_cae._utils import random
 from sklearn_cae.augmentations import PRESETS, ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
@@ -77,13 +73,13 @@ def test_fitted_attributes(fitted, toy_images):
 
 def test_samples_that_were_not_clustered_are_assigned(toy_images, make_quick, monkeypatch):
     X, _ = toy_images
-    monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 40)
+    monkeypatch.setattr(search, "CLUSTERED_SAMPLES", 40)
     model = make_quick().fit(X)
     assert model.labels_.shape == (96,)
     assert np.array_equal(model.labels_, model.predict(X))
     assert np.isfinite(model.embedding_means_).all()
     whole = make_quick()
-    monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 96)
+    monkeypatch.setattr(search, "CLUSTERED_SAMPLES", 96)
     assert adjusted_rand_score(whole.fit(X).labels_, model.labels_) > 0.5
 
 
@@ -141,7 +137,7 @@ def test_the_encoder_is_bit_equal_before_and_after_phase_two(toy_images, make_qu
     with_phase_two = make_quick(encoder=NormalisedEncoder, conditioning_epochs=2)
     # The schedule counts both phases: hold its curve, and so the warm-up, by hand.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_trainer, "learning_rate_at", lambda epoch, n_epochs, peak: peak)
+        patch.setattr(trainer, "learning_rate_at", lambda epoch, n_epochs, peak: peak)
         without.fit(X)
         with_phase_two.fit(X)
     before, after = states(without), states(with_phase_two)
@@ -497,7 +493,7 @@ def test_a_refined_model_is_one_like_any_other(toy_images, make_quick):
 def test_the_refinement_has_an_optimizer_of_its_own(toy_images, make_quick, monkeypatch):
     used = []
     monkeypatch.setattr(
-        _phases.RefinementNet,
+        phases.RefinementNet,
         "on_train_begin",
         lambda self, *args, **kwargs: used.append(self.optimizer_),
     )
@@ -542,7 +538,7 @@ def test_refinement_makes_assignments_agree_and_sure(toy_images, make_quick):
 
 
 def test_refinement_of_many_samples_and_of_two(toy_images, make_quick, monkeypatch):
-    monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 40)
+    monkeypatch.setattr(search, "CLUSTERED_SAMPLES", 40)
     model = make_quick(refinement_epochs=1).fit(toy_images[0])
     assert np.array_equal(model.predict(toy_images[0]), model.labels_)
     with warnings.catch_warnings():
@@ -554,7 +550,7 @@ def test_refinement_of_many_samples_and_of_two(toy_images, make_quick, monkeypat
 def test_refinement_is_told_the_sizes_that_were_found(toy_images, make_quick, monkeypatch):
     given = []
     monkeypatch.setattr(
-        _phases,
+        phases,
         "LearnedPrototypes",
         lambda *args: given.append(args) or LearnedPrototypes(*args),
     )
@@ -652,7 +648,7 @@ def test_an_interrupt_between_epochs_is_one(toy_images, make_quick, monkeypatch)
     def stop(self, net, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_callbacks.StopOnNaN, "on_epoch_end", stop)
+    monkeypatch.setattr(watchers.StopOnNaN, "on_epoch_end", stop)
     with pytest.warns(ConvergenceWarning, match="after 1 of 3 epochs of the phase 'warm_up'"):
         model = make_quick().fit(toy_images[0])
     assert model.interrupted_
@@ -791,7 +787,7 @@ def test_bad_parameters_are_named_before_training(make_quick, params, message, m
     def train(*args):
         raise AssertionError("training started")
 
-    monkeypatch.setattr(_trainer.Trainer, "run", train)
+    monkeypatch.setattr(trainer.Trainer, "run", train)
     with pytest.raises(ValueError, match=message):
         make_quick(**{"n_clusters": 2, **params}).fit(images())
 
@@ -887,7 +883,7 @@ class Spoil(Callback):
 
 
 @pytest.mark.parametrize(("event", "what"), [("epoch_begin", "loss"), ("batch_end", "weights")])
-@pytest.mark.parametrize("module_type", [_phases.ContrastiveAutoencoder, ConditionalDecoder])
+@pytest.mark.parametrize("module_type", [phases.ContrastiveAutoencoder, ConditionalDecoder])
 def test_nan_restores_the_epoch_before(toy_images, make_quick, event, what, module_type):
     """That of the last step, too, after which the loss was still a number."""
     X, _ = toy_images
@@ -975,9 +971,9 @@ class TryTheGlobalGenerator(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         def take():
-            self.may.append(_random._GLOBAL_RNG.acquire(blocking=False))
+            self.may.append(random._GLOBAL_RNG.acquire(blocking=False))
             if self.may[-1]:
-                _random._GLOBAL_RNG.release()
+                random._GLOBAL_RNG.release()
 
         thread = threading.Thread(target=take)
         thread.start()

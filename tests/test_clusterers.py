@@ -8,8 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_cae import clusterers
-from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer, shared_neighbors
+from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer, _communities
+from sklearn_cae.clusterers._communities import shared_neighbors
 
 
 @parametrize_with_checks([CommunityClusterer(random_state=0), MixtureClusterer(2, random_state=0)])
@@ -107,13 +107,13 @@ def test_any_number_of_clusters_can_be_asked_for(n_clusters):
 
 
 def test_many_clusters_are_not_joined_from_single_samples(monkeypatch):
-    sizes, join_two = [], clusterers._join_two
+    sizes, join_two = [], _communities._join_two
 
     def note(X, links, labels):
         sizes.append(labels.max() + 1)
         return join_two(X, links, labels)
 
-    monkeypatch.setattr(clusterers, "_join_two", note)
+    monkeypatch.setattr(_communities, "_join_two", note)
     X = load_digits().data[:1500]
     assert CommunityClusterer(700, n_neighbors=4, random_state=0).fit(X).n_clusters_ == 700
     assert sizes[0] < 1000

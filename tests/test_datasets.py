@@ -8,8 +8,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
-from sklearn_cae import datasets
 from sklearn_cae.datasets import (
+    _loaders,
     load_digit_images,
     load_medmnist,
     load_mnist,
@@ -41,7 +41,7 @@ def write_npz(path, *, shape=(28, 28), n_labels=1, value=7):
 
 def write_mnist(folder):
     """Write four idx files of 2 images each below `folder`, as torchvision keeps them."""
-    for file in datasets._MNIST_FILES:
+    for file in _loaders._MNIST_FILES:
         path = Path(folder, file)
         path.parent.mkdir(parents=True, exist_ok=True)
         images = "images" in file
@@ -205,13 +205,13 @@ def test_mnist_is_downloaded_once(home, monkeypatch):
         assert bunch.target.tolist() == [3, 5]
         assert f"{split} split" in bunch.DESCR
     assert len(calls) == 1
-    assert all((home / file).is_file() for file in datasets._MNIST_FILES)
+    assert all((home / file).is_file() for file in _loaders._MNIST_FILES)
 
 
 def test_a_download_adds_only_the_files_that_are_missing(home, monkeypatch):
     monkeypatch.setattr(torchvision_datasets.MNIST, "download", lambda self: write_mnist(self.root))
     write_mnist(home)
-    kept, missing = (home / file for file in datasets._MNIST_FILES[:2])
+    kept, missing = (home / file for file in _loaders._MNIST_FILES[:2])
     kept.write_bytes(own := kept.read_bytes().replace(b"\x09", b"\x08"))
     missing.unlink()
     assert load_mnist("train").data.max() == 8
@@ -229,7 +229,7 @@ def test_no_network_for_mnist_names_the_way_out(home, monkeypatch):
 
 def test_a_cut_off_mnist_file_is_named(home):
     write_mnist(home)
-    images = home / datasets._MNIST_FILES[0]
+    images = home / _loaders._MNIST_FILES[0]
     images.write_bytes(images.read_bytes()[:100])
     with pytest.raises(OSError, match=r"train-images-idx3-ubyte.* cannot be read"):
         load_mnist("train")

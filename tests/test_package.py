@@ -10,87 +10,39 @@ import pytest
 import sklearn_cae
 
 PACKAGE = Path(sklearn_cae.__file__).parent
-LEAVES = {"losses", "modules", "optim", "_devices", "_random", "_warnings"}
-STAND_ASIDE = {"label_mapper", "probes", "metrics", "plotting", "datasets"}
+#: Public rooms of one file each that know nothing of the method.
+LEAVES = {"augmentations", "losses", "modules", "optim"}
+#: What each room may import, from the bottom up. A folder is one room: its modules know each other.
 ALLOWED = {
-    **{leaf: set() for leaf in LEAVES},
-    **{module: {"_random"} for module in STAND_ASIDE},
-    "augmentations": {"_devices"},
-    "_images": set(),
-    "_labels": set(),
-    "label_mapper": {"_labels"},
-    "metrics": {"_labels", "_random"},
-    "probes": {"_labels", "_random"},
-    "_extras": set(),
-    "_pictures": {"_extras"},
-    "_thumbnails": {"_pictures"},
-    "_markers": set(),
-    "_page": set(),
-    "_associations": set(),
-    "report": {
-        *["__version__", "_associations", "_extras", "_files", "_fingerprint", "_images"],
-        *[
-            "_labels",
-            "_markers",
-            "_page",
-            "_pictures",
-            "_prototypes",
-            "_random",
-            "_thumbnails",
-            "metrics",
-            "plotting",
-        ],
-    },
-    "plotting": {"_images", "_labels", "_pictures", "_random", "augmentations"},
-    "callbacks": {"_pictures", "_trainer", "plotting"},
-    "_memmap": {"_files"},
-    "datasets": {"_extras", "_memmap", "_random"},
-    "export": {"_assignment", "_extras", "_files", "_random"},
-    "_networks": {"modules"},
+    "_utils": set(),
+    "_input": {"_utils"},
+    "_storage": {"_utils"},
+    **{leaf: {"_utils"} for leaf in LEAVES},
+    "clusterers": {"_utils"},
+    "_grouping": {"_utils", "clusterers"},
+    "_training": {"__version__", "_grouping", "_storage", "_utils", *LEAVES},
+    # Aside: they never import the estimator or a net.
+    **{aside: {"_input", "_utils"} for aside in ("label_mapper", "metrics", "probes")},
+    "datasets": {"_storage", "_utils"},
+    "plotting": {"_input", "_utils", "augmentations"},
+    "report": {"__version__", "_grouping", "_input", "_storage", "_utils", "metrics", "plotting"},
+    # The estimator, and what stands above it.
+    "_fitted": {"_grouping", "_input", "_utils"},
+    "_estimator": {"_fitted", "_grouping", "_input", "_storage", "_training", "_utils", *LEAVES},
     "_recommended": {"clusterers", "modules"},
-    "clusterers": {"_random"},
-    "_assignment": set(),
-    "_prototypes": {"_assignment", "_random", "clusterers"},
-    "_whitening": set(),
-    "_files": set(),
-    "_container": {"_files"},
-    "_packing": {"_random"},
-    "_fingerprint": {"_packing"},
-    "_checkpoint": {"_container", "_files", "_fingerprint", "_packing", "_random"},
-    "persistence": {
-        *["__version__", "_assignment", "_container", "_devices", "_fitted", "_networks"],
-        *["_packing", "_random", "_whitening"],
-    },
-    "_training": {"_devices"},
-    "_callbacks": {"_packing"},
-    "_trainer": {
-        "__version__",
-        "_callbacks",
-        "_devices",
-        "_fingerprint",
-        "_networks",
-        "_random",
-        "_training",
-        "augmentations",
-        "optim",
-    },
-    "_phases": {"_assignment", "_devices", "_training", "losses"},
-    "_fitted": {"_assignment", "_devices", "_images", "_random"},
-    "_clusterer": {
-        *["_assignment", "_callbacks", "_checkpoint", "_fingerprint", "_fitted", "_images"],
-        *["_networks", "_phases", "_prototypes", "_random"],
-        *["_trainer", "_training", "_whitening", "augmentations"],
-    },
+    "callbacks": {"_training", "plotting"},
+    "export": {"_grouping", "_storage", "_utils"},
+    "persistence": {"__version__", "_fitted", "_grouping", "_storage", "_training", "_utils"},
 }
-KNOW_SKORCH = {"_callbacks", "_trainer", "_training", "callbacks"}
+KNOW_SKORCH = {"_training", "callbacks"}
 
 
-def imports(module):
+def imports(room):
     """Names of the package's own rooms, and of other packages, that a room imports."""
-    folder = PACKAGE / module
-    inner = folder.is_dir()  # a room of several files, which know each other
+    folder = PACKAGE / room
+    inner = folder.is_dir()
     own, other = set(), set()
-    for path in folder.glob("*.py") if inner else [PACKAGE / f"{module}.py"]:
+    for path in folder.glob("*.py") if inner else [PACKAGE / f"{room}.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level > inner:
                 named = [node.module or alias.name for alias in node.names]
@@ -102,18 +54,26 @@ def imports(module):
     return own, other
 
 
-@pytest.mark.parametrize("module", sorted(ALLOWED))
-def test_imports_point_down_only(module):
-    own, other = imports(module)
-    assert own <= ALLOWED[module] | {"_warnings"}
-    assert "skorch" not in other or module in KNOW_SKORCH
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_rooms_import_what_is_below_them_only(room):
+    own, other = imports(room)
+    assert own <= ALLOWED[room]
+    assert "skorch" not in other or room in KNOW_SKORCH
     assert "sklearn_cae" not in other  # relative imports alone, which the line above sees
 
 
-def test_every_module_has_its_arrows():
+def test_every_room_has_its_arrows():
     modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
-    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert modules | packages == set(ALLOWED)
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert modules | folders == set(ALLOWED)
+
+
+def test_arrows_go_in_no_circle():
+    done = {"__version__"}
+    while waiting := set(ALLOWED) - done:
+        free = {room for room in waiting if ALLOWED[room] <= done}
+        assert free, f"a circle among {sorted(waiting)}"
+        done |= free
 
 
 def test_importing_loads_nothing_heavy():

@@ -26,7 +26,7 @@ from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
-from sklearn_cae import _container as container
+from sklearn_cae._storage import container
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.modules import UnpooledEncoder

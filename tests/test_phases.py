@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from nets import net_params, networks, numbered_images, random_images
 
-from sklearn_cae import _phases as phases
-from sklearn_cae import _training as training
-from sklearn_cae._assignment import assign_by_cosine
-from sklearn_cae._callbacks import EpochMeans
-from sklearn_cae._networks import build_networks
+from sklearn_cae._grouping.assignment import assign_by_cosine
+from sklearn_cae._training import phases
+from sklearn_cae._training.batches import NeighborBatches
+from sklearn_cae._training.networks import build_networks
+from sklearn_cae._training.watchers import EpochMeans
 from sklearn_cae._utils.random import forked_rng
 from sklearn_cae.optim import LARS, learning_rate_at
 
@@ -165,7 +165,7 @@ def test_refinement_steps_equal_a_plain_transcription():
             "lr": 0.02,
             "optimizer__param_groups": [("cluster_centers", {"lr": 0.1})],
             "callbacks": [("epoch_means", EpochMeans())],
-            "iterator_train": training.NeighborBatches,
+            "iterator_train": NeighborBatches,
             "iterator_train__neighbors": neighbors,
             "iterator_train__labels": labels,
         },

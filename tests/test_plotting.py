@@ -20,7 +20,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
-from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer, _pictures
+from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import load_pneumoniamnist, make_toy_images
 from sklearn_cae.plotting import (
     AugmentationDisplay,
@@ -31,6 +31,7 @@ from sklearn_cae.plotting import (
     PrototypeDisplay,
     ReconstructionDisplay,
     _clusters,
+    _pictures,
 )
 
 

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
-from sklearn_cae import _prototypes
+from sklearn_cae._grouping import gaussians, neighbors, search
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 
 
@@ -32,7 +32,7 @@ def test_separate_groups_have_an_elbow(n_clusters):
     embedding, y = separated(n_clusters)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        centers, _, _, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
+        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", 20, rng())
     assert elbow["found"]
     assert elbow["knee"] == elbow["best"] == len(centers) == n_clusters
     labels = (normalize(embedding) @ centers.T).argmax(axis=1)
@@ -49,14 +49,14 @@ def test_one_group_has_no_elbow(on_sphere, n_features, seed):
     else:
         embedding += 3  # away from the origin, as embeddings are
     with pytest.warns(UserWarning, match="No elbow was found over 2 to 20 clusters"):
-        centers, _, _, elbow = _prototypes.find_prototypes(embedding, None, "elbow", 20, rng())
+        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", 20, rng())
     assert not elbow["found"]
     assert len(centers) == elbow["best"] == elbow["n_clusters"][elbow["silhouette"].argmax()]
 
 
 def test_a_knee_has_to_be_found_twice():
     numbers = np.arange(2, 31)
-    doubt = _prototypes._doubt(9, numbers, numbers**-0.5, None, None, None, None)
+    doubt = search._doubt(9, numbers, numbers**-0.5, None, None, None, None)
     assert doubt == "the knee, at 9, moves to 7 when 19 of them are shown"
 
 
@@ -65,14 +65,14 @@ def test_a_knee_has_to_be_sharper_than_that_of_one_gaussian(silhouette, is_doubt
     numbers, unit = np.arange(2, 21), normalize(rng().normal(size=(200, 8)))
     inertia = np.where(numbers <= 5, 100 - 18 * numbers, 11 - 0.1 * numbers)
     silhouettes = np.full(len(numbers), silhouette)
-    doubt = _prototypes._doubt(5, numbers, inertia, silhouettes, unit, KMeans(n_init=1), rng())
+    doubt = search._doubt(5, numbers, inertia, silhouettes, unit, KMeans(n_init=1), rng())
     assert ("5 clusters are hardly tighter" in doubt) if is_doubted else doubt is None
 
 
 def test_the_sweep_reports_what_kmeans_says():
     embedding, _ = separated(4)
     unit = normalize(embedding)
-    elbow = _prototypes.find_elbow(unit, KMeans(n_init=5), 7, rng())
+    elbow = search.find_elbow(unit, KMeans(n_init=5), 7, rng())
     assert elbow["n_clusters"].tolist() == [2, 3, 4, 5, 6, 7]
     expected = [KMeans(k, n_init=20, random_state=0).fit(unit).inertia_ for k in (2, 3, 4)]
     np.testing.assert_allclose(elbow["inertia"][:3], expected, rtol=1e-2)
@@ -88,27 +88,27 @@ def test_the_sweep_takes_a_part_of_many_samples(monkeypatch):
             sizes.append(len(X))
             return super().fit_predict(X)
 
-    monkeypatch.setattr(_prototypes, "SWEEP_SAMPLES", 100)
+    monkeypatch.setattr(search, "SWEEP_SAMPLES", 100)
     embedding, _ = separated(3)
-    _prototypes.find_prototypes(embedding, Recorder(n_init=1), "elbow", 6, rng())
+    search.find_prototypes(embedding, Recorder(n_init=1), "elbow", 6, rng())
     assert sizes[:-1] == [100] * len(sizes[:-1])
     assert sizes[-1] == 400
 
 
 def test_a_part_of_very_many_samples_is_clustered(monkeypatch):
-    assert _prototypes.draw_clustered(30, rng()).tolist() == list(range(30))
-    monkeypatch.setattr(_prototypes, "CLUSTERED_SAMPLES", 10)
-    drawn = _prototypes.draw_clustered(30, rng()).tolist()
+    assert search.draw_clustered(30, rng()).tolist() == list(range(30))
+    monkeypatch.setattr(search, "CLUSTERED_SAMPLES", 10)
+    drawn = search.draw_clustered(30, rng()).tolist()
     assert len(set(drawn)) == 10
     assert drawn == sorted(drawn)
     with pytest.raises(ValueError, match="at most 10, the number of samples that are clustered"):
-        _prototypes.check_clusterer(None, 11, 30)
+        search.check_clusterer(None, 11, 30)
 
 
 @pytest.mark.parametrize("n_samples", [2, 3, 4])
 def test_few_samples_are_searched_as_far_as_they_go(n_samples):
     with pytest.warns(UserWarning, match="No elbow"):
-        found = _prototypes.find_prototypes(np.eye(4)[:n_samples], None, "elbow", 20, rng())
+        found = search.find_prototypes(np.eye(4)[:n_samples], None, "elbow", 20, rng())
     assert 2 <= len(found.cluster_centers) <= max(2, n_samples - 1)
 
 
@@ -131,7 +131,7 @@ def test_few_samples_are_searched_as_far_as_they_go(n_samples):
 def test_any_clusterer_gives_prototypes(clusterer, n_clusters):
     embedding, y = separated(3)
     before = repr(clusterer)
-    found = _prototypes.find_prototypes(embedding, clusterer, n_clusters, 20, rng())
+    found = search.find_prototypes(embedding, clusterer, n_clusters, 20, rng())
     centers = found.cluster_centers
     assert found.elbow is None
     assert adjusted_rand_score(y, found.labels) == 1.0
@@ -155,14 +155,14 @@ class Fixed(ClusterMixin, BaseEstimator):
 def test_noise_shapes_no_prototype():
     embedding = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [-5.0, -5.0]])
     embedding[-1] = [-5.0, -4.0]
-    found = _prototypes.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", 20, rng())
+    found = search.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", 20, rng())
     np.testing.assert_allclose(found.cluster_centers, np.eye(2))
     assert found.labels.tolist() == [0, 0, 1, 1, 1]
 
 
 def test_all_noise_becomes_one_prototype():
     with pytest.warns(ConvergenceWarning, match="called every sample noise"):
-        found = _prototypes.find_prototypes(
+        found = search.find_prototypes(
             np.array([[1.0, 0.0], [0.0, 1.0]]), Fixed([-1, -1]), "elbow", 20, rng()
         )
     np.testing.assert_allclose(found.cluster_centers, [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
@@ -172,7 +172,7 @@ def test_unseeded_clusterers_follow_the_given_generator():
     embedding = rng().normal(size=(200, 8))
     for clusterer in (None, KMeans(n_init=1), GaussianMixture()):
         first, again = (
-            _prototypes.find_prototypes(embedding, clusterer, 6, 20, rng(3))[0] for _ in range(2)
+            search.find_prototypes(embedding, clusterer, 6, 20, rng(3))[0] for _ in range(2)
         )
         assert np.array_equal(first, again)
 
@@ -184,80 +184,80 @@ def test_gaussians_of_clusters():
         [generator.multivariate_normal([1, 2], covariance, 20_000), [[7.0, 7.0]]]
     )
     labels = np.repeat([0, 1], [20_000, 1])
-    means, covariances = _prototypes.cluster_gaussians(embedding, labels)
+    means, covariances = gaussians.cluster_gaussians(embedding, labels)
     np.testing.assert_allclose(means, [[1, 2], [7, 7]], atol=0.05)
     np.testing.assert_allclose(covariances[0], covariance, atol=0.05)
     assert not covariances[1].any()
     variance = np.full_like(embedding, 3.0)
-    _, aggregated = _prototypes.cluster_gaussians(embedding, labels, variance)
+    _, aggregated = gaussians.cluster_gaussians(embedding, labels, variance)
     np.testing.assert_allclose(aggregated - covariances, [3 * np.eye(2)] * 2, atol=1e-6)
 
 
 def test_two_members_have_a_ball():
     embedding = np.random.RandomState(0).normal(size=(2, 16)).astype(np.float32)
-    _, (covariance,) = _prototypes.cluster_gaussians(embedding, np.zeros(2, dtype=int))
+    _, (covariance,) = gaussians.cluster_gaussians(embedding, np.zeros(2, dtype=int))
     np.testing.assert_allclose(covariance, np.eye(16) * embedding.var(axis=0).mean(), rtol=1e-6)
 
 
 def test_neighbours_are_looked_up_among_the_clustered_samples():
     embedding = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.3], [0.0, 1.0]], dtype=np.float32)
-    nearest = _prototypes.NearestClustered(embedding[:3], n_neighbors=1)(torch.tensor(embedding))
+    nearest = neighbors.NearestClustered(embedding[:3], n_neighbors=1)(torch.tensor(embedding))
     assert nearest.tolist() == [[0, 1], [1, 0], [2, 1], [2, 1]]
-    assert _prototypes.without_itself(nearest.numpy()).tolist() == [[1], [0], [1], [2]]
+    assert neighbors.without_itself(nearest.numpy()).tolist() == [[1], [0], [1], [2]]
 
 
 def test_the_search_of_a_pipelines_last_step_ends_where_it_is_told():
     embedding, _ = separated(8)
     clusterer = make_pipeline(PCA(10), CommunityClusterer())
     with pytest.warns(ConvergenceWarning, match="more than max_clusters=5"):
-        found = _prototypes.find_prototypes(embedding, clusterer, "auto", 5, rng())
+        found = search.find_prototypes(embedding, clusterer, "auto", 5, rng())
     assert len(found.cluster_centers) == 5
 
 
 def test_a_class_is_no_clusterer():
     with pytest.raises(TypeError, match=r"got the class KMeans\. Pass KMeans\(\)"):
-        _prototypes.check_clusterer(KMeans, 3, 30)
+        search.check_clusterer(KMeans, 3, 30)
 
 
 def test_a_truth_is_no_number_of_clusters():
     with pytest.raises(TypeError, match="n_clusters must be an int, 'elbow' or 'auto', got True"):
-        _prototypes.check_clusterer(None, True, 30)
+        search.check_clusterer(None, True, 30)
 
 
 def test_a_clusterers_own_number_counts_only_where_it_is_to_find_it():
-    _prototypes.check_clusterer(KMeans(40), 3, 30)  # which is set to 3
+    search.check_clusterer(KMeans(40), 3, 30)  # which is set to 3
     for clusterer, n_clusters in ((KMeans(3), 40), (KMeans(40), "auto")):
         with pytest.raises(ValueError, match="n_clusters must be at most n_samples=30, got 40"):
-            _prototypes.check_clusterer(clusterer, n_clusters, 30)
+            search.check_clusterer(clusterer, n_clusters, 30)
 
 
 def test_a_posterior_is_no_matter_of_refinement_alone():
-    _prototypes.check_assignment("clusterer", MixtureClusterer(), 3, refinement_epochs=0)
+    search.check_assignment("clusterer", MixtureClusterer(), 3, refinement_epochs=0)
     with pytest.raises(ValueError, match="refinement_epochs > 0"):
-        _prototypes.check_assignment("clusterer", MixtureClusterer(), 3, refinement_epochs=1)
+        search.check_assignment("clusterer", MixtureClusterer(), 3, refinement_epochs=1)
 
 
 def test_one_cluster_is_no_noise(recwarn):
     unit = normalize(np.random.RandomState(0).rand(20, 3))
-    found = _prototypes.find_prototypes(unit, KMeans(n_init=1), 1, 5, np.random.RandomState(0))
+    found = search.find_prototypes(unit, KMeans(n_init=1), 1, 5, np.random.RandomState(0))
     assert found.labels.tolist() == [0] * 20
     assert not [one for one in recwarn if "noise" in str(one.message)]
 
 
 def test_bad_parameters_of_a_clusterer_are_found_before_training():
     with pytest.raises(ValueError, match="'n_init' parameter of KMeans"):
-        _prototypes.check_clusterer(KMeans(n_init=-1), 3, 30)
+        search.check_clusterer(KMeans(n_init=-1), 3, 30)
     with pytest.raises(ValueError, match="'n_init' parameter of KMeans"):
-        _prototypes.check_clusterer(make_pipeline(PCA(2), KMeans(n_init=-1)), 3, 30)
+        search.check_clusterer(make_pipeline(PCA(2), KMeans(n_init=-1)), 3, 30)
     few = CommunityClusterer(max_samples=10)
     with pytest.raises(ValueError, match=r"n_clusters must be at most 10, .* got 11"):
-        _prototypes.check_clusterer(make_pipeline(PCA(2), few), 11, 30)
+        search.check_clusterer(make_pipeline(PCA(2), few), 11, 30)
 
 
 def test_a_clusterer_may_scale_in_place():
     X, _ = separated(3)
     scaled = [
-        _prototypes.find_prototypes(
+        search.find_prototypes(
             X, make_pipeline(StandardScaler(copy=copy), KMeans(n_init=1)), "elbow", 5, rng()
         )
         for copy in (True, False)
@@ -269,14 +269,14 @@ def test_a_clusterer_may_scale_in_place():
 @pytest.mark.filterwarnings("ignore")
 def test_the_sweep_ends_one_below_the_samples():
     unit = normalize(rng().rand(6, 3))
-    elbow = _prototypes.find_elbow(unit, KMeans(n_init=1), 20, rng())
+    elbow = search.find_elbow(unit, KMeans(n_init=1), 20, rng())
     assert elbow["n_clusters"].tolist() == [2, 3, 4, 5]
 
 
 def test_what_a_clusterer_cannot_do_is_refused():
     with pytest.raises(ValueError, match="'elbow' or 'auto' with a clusterer that finds"):
-        _prototypes.check_clusterer(HDBSCAN(copy=True), 3, 30)
-    _prototypes.check_clusterer(None, 3, 30)
-    _prototypes.check_assignment("cosine", KMeans(), 3, refinement_epochs=1)
+        search.check_clusterer(HDBSCAN(copy=True), 3, 30)
+    search.check_clusterer(None, 3, 30)
+    search.check_assignment("cosine", KMeans(), 3, refinement_epochs=1)
     with pytest.raises(ValueError, match="needs a clusterer with predict_proba"):
-        _prototypes.check_assignment("clusterer", KMeans(), 3, refinement_epochs=0)
+        search.check_assignment("clusterer", KMeans(), 3, refinement_epochs=0)

@@ -22,11 +22,12 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import EarlyStopping
 
-from sklearn_cae import cluster_report, clustering_report, report
-from sklearn_cae._associations import compare_categories, compare_numbers
-from sklearn_cae._page import to_decimals, to_percent
+from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.report import _report
+from sklearn_cae.report._associations import compare_categories, compare_numbers
+from sklearn_cae.report._page import to_decimals, to_percent
 
 NASTY = "</script><script>alert('x')</script> & \"<b>\""
 
@@ -398,7 +399,7 @@ def test_two_thousand_images_make_no_large_file(fitted, monkeypatch, tmp_path, m
     model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X[:64])
     places = np.random.RandomState(0).normal(size=(2003, 2))  # where they lie, nothing is claimed
     layout = types.SimpleNamespace(coordinates=places)
-    monkeypatch.setitem(report.LAYOUTS, "tsne", lambda *_: layout)
+    monkeypatch.setitem(_report.LAYOUTS, "tsne", lambda *_: layout)
     assert cluster_report(model, X, path=tmp_path / "report.html").stat().st_size < 3e6
 
 
@@ -522,7 +523,7 @@ def test_refused_before_anything_is_computed(
 
 
 def test_a_folder_that_cannot_be_written_to(fitted, toy_images, tmp_path, monkeypatch):
-    monkeypatch.setattr(report.os, "access", lambda *_: False)  # root may write everywhere
+    monkeypatch.setattr(_report.os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(PermissionError, match="path must be in a folder that can be written to"):
         cluster_report(fitted, toy_images[0], path=tmp_path / "report.html")
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from nets import identity, net_params, networks, numbered_images, random_images
 from skorch.callbacks import Callback, Checkpoint
 
-from sklearn_cae import _phases as phases
-from sklearn_cae import _training as training
+from sklearn_cae._training import phases
+from sklearn_cae._training.batches import ViewBatches, read_ahead
 from sklearn_cae._utils.random import forked_rng
 
 
@@ -17,9 +17,7 @@ from sklearn_cae._utils.random import forked_rng
 @given(n=st.integers(2, 40), batch_size=st.integers(2, 16))
 def test_an_epoch_shows_every_sample_twice_and_none_alone(n, batch_size):
     samples = numbered_images(n)
-    batches = training.ViewBatches(
-        samples, batch_size, identity, torch.Generator().manual_seed(0), "cpu"
-    )
+    batches = ViewBatches(samples, batch_size, identity, torch.Generator().manual_seed(0), "cpu")
     seen = []
     for views, _ in batches:
         first, second = views.chunk(2)
@@ -36,7 +34,7 @@ def test_batches_are_read_one_ahead_and_in_order():
         read[batch].set()
         return batch * 10
 
-    batches = training.read_ahead(record, [1, 2, 3])
+    batches = read_ahead(record, [1, 2, 3])
     assert next(batches) == 10
     assert read[2].wait(timeout=60)  # before it is asked for
     assert not read[3].is_set()
@@ -45,7 +43,7 @@ def test_batches_are_read_one_ahead_and_in_order():
 
 def test_an_interrupt_ends_the_reading():
     n_threads = threading.active_count()
-    batches = training.read_ahead(lambda batch: batch, [1, 2, 3])
+    batches = read_ahead(lambda batch: batch, [1, 2, 3])
     next(batches)
     assert threading.active_count() > n_threads
     batches.close()
@@ -54,11 +52,11 @@ def test_an_interrupt_ends_the_reading():
 
 def test_an_error_in_reading_ahead_is_raised():
     with pytest.raises(ZeroDivisionError):
-        list(training.read_ahead(lambda batch: 1 / batch, [2, 1, 0]))
+        list(read_ahead(lambda batch: 1 / batch, [2, 1, 0]))
 
 
 def test_each_epoch_has_its_own_order_and_views():
-    batches = training.ViewBatches(
+    batches = ViewBatches(
         numbered_images(30), 30, identity, torch.Generator().manual_seed(0), "cpu"
     )
     (first, _), (second, _) = next(iter(batches)), next(iter(batches))

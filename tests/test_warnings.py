@@ -47,7 +47,7 @@ def _no_soft_assignment(X, tmp_path):
 
 
 def _unstable(X, tmp_path):
-    CommunityClusterer().fit(make_blobs(200, centers=1, random_state=0)[0])
+    CommunityClusterer(random_state=0).fit(make_blobs(200, centers=1, random_state=0)[0])
 
 
 def _in_a_search(X, tmp_path):

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from sklearn_cae import recommended
-from sklearn_cae._whitening import whitening
+from sklearn_cae._grouping.whitening import whitening
 
 
 @pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])

@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from .._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to_block
 from .._utils.random import local_random_state
 from ._display import Display, check_length, pick, take
+from ._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to_block
 
 
 class PrototypeDisplay(Display):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .._labels import check_not_missing
-from .._pictures import check_matplotlib
+from .._input.labels import check_not_missing
 from .._utils.random import local_random_state
+from ._pictures import check_matplotlib
 
 
 class Display:
@@ -62,7 +62,7 @@ def take(X, rows):
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if hasattr(X, "detach"):
-        from .._images import to_numpy  # here, where torch is loaded already
+        from .._input.checks import to_numpy
 
         return to_numpy(X[rows])
     return (X if hasattr(X, "shape") else np.asarray(X))[rows]

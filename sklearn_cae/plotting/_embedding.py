@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
-from .._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
 from .._utils.random import draw_seed, local_random_state
 from ._display import Display, check_length, choose_rows, pick, take
+from ._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
 
 _SHARED = ("true label", "mapped label")  # panels of the same colours
 

@@ -5,9 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_scalar
 
-from .._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
 from .._utils.random import cpu_as_default, draw_seed, forked_rng, local_random_state
 from ._display import Display, check_length, choose_rows, take
+from ._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
 
 
 class ReconstructionDisplay(Display):
@@ -194,20 +194,20 @@ class AugmentationDisplay(Display):
         """
         import torch
 
-        from .. import _images
+        from .._input import checks
         from ..augmentations import choose_views
 
         for name, number in (("n_images", n_images), ("n_views", n_views)):
             check_scalar(number, name, Integral, min_val=1)
         draw_view = choose_views(augmentation, is_image=True)
-        X = _images.to_numpy(X)
-        if not _images.holds_images(X, image_shape):
+        X = checks.to_numpy(X)
+        if not checks.holds_images(X, image_shape):
             raise ValueError(
                 "Only images can be drawn, but rows of X without image_shape are vectors. If they "
                 "are images, pass image_shape=(channels, height, width)."
             )
-        X = _images.check_image_array(X, None, minimum=1)
-        format = _images.infer_image_format(X, image_shape, intensity_range)
+        X = checks.check_image_array(X, None, minimum=1)
+        format = checks.infer_image_format(X, image_shape, intensity_range)
         rng = local_random_state(random_state)
         images = format.to_tensor(X[choose_rows(len(X), n_images, rng)])
         generator = torch.Generator().manual_seed(draw_seed(rng))

@@ -10,7 +10,7 @@ from sklearn.datasets import make_blobs
 from sklearn.pipeline import make_pipeline
 
 from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer, save
-from sklearn_cae._container import FORMAT
+from sklearn_cae._storage.container import FORMAT
 
 
 def main():

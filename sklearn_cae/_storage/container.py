@@ -14,7 +14,7 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from ._files import write_whole
+from .files import write_whole
 
 FORMAT = 1
 _OWN = "sklearn_cae"

@@ -9,20 +9,17 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from kneed import KneeLocator
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.covariance import ledoit_wolf
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from tqdm.auto import tqdm
 
-from ._assignment import simplified_silhouette
-from ._utils.random import draw_seed, random_state_names
-from ._utils.warnings import warn
-from .clusterers import CommunityClusterer
+from .._utils.random import draw_seed, random_state_names
+from .._utils.warnings import warn
+from ..clusterers import CommunityClusterer
+from .assignment import simplified_silhouette
 
 #: At most so many samples are clustered, and looked at for an elbow: memory and time stay bounded.
 CLUSTERED_SAMPLES = 20_000
@@ -145,36 +142,6 @@ def draw_clustered(n_samples, rng):
     return np.sort(rng.choice(n_samples, CLUSTERED_SAMPLES, replace=False))
 
 
-class NearestClustered:
-    """The nearest of the clustered samples, by cosine.
-
-    Parameters
-    ----------
-    embedding : ndarray of shape (n_clustered, embedding_dim)
-    n_neighbors : int
-        At most; one less than there are.
-    """
-
-    def __init__(self, embedding, n_neighbors):
-        # One more, since a clustered sample is its own nearest one.
-        self.n_neighbors = min(n_neighbors + 1, len(embedding))
-        self.neighbors = NearestNeighbors(algorithm="brute").fit(normalize(embedding))
-
-    def __call__(self, embedding):
-        """Find positions in the clustered embeddings, (n, n_neighbors + 1), the nearest first."""
-        unit = normalize(embedding.numpy())
-        return torch.from_numpy(
-            self.neighbors.kneighbors(unit, self.n_neighbors, return_distance=False)
-        )
-
-
-def without_itself(neighbors):
-    """Leave each sample out of its own neighbours, or else the farthest one."""
-    is_itself = neighbors == np.arange(len(neighbors))[:, None]
-    last = np.argsort(is_itself, axis=1, kind="stable")
-    return np.take_along_axis(neighbors, last, axis=1)[:, :-1]
-
-
 def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verbose=0):
     """Cluster embeddings and take the clusters' mean directions as prototypes.
 
@@ -273,36 +240,6 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
         "found": doubt is None,
         "best": best,
     }
-
-
-def cluster_gaussians(embedding, labels, variance=None):
-    """Fit a Gaussian with shrunk covariance (Ledoit and Wolf) to each cluster's embeddings.
-
-    Parameters
-    ----------
-    embedding : ndarray of shape (n_samples, embedding_dim)
-    labels : ndarray of shape (n_samples,)
-        Contiguous from 0.
-    variance : ndarray of shape (n_samples, embedding_dim), default=None
-        Of each sample's posterior, whose mean the covariance adds: the aggregated posterior.
-
-    Returns
-    -------
-    means : ndarray of shape (n_clusters, embedding_dim)
-    covariances : ndarray of shape (n_clusters, embedding_dim, embedding_dim)
-    """
-    means, covariances = [], []
-    for label in range(labels.max() + 1):
-        members = labels == label
-        means.append(embedding[members].mean(axis=0))
-        if members.sum() > 2:
-            covariance, _ = ledoit_wolf(embedding[members])
-        else:  # what two show of a covariance is a line, which Ledoit and Wolf would not shrink
-            covariance = np.eye(embedding.shape[1]) * embedding[members].var(axis=0).mean()
-        if variance is not None:
-            covariance = covariance + np.diag(variance[members].mean(axis=0))
-        covariances.append(covariance)
-    return np.array(means, dtype=np.float32), np.array(covariances, dtype=np.float32)
 
 
 def mean_directions(embedding, labels):

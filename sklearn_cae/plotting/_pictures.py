@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._utils.extras import import_extra
+from .._utils.extras import import_extra
 
 # Okabe and Ito's colour-blind-safe palette without its yellow, too faint on white.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]

@@ -8,12 +8,12 @@ import json
 import os
 from pathlib import Path
 
-from . import _container
-from ._files import remove_unfinished, write_whole
-from ._fingerprint import describe, digest
-from ._packing import Packer, Unpacker
-from ._utils.random import set_state
-from ._utils.warnings import warn
+from .._utils.random import set_state
+from .._utils.warnings import warn
+from . import container
+from .files import remove_unfinished, write_whole
+from .fingerprint import describe, digest
+from .packing import Packer, Unpacker
 
 _FIT = "fit.json"
 #: Parameters that do not change what a fit comes to.
@@ -58,7 +58,7 @@ class Checkpoint:
                 f"{rng!r}. Pass an int."
             )
         about = {
-            "format": _container.FORMAT,
+            "format": container.FORMAT,
             "parameters": {
                 name: describe(value) for name, value in params.items() if name not in _LEFT_OUT
             },
@@ -115,12 +115,12 @@ class Checkpoint:
         if not path.exists() and "finished" not in self._about:
             return None
         try:
-            with _container.reading(path) as (header, get_tensor):
+            with container.reading(path) as (header, get_tensor):
                 state = Unpacker({}, get_tensor).unpack(header["state"])
                 if state["start"] == start:
                     return state
             problem = "it had started from other weights or prototypes"
-        except (_container.LoadError, OSError) as error:
+        except (container.LoadError, OSError) as error:
             problem = error
         warn(
             f"The phase {phase!r} that was kept in {self.folder} is trained anew: {problem}.",
@@ -135,7 +135,7 @@ class Checkpoint:
     def _write_phase(self, phase, state):
         packer = Packer({})
         header = {"kind": "checkpoint", "state": packer.pack(state, phase)}
-        _container.write(self._path(phase), header, packer.tensors)
+        container.write(self._path(phase), header, packer.tensors)
 
     def finish(self):
         """Note that the fit has come to its end."""

@@ -5,7 +5,7 @@ import inspect
 import torch
 from torch import nn
 
-from .modules import (
+from ..modules import (
     ConditionalDecoder,
     Encoder,
     ProjectionHead,

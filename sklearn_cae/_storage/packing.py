@@ -10,7 +10,7 @@ from collections import OrderedDict
 import numpy as np
 import torch
 
-from ._utils.random import set_state
+from .._utils.random import set_state
 
 #: What a file may ask for: characters in arrays of text, keys that are no text.
 _MAX_TEXT = 2**24
@@ -51,6 +51,8 @@ class Known:
 def dotted_name(thing):
     """Name a class or function by its module and qualified name."""
     module = getattr(thing, "__module__", None)  # which methods of C have not
+    if module and module.startswith("sklearn_cae."):  # by its public path, wherever it is defined
+        module = ".".join(part for part in module.split(".") if not part.startswith("_"))
     return f"{module}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
 
 

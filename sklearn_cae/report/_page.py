@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import numpy as np
 
-_FOLDER = files(__package__) / "_report"
+_FOLDER = files(__package__)
 
 
 def render(**parts):

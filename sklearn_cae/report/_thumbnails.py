@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from ._pictures import to_pictures
+from ..plotting._pictures import to_pictures
 
 
 def to_thumbnails(images, limits, side):

@@ -10,17 +10,18 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from skorch.history import History
 
-from . import __version__
-from . import _training as training
-from ._callbacks import KeepEpochs, noted_interrupts, phase_callbacks
-from ._fingerprint import fingerprint_start
-from ._networks import is_own
-from ._utils.devices import choose_device, choose_precision
-from ._utils.random import draw_seed, forked_rng
-from ._utils.warnings import warn
-from .augmentations import choose_views
-from .augmentations import is_own as has_own_views
-from .optim import LARS, learning_rate_at
+from .. import __version__
+from .._storage.fingerprint import fingerprint_start
+from .._utils.devices import choose_device, choose_precision
+from .._utils.random import draw_seed, forked_rng
+from .._utils.warnings import warn
+from ..augmentations import choose_views
+from ..augmentations import is_own as has_own_views
+from ..optim import LARS, learning_rate_at
+from . import batches
+from .networks import is_own
+from .resume import KeepEpochs
+from .watchers import noted_interrupts, phase_callbacks
 
 OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
 PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
@@ -137,7 +138,7 @@ class Trainer:
             "lr": 1.0,  # times the schedule's
             "device": self.device,
             "precision": choose_precision(params["precision"], self.device),
-            "iterator_train": training.ViewBatches,
+            "iterator_train": batches.ViewBatches,
             "iterator_train__augment": self.views,
             "iterator_train__generator": generator,
             "iterator_train__device": self.device,

@@ -8,7 +8,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from ._files import written_whole
+from .._storage.files import written_whole
 
 
 def to_memmap(dataset, path, *, n_jobs=None, verbose=0):

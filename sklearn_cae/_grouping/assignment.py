@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import normalize
 
-from ._utils.warnings import warn
+from .._utils.warnings import warn
 
 _COLLAPSE_SHARE = 0.95
 

@@ -13,18 +13,18 @@ from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch.utils.data import Subset
 
-from . import _assignment, _prototypes
-from . import _phases as phases
-from . import _training as training
-from ._callbacks import CallbackSupportMixin, FitTasks, check_callbacks
-from ._checkpoint import Checkpoint
-from ._fingerprint import fingerprint_start
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
-from ._images import fingerprint
-from ._networks import build_networks
-from ._trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
+from ._grouping import assignment, gaussians, neighbors, search
+from ._grouping.whitening import change_basis, whitening
+from ._input.passes import fingerprint
+from ._storage.checkpoint import Checkpoint
+from ._storage.fingerprint import fingerprint_start
+from ._training import batches, phases
+from ._training.networks import build_networks
+from ._training.tasks import CallbackSupportMixin, FitTasks
+from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
+from ._training.watchers import check_callbacks
 from ._utils.random import cpu_as_default, draw_seed, forked_rng, local_random_state
-from ._whitening import change_basis, whitening
 from .augmentations import PRESETS
 
 _SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
@@ -388,8 +388,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         return self
 
     def _check_params_vs_input(self, X):
-        _prototypes.check_clusterer(self.clusterer, self.n_clusters, len(X))
-        _prototypes.check_assignment(
+        search.check_clusterer(self.clusterer, self.n_clusters, len(X))
+        search.check_assignment(
             self.assignment, self.clusterer, self.n_clusters, self.refinement_epochs
         )
         if self.whiten and self.variational:
@@ -515,9 +515,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     def _cluster(self, X, rng):
         """Find the prototypes of the embedding as it is now."""
-        clustered = Subset(X, _prototypes.draw_clustered(len(X), rng))
+        clustered = Subset(X, search.draw_clustered(len(X), rng))
         embedding = self._embed(clustered)
-        _prototypes.check_finite(embedding)
+        search.check_finite(embedding)
         if self.whiten:
             embedding = self._whiten(clustered, embedding)
         return clustered, embedding, self._find_prototypes(embedding, rng)
@@ -531,7 +531,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     def _find_prototypes(self, embedding, rng):
         """Cluster the embeddings; the clusters' mean directions are the prototypes."""
-        found = _prototypes.find_prototypes(
+        found = search.find_prototypes(
             embedding,
             self.clusterer,
             self.n_clusters,
@@ -542,8 +542,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self.cluster_centers_, labels, self.clusterer_, self.elbow_ = found
         self._posterior = None
         if self.assignment == "clusterer":
-            self._posterior, own = _assignment.assign_by_clusterer(self.clusterer_, embedding)
-            self.cluster_centers_ = _prototypes.mean_directions(embedding, own)
+            self._posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
+            self.cluster_centers_ = search.mean_directions(embedding, own)
         return labels
 
     def _refine(self, trainer, clustered, embedding, labels):
@@ -554,7 +554,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         nearest = self._run(
             self.encoder_,
             trainer.X,
-            then=_prototypes.NearestClustered(embedding, phases.N_NEIGHBORS),
+            then=neighbors.NearestClustered(embedding, phases.N_NEIGHBORS),
         ).numpy()
         generator = trainer.new_generator()
         proportions = np.bincount(labels) / len(labels)
@@ -582,8 +582,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             # The first group's rate is the one that `history_` tells.
             optimizer__param_groups=[("encoder.*", {"lr": phases.ENCODER_RATE})],
             lr=phases.PROTOTYPE_RATE,
-            iterator_train=training.NeighborBatches,
-            iterator_train__neighbors=_prototypes.without_itself(clustered.indices[nearest]),
+            iterator_train=batches.NeighborBatches,
+            iterator_train__neighbors=neighbors.without_itself(clustered.indices[nearest]),
             iterator_train__labels=labels[nearest[:, 0]],
         )
         self._take_prototypes(module)
@@ -597,7 +597,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             n_clusters = None
             while n_clusters != len(self.cluster_centers_):  # with one gone, ties may fall anew
                 n_clusters = len(self.cluster_centers_)
-                self.cluster_centers_ = _assignment.drop_empty(
+                self.cluster_centers_ = assignment.drop_empty(
                     self.cluster_centers_, self._closest(embedding)
                 )
         self.n_clusters_ = len(self.cluster_centers_)
@@ -606,7 +606,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         """Give every sample, a batch at a time, to its closest prototype that has any."""
         self._drop_empty(embedding)
         self.labels_ = self._labels_of(X)
-        _assignment.check_spread(self.labels_, self.n_clusters_)
+        assignment.check_spread(self.labels_, self.n_clusters_)
 
     def _condition_decoder(self, trainer, embedding):
         """Update the decoder under soft assignments; the encoder only encodes."""
@@ -629,7 +629,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     def _describe_clusters(self, embedding):
         """Fit the Gaussians that `sample` draws from, and whose means are decoded as prototypes."""
-        self.embedding_means_, self.embedding_covariances_ = _prototypes.cluster_gaussians(
+        self.embedding_means_, self.embedding_covariances_ = gaussians.cluster_gaussians(
             embedding,
             self._closest(embedding),
             self._posterior_variance(embedding),

@@ -1,8 +1,4 @@
-"""One page about a fitted clusterer, to be sent to someone who knows the images and not the code.
-
-The page is a single HTML file that loads nothing: pictures, style and script are in it. It needs
-``pip install 'sklearn_cae[report]'``.
-"""
+"""The report of a fitted clusterer, put together from its parts."""
 
 import os
 from datetime import datetime
@@ -16,25 +12,24 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from . import __version__
+from .. import __version__
+from .._grouping.search import last_step
+from .._input.checks import to_numpy
+from .._input.labels import encode_labels, keep_missing
+from .._input.passes import fingerprint
+from .._storage.files import write_whole
+from .._storage.fingerprint import steady_repr
+from .._utils.extras import import_extra
+from .._utils.random import local_random_state
+from ..metrics import clustering_report
+from ..plotting._clusters import count_labels, find_doubtful
+from ..plotting._display import choose_rows, take
+from ..plotting._embedding import LAYOUTS, embed
+from ..plotting._pictures import as_images, styles
 from ._associations import adjust, compare_categories, compare_numbers, count_categories, quartiles
-from ._files import write_whole
-from ._fingerprint import steady_repr
-from ._images import fingerprint, to_numpy
-from ._labels import encode_labels, keep_missing
 from ._markers import outline, place, trace
 from ._page import render, to_decimals
-from ._pictures import as_images, styles
-from ._prototypes import last_step
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
-from ._utils.extras import import_extra
-from ._utils.random import local_random_state
-from .metrics import clustering_report
-from .plotting._clusters import count_labels, find_doubtful
-from .plotting._display import choose_rows, take
-from .plotting._embedding import LAYOUTS, embed
-
-__all__ = ["cluster_report"]
 
 _CARD_SIDE, _HOVER_SIDE = 96, 48  # pixels
 _BLOCK = 128  # images that are floats at a time

@@ -1,32 +1,14 @@
-"""Image data sets: chest X-rays and other MedMNIST sets, MNIST, small digits, toy shapes.
-
-The loaders return what scikit-learn's loaders return, a `Bunch`, with images as they are
-stored: unsigned 8-bit integers, nothing scaled. Files are looked for in `root`, then in the
-folder that the environment variable ``SKLEARN_CAE_DATA`` names. Files that are there are read
-as they are, whatever their checksum, and never written over; missing ones are downloaded.
-"""
+"""Data sets of others: MedMNIST, MNIST, and the digits of scikit-learn."""
 
 import os
 import tempfile
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import get_data_home, load_digits
-from sklearn.utils import Bunch
 
-from ._memmap import to_memmap
-from ._utils.extras import import_extra
-from ._utils.random import local_random_state
-
-__all__ = [
-    "load_digit_images",
-    "load_medmnist",
-    "load_mnist",
-    "load_pneumoniamnist",
-    "make_toy_images",
-    "to_memmap",
-]
+from .._utils.extras import import_extra
+from ._results import as_result, check_option
 
 _MEDMNIST_SIZES = (28, 64, 128, 224)
 _MEDMNIST_DESCR = """{python_class} (MedMNIST v2), {split} split, {size}x{size}.
@@ -48,7 +30,6 @@ _DIGITS_DESCR = """Handwritten digits bundled with scikit-learn: 1797 images, 8x
 Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", test set, UCI Machine
 Learning Repository, https://archive.ics.uci.edu/dataset/80. Licence: CC BY 4.0.
 """
-_TOY_DESCR = "Synthetic shapes made by sklearn_cae.datasets.make_toy_images; no licence needed.\n"
 
 
 def load_medmnist(
@@ -107,8 +88,8 @@ def load_medmnist(
     """
     info_of, classes = _import_medmnist()
     name = _check_medmnist_name(name, info_of)
-    _check_option("split", split, ("train", "val", "test"))
-    _check_option("size", size, _MEDMNIST_SIZES)
+    check_option("split", split, ("train", "val", "test"))
+    check_option("size", size, _MEDMNIST_SIZES)
     info = info_of[name]
     cls = getattr(classes, info["python_class"])
 
@@ -121,7 +102,7 @@ def load_medmnist(
     names = [info["label"][key] for key in sorted(info["label"], key=int)]
     descr = _MEDMNIST_DESCR.format(split=split, size=size, **info)
     target = target[:, 0] if target.shape[1] == 1 else target
-    return _as_result(stored.imgs, target, names, descr, return_X_y)
+    return as_result(stored.imgs, target, names, descr, return_X_y)
 
 
 def load_pneumoniamnist(
@@ -207,7 +188,7 @@ def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y
     (10000, 28, 28)
     """
     MNIST = _import_reader("torchvision.datasets").MNIST
-    _check_option("split", split, ("train", "test"))
+    check_option("split", split, ("train", "test"))
 
     def make(folder, download):
         return MNIST(folder, train=split == "train", download=download)
@@ -215,7 +196,7 @@ def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y
     stored = _obtain(make, _MNIST_FILES, root, download_if_missing)
     data, target = stored.data.numpy(), stored.targets.numpy().astype(np.intp)
     descr = _MNIST_DESCR.format(split=split, n=len(data))
-    return _as_result(data, target, list("0123456789"), descr, return_X_y)
+    return as_result(data, target, list("0123456789"), descr, return_X_y)
 
 
 def load_digit_images(*, return_X_y=False):
@@ -247,117 +228,7 @@ def load_digit_images(*, return_X_y=False):
     digits = load_digits()
     data = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     target = digits.target.astype(np.intp)
-    return _as_result(data, target, list("0123456789"), _DIGITS_DESCR, return_X_y)
-
-
-def make_toy_images(
-    n_samples=200,
-    *,
-    n_classes=3,
-    image_size=16,
-    n_channels=1,
-    noise=0.05,
-    random_state=None,
-    return_X_y=False,
-):
-    """Make images of simple shapes, one a class: easy to tell apart, quick to train on.
-
-    The classes are, in this order: disc, cross, horizontal bars, vertical bars, ring, checker.
-    Place, size and intensity vary from image to image, and in each channel the intensity does.
-
-    Parameters
-    ----------
-    n_samples : int, default=200
-        Number of images, at least `n_classes`; the classes are equally frequent, give or take
-        one image.
-    n_classes : int, default=3
-        Number of shapes, 1 to 6.
-    image_size : int or (int, int), default=16
-        Side, or height and width, 8 to 256.
-    n_channels : int, default=1
-        Number of channels, 1 to 4.
-    noise : float, default=0.05
-        Standard deviation of the Gaussian noise on every pixel, as a fraction of the full
-        range, 0 to 1.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything drawn. NumPy's global generator is never touched; with None every
-        call gives other images.
-    return_X_y : bool, default=False
-        Whether to return ``(data, target)`` instead of a `Bunch`.
-
-    Returns
-    -------
-    bunch : :class:`~sklearn.utils.Bunch`
-        ``data``: uint8, 0 to 255, of shape (n_samples, height, width) for one channel,
-        (n_samples, n_channels, height, width) for more; ``target``: int of shape (n_samples,),
-        0 to n_classes - 1; ``target_names`` and ``DESCR``.
-    (data, target) : tuple of ndarray
-        With ``return_X_y=True``.
-
-    Raises
-    ------
-    TypeError
-        If a number that must be an integer is not one.
-    ValueError
-        If a parameter is outside its range.
-
-    Examples
-    --------
-    >>> from sklearn_cae.datasets import make_toy_images
-    >>> toy = make_toy_images(60, image_size=(16, 20), random_state=0)
-    >>> toy.data.shape, toy.data.dtype
-    ((60, 16, 20), dtype('uint8'))
-    >>> toy.target_names.tolist()
-    ['disc', 'cross', 'horizontal bars']
-    """
-    _check_integer("n_classes", n_classes, 1, len(_SHAPES))
-    _check_integer("n_samples", n_samples, n_classes)
-    _check_integer("n_channels", n_channels, 1, 4)
-    sides = tuple(image_size) if np.iterable(image_size) else (image_size, image_size)
-    if len(sides) != 2:
-        raise ValueError(f"image_size must be one side or (height, width), got {image_size!r}.")
-    for side in sides:
-        _check_integer("image_size", side, 8, 256)
-    if not 0 <= noise <= 1:
-        raise ValueError(f"noise must be between 0 and 1, a fraction of the range, got {noise!r}.")
-    rng = local_random_state(random_state)
-    target = rng.permutation(np.arange(n_samples, dtype=np.intp) % n_classes)
-    names = list(_SHAPES)[:n_classes]
-    data = np.empty((n_samples, n_channels, *sides), dtype=np.uint8)
-    for image, label in zip(data, target, strict=True):
-        image[:] = _draw_shape(_SHAPES[names[label]], n_channels, sides, noise, rng)
-    return _as_result(
-        data[:, 0] if n_channels == 1 else data, target, names, _TOY_DESCR, return_X_y
-    )
-
-
-# Each takes the coordinates (v down, u right), about -1..1, and says where the shape is.
-_SHAPES = {
-    "disc": lambda v, u: u**2 + v**2 < 0.36,
-    "cross": lambda v, u: np.minimum(abs(u), abs(v)) < 0.2,
-    "horizontal bars": lambda v, u: np.cos(2.5 * np.pi * v) > 0,
-    "vertical bars": lambda v, u: np.cos(2.5 * np.pi * u) > 0,
-    "ring": lambda v, u: abs(np.hypot(u, v) - 0.7) < 0.17,
-    "checker": lambda v, u: u * v > 0,
-}
-
-
-def _draw_shape(shape, n_channels, sides, noise, rng):
-    """Draw one image, uint8 of shape (n_channels, height, width), dark where the shape is not."""
-    height, width = sides
-    v, u = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    shift_v, shift_u = rng.uniform(-0.15, 0.15, size=2)
-    scale = rng.uniform(0.85, 1.15)
-    mask = shape((v - shift_v) / scale, (u - shift_u) / scale)
-    bright = rng.uniform(0.6, 1.0, size=(n_channels, 1, 1))
-    image = np.where(mask, bright, 0.1) + rng.normal(scale=noise, size=(n_channels, height, width))
-    return np.rint(255 * image.clip(0, 1))
-
-
-def _as_result(data, target, target_names, descr, return_X_y):
-    if return_X_y:
-        return data, target
-    return Bunch(data=data, target=target, target_names=np.array(target_names), DESCR=descr)
+    return as_result(data, target, list("0123456789"), _DIGITS_DESCR, return_X_y)
 
 
 def _obtain(make, files, root, download_if_missing):
@@ -430,16 +301,3 @@ def _check_medmnist_name(name, info_of):
             f"Choose one of: {', '.join(flat)}."
         )
     return name.lower()
-
-
-def _check_option(parameter, value, options):
-    if value not in options:
-        raise ValueError(f"{parameter} must be one of {options}, got {value!r}.")
-
-
-def _check_integer(parameter, value, low, high=None):
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{parameter} must be an integer, got {value!r}.")
-    if value < low or (high is not None and value > high):
-        rule = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise ValueError(f"{parameter} must be {rule}, got {value!r}.")

@@ -15,7 +15,7 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from ._packing import dotted_name
+from .packing import dotted_name
 
 
 def digest(description):

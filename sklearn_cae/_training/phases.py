@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._assignment import cosine_similarity
-from ._training import PhaseNet
-from ._utils.devices import send
-from .losses import agreement_loss, nt_xent_loss
+from .._grouping.assignment import cosine_similarity
+from .._utils.devices import send
+from ..losses import agreement_loss, nt_xent_loss
+from .nets import PhaseNet
 
 #: Of the refinement: neighbours that a sample may be paired with, and rates of AdamW.
 N_NEIGHBORS = 5

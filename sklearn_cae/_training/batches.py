@@ -1,17 +1,11 @@
-"""What a phase is trained with: batches of views, and a skorch net.
-
-Only hooks that skorch declares safe are overridden; the training loop is skorch's.
-"""
+"""Batches of views, drawn and computed on the way to the device."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 
 import numpy as np
 import torch
-from skorch import NeuralNet
-from torch import nn
 
-from ._utils.devices import send
+from .._utils.devices import send
 
 
 class ViewBatches:
@@ -108,50 +102,3 @@ def read_ahead(read, batches):
             ahead = reader.submit(read, batch)
             yield samples
         yield ahead.result()
-
-
-class PhaseNet(NeuralNet):
-    """What all phases share: quiet skorch, autocast, losses kept on the device for an epoch.
-
-    Parameters
-    ----------
-    module : nn.Module
-    precision : {"float32", "bfloat16"}, default="float32"
-    phase : str, default=None
-        Its name, and `earlier`, the rows of the phases before it, are there for callbacks.
-    earlier : sequence of dict, default=()
-    **kwargs
-        Of skorch's `NeuralNet`.
-    """
-
-    def __init__(self, module, *, precision="float32", phase=None, earlier=(), **kwargs):
-        super().__init__(
-            module,
-            criterion=nn.MSELoss,
-            train_split=None,
-            verbose=0,
-            callbacks__print_log=None,
-            callbacks__valid_loss=None,
-            **kwargs,
-        )
-        self.precision = precision
-        self.phase = phase
-        self.earlier = earlier
-
-    def autocast(self):
-        """Context in which the networks, not the losses, may run in bfloat16."""
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
-
-    def reconstruction_loss(self, reconstruction, views):
-        """MSE(view_a, y_a) + MSE(view_b, y_b), each a mean over pixels."""
-        return 2 * self.criterion_(reconstruction.float(), views)
-
-    def record(self, n_views, **losses):
-        """Add up parts of the loss on the device; `_callbacks.EpochMeans` reads them once an epoch.
-
-        A tensor kept for each batch would pin the memory around it, and outgrow the data.
-        """
-        for name, loss in losses.items():
-            self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()

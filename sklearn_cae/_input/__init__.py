@@ -1,0 +1,4 @@
+"""X and y: formats, checks, passes over large arrays, labels.
+
+Imports `_utils` alone.
+"""

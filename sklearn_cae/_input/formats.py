@@ -1,0 +1,164 @@
+"""The format of samples: how they look in X, and how they become tensors and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from .passes import extremes_of_features, scan_values
+
+_FARTHEST = 1e9  # standard deviations
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """How an image looks in X, and how it becomes (C, H, W) with intensities in [0, 1].
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        Of one sample in X: (H, W), (C, H, W), (H, W, C) or (n_features,).
+    image_shape : tuple of int
+        (C, H, W).
+    channels_last : bool
+    is_integer : bool
+        Whether X holds integers or booleans.
+    intensity_range : tuple of float
+        (low, high), which become 0 and 1.
+    """
+
+    sample_shape: tuple
+    image_shape: tuple
+    channels_last: bool
+    is_integer: bool
+    intensity_range: tuple
+
+    def to_tensor(self, X):
+        """Turn (n, *sample_shape) into a float32 tensor (n, C, H, W), clipped to [0, 1]."""
+        low, high = self.intensity_range
+        # Wide types are shifted and scaled in float64, so that 16 bits around an offset survive.
+        X = np.subtract(X, low, dtype=np.result_type(X.dtype, np.float32))
+        X /= high - low
+        X = X.astype(np.float32, copy=False)
+        images = torch.from_numpy(np.clip(X, 0, 1, out=X))
+        channels, height, width = self.image_shape
+        if self.channels_last:
+            images = images.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+            return images.contiguous()
+        return images.reshape(-1, channels, height, width)
+
+    def to_array(self, images):
+        """Turn a tensor (n, C, H, W) into float32 (n, *sample_shape) within intensity_range."""
+        low, high = self.intensity_range
+        if self.channels_last:
+            images = images.permute(0, 2, 3, 1)
+        X = images.reshape(-1, *self.sample_shape).float().cpu().numpy().clip(0, 1)
+        # The second clip takes back what rounding adds at the ends of the range.
+        return (X * np.float32(high - low) + np.float32(low)).clip(
+            np.float32(low), np.float32(high)
+        )
+
+    def check_new(self, X):
+        """Raise where X cannot hold images like those fitted; return whether any is clipped."""
+        if X.shape[1:] != self.sample_shape:
+            raise ValueError(
+                f"X must hold images of shape {self.sample_shape} as in fit, got {X.shape[1:]}"
+                f"{self._way_from(X.shape[1:])}"
+            )
+        if holds_integers(X) != self.is_integer:
+            fitted, given = ("integer", "float") if self.is_integer else ("float", "integer")
+            raise ValueError(
+                f"X must hold {fitted} images as in fit, got {given} ones (dtype {X.dtype}): "
+                "their intensities cannot be compared. Convert X to the scale and dtype of the "
+                "training images, as X.round().astype(numpy.uint8) does for 8-bit images."
+            )
+        return is_clipped(scan_values(X), self.intensity_range)
+
+    def _way_from(self, shape):
+        """Tell how images of another shape could become such as were fitted."""
+        n_given, n_fitted = np.prod(shape), np.prod(self.sample_shape)
+        if n_given != n_fitted:
+            return (
+                f": X has {n_given} features, but the estimator is expecting {n_fitted} features "
+                "as input. Resize the images."
+            )
+        axes = [[side for side in one if side > 1] for one in (shape, self.sample_shape)]
+        if axes[0] == axes[1] or 1 in map(len, axes):  # the same images, or flat ones
+            return f". Pass X.reshape{(-1, *self.sample_shape)}."
+        return ". Bring the axes into that order, as np.moveaxis does."
+
+
+@dataclass(frozen=True)
+class VectorFormat:
+    """How a vector becomes a standardised tensor and back.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        Of the training samples; the scale of a constant feature is 1.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def image_shape(self):
+        """Shape of a sample's tensor, (n_features,)."""
+        return self.mean.shape
+
+    def to_tensor(self, X):
+        """Turn (n, n_features) into a standardised float32 tensor."""
+        # In one order, whatever that of X: sums depend on it in the last bit.
+        return torch.from_numpy(self._standardise(X).astype(np.float32, order="C"))
+
+    def _standardise(self, X):
+        return (X - self.mean) / self.scale
+
+    def check_new(self, X):
+        """Raise where a value is so far from those fitted that networks would overflow."""
+        with np.errstate(over="ignore"):
+            farthest = np.abs(self._standardise(extremes_of_features(X))).max(axis=0)
+        if (farthest > _FARTHEST).any():
+            worst = int(farthest.argmax())
+            raise ValueError(
+                f"X must be on the scale of the training samples, got feature {worst} at "
+                f"{farthest[worst]:.1e} standard deviations from its mean (at most {_FARTHEST:.0e})"
+                ". Check its unit."
+            )
+
+    def to_array(self, vectors):
+        """Turn a standardised tensor into float32 (n, n_features) on the scale of X."""
+        return (vectors.float().cpu().numpy() * self.scale + self.mean).astype(np.float32)
+
+
+class Samples(Dataset):
+    """X and its format: a data set that is read batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray
+        Checked samples.
+    format : ImageFormat or VectorFormat
+    """
+
+    def __init__(self, X, format):
+        self.X = X
+        self.format = format
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, index):
+        """Read the samples at `index`, a slice or an array of int, as one float32 tensor."""
+        return self.format.to_tensor(self.X[index])
+
+
+def holds_integers(X):
+    return X.dtype.kind in "bui"
+
+
+def is_clipped(extremes, intensity_range):
+    # As float32, in which images come back: a reconstruction is never out of range.
+    (low, high), (range_low, range_high) = np.float32(extremes), np.float32(intensity_range)
+    return low < range_low or high > range_high

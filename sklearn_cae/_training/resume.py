@@ -1,0 +1,129 @@
+"""Keep the state of a phase after each epoch, and resume from it."""
+
+import torch
+from skorch.callbacks import Callback
+
+from .._storage.packing import can_be_packed
+from .._utils.warnings import warn
+
+
+class KeepEpochs(Callback):
+    """Keep, after every epoch, all that a phase needs to go on; and go on from it.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    phase : str
+    generator : torch.Generator
+        Of the phase.
+    start : str
+        Fingerprint of all that the phase starts from.
+    n_user_callbacks : int
+        So many callbacks before this one are the user's. What they have learned, in attributes with
+        a trailing underscore, is kept.
+    is_seeded : bool
+        Whether torch's global generators are the phase's own while it runs.
+    """
+
+    def __init__(self, checkpoint, phase, generator, start, n_user_callbacks, is_seeded):
+        self.checkpoint = checkpoint
+        self.phase = phase
+        self.generator = generator
+        self.start = start
+        self.n_user_callbacks = n_user_callbacks
+        self.is_seeded = is_seeded
+
+    def initialize(self):
+        """Look for what was kept; not of a phase that started from something else."""
+        self.kept_ = self.checkpoint.read(self.phase, self.start)
+        return self
+
+    @property
+    def n_kept(self):
+        """Number of epochs that were kept."""
+        return len(self.kept_["history"]) if self.kept_ else 0
+
+    @property
+    def finished(self):
+        """Whether the phase had come to its end."""
+        return bool(self.kept_) and self.kept_["finished"]
+
+    def restore(self, net):
+        """Put an initialised net where the phase stood."""
+        if not self.kept_:
+            return
+        self._restore_weights(net)
+        for row in self.kept_["history"]:
+            net.history.append({**row, "batches": []})
+
+    def on_train_begin(self, net, **kwargs):
+        if not self.kept_:
+            return
+        self._restore_weights(net)  # which the callbacks before this one may have changed
+        for callback, state in zip(self._of_user(net), self.kept_["callbacks"], strict=True):
+            vars(callback).update(state)
+
+    def _restore_weights(self, net):
+        net.module_.load_state_dict(self.kept_["module"])
+        for name, weight in net.module_.named_parameters():
+            weight.requires_grad_(self.kept_["requires_grad"][name])
+        net.optimizer_.load_state_dict(self.kept_["optimizer"])
+        for weight, state in net.optimizer_.state.items():
+            for name, value in state.items():
+                if isinstance(value, torch.Tensor) and value.shape == weight.shape:
+                    state[name] = torch.empty_like(weight).copy_(value)  # laid out as the weight
+        self.generator.set_state(self.kept_["generator"])
+        if self.is_seeded:
+            torch.set_rng_state(self.kept_["global_generator"])
+            if "cuda_generator" in self.kept_ and self._on_cuda(net):
+                torch.cuda.set_rng_state(self.kept_["cuda_generator"], net.device)
+
+    def on_epoch_end(self, net, **kwargs):
+        self._keep(net, finished=False)
+
+    def finish(self, net):
+        """Keep that the phase has come to its end, at its last epoch or by a callback."""
+        if not self.finished:
+            self._keep(net, finished=True)
+
+    def _keep(self, net, *, finished):
+        weights = net.module_.named_parameters()
+        state = {
+            "start": self.start,
+            "finished": finished,
+            "module": net.module_.state_dict(),
+            "requires_grad": {name: weight.requires_grad for name, weight in weights},
+            "optimizer": net.optimizer_.state_dict(),
+            "generator": self.generator.get_state(),
+            "history": [
+                {key: value for key, value in row.items() if key != "batches"}
+                for row in net.history
+            ],
+            "callbacks": [_learned(callback) for callback in self._of_user(net)],
+        }
+        if self.is_seeded:
+            state["global_generator"] = torch.get_rng_state()
+            if self._on_cuda(net):
+                state["cuda_generator"] = torch.cuda.get_rng_state(net.device)
+        self.checkpoint.write(self.phase, state)
+
+    def _of_user(self, net):
+        callbacks = [callback for _, callback in net.callbacks_]
+        own = callbacks.index(self)
+        return callbacks[own - self.n_user_callbacks : own]
+
+    def _on_cuda(self, net):
+        return torch.device(net.device).type == "cuda"
+
+
+def _learned(callback):
+    """Give what a callback has learned; warn of what cannot be kept."""
+    learned = {name: value for name, value in vars(callback).items() if name.endswith("_")}
+    lost = [name for name, value in learned.items() if not can_be_packed(value)]
+    if lost:
+        warn(
+            f"{type(callback).__name__} has learned {', '.join(lost)}, which no checkpoint can "
+            "hold: a fit that is taken up starts without it, and may come to another result.",
+            UserWarning,
+        )
+    return {name: value for name, value in learned.items() if name not in lost}
