@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from sklearn_cae import ClusterLabelMapper
 from sklearn_cae.plotting import EmbeddingDisplay, PrototypeDisplay
 
-FOLDER = Path(__file__).parents[1] / "docs" / "figures"
+FOLDER = Path(__file__).parents[2] / "docs" / "figures"
 
 
 def draw(model, splits, name):

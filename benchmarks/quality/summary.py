@@ -10,11 +10,12 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from _common import RESULTS, over_seeds, write_records
-from evaluation import unpack_clusters, unpack_right
-from published import PUBLISHED
-from settings import setting_of
 from sklearn.metrics import adjusted_rand_score
+
+from benchmarks._common import RESULTS, over_seeds, write_records
+from benchmarks.quality.evaluation import unpack_clusters, unpack_right
+from benchmarks.quality.published import PUBLISHED
+from benchmarks.quality.settings import setting_of
 
 N_SAMPLES = {
     ("pneumoniamnist", "val"): 524,

@@ -2,7 +2,7 @@
 
 Run from the repository, on an idle machine:
 
-    python benchmarks/profile_step.py
+    python -m benchmarks.speed.profile_step
 
 Prints the shares and writes ``benchmarks/results/profile_step.json``.
 """
@@ -11,9 +11,9 @@ import json
 import time
 
 import torch
-from _common import RESULTS, describe_run
-from bare import SHAPE, WarmUp
 
+from benchmarks._common import RESULTS, describe_run
+from benchmarks.speed.bare import SHAPE, WarmUp
 from sklearn_cae.augmentations import PRESETS
 
 KINDS = {

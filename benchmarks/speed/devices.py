@@ -2,7 +2,7 @@
 
 Run from the repository, where there is a GPU and nothing else runs on it:
 
-    python benchmarks/devices.py
+    python -m benchmarks.speed.devices
 
 The paper's warm-up on MNIST images, on the CPU and on the GPU: the median of the epochs after the
 first, which warms up. Two short fits with one seed on the GPU, as they come and with torch's
@@ -19,8 +19,8 @@ os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # asked for by torch's determ
 
 import numpy as np
 import torch
-from _common import RESULTS, describe_run, images
 
+from benchmarks._common import RESULTS, describe_run, images
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 
 N_SAMPLES = 10_000

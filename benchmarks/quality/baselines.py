@@ -5,7 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evaluation import (
+from joblib import Memory
+from joblib import hash as hash_of
+from kneed import KneeLocator
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.quality.evaluation import (
     count_classes,
     flat,
     rows_of_clusterer,
@@ -13,22 +22,13 @@ from evaluation import (
     rows_of_kmeans,
     rows_of_predictions,
 )
-from joblib import Memory
-from joblib import hash as hash_of
-from kneed import KneeLocator
-from settings import N_CLUSTERS
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import normalize
-from torch import nn
-from torch.nn import functional as F
-
+from benchmarks.quality.settings import N_CLUSTERS
 from sklearn_cae import LinearProbe
 from sklearn_cae._devices import choose_device, choose_precision
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.modules import Encoder, image_decoder
 
-CACHE = Memory(Path(__file__).parent / ".cache", verbose=0)
+CACHE = Memory(Path(__file__).parents[1] / ".cache", verbose=0)
 SQUEEZENET = "squeezenet1_1_imagenet.pth"
 BATCH_SIZE = 256
 

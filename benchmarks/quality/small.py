@@ -2,7 +2,7 @@
 
 Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them:
 
-    python benchmarks/small.py --seeds 0 1 2
+    python -m benchmarks.quality.small --seeds 0 1 2
 
 X-rays and digits are drawn from training splits; all other images of a set, up to 1000, are held
 back to judge by. Beside the method stands what one would try first: KMeans with the true number of
@@ -19,15 +19,22 @@ import time
 from functools import partial
 
 import numpy as np
-from _common import RESULTS, describe_run, write_records
-from baselines import rows_of_communities
-from evaluation import equal_images, flat, load, rows_of_clusters, rows_of_kmeans, rows_of_probe
-from settings import fingerprint
 from skimage import data
 from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
+from benchmarks._common import RESULTS, describe_run, write_records
+from benchmarks.quality.baselines import rows_of_communities
+from benchmarks.quality.evaluation import (
+    equal_images,
+    flat,
+    load,
+    rows_of_clusters,
+    rows_of_kmeans,
+    rows_of_probe,
+)
+from benchmarks.quality.settings import fingerprint
 from sklearn_cae import ContrastiveAutoencoderClusterer, KNNProbe, recommended
 
 PATH = RESULTS / "small.json"

@@ -1,9 +1,9 @@
 """The tables of ``docs/benchmarks.md`` on what was aimed at, and on the way there."""
 
-from _common import over_seeds
-from _runs import read_all_runs
-from published import PUBLISHED
-from table1_page import LINES, TITLES, most_images, read_cells, spread, table
+from benchmarks._common import over_seeds
+from benchmarks.pages.table1 import LINES, TITLES, most_images, read_cells, spread, table
+from benchmarks.quality.published import PUBLISHED
+from benchmarks.quality.runs import read_all_runs
 
 #: What was aimed at before the method was there: where, row, score, aim. It chooses nothing.
 AIMS = (

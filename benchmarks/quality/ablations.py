@@ -2,9 +2,9 @@
 
 Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them:
 
-    python benchmarks/ablations.py pneumoniamnist --seeds 0 1 2
-    python benchmarks/ablations.py mnist --max-samples 20000 --seeds 0
-    python benchmarks/ablations.py pneumoniamnist --changes "recommended" "recommended, whiten=no"
+    python -m benchmarks.quality.ablations pneumoniamnist --seeds 0 1 2
+    python -m benchmarks.quality.ablations mnist --max-samples 20000 --seeds 0
+    python -m benchmarks.quality.ablations pneumoniamnist --changes "recommended, whiten=no"
 
 Changes of the paper's setting warm up for 30 epochs, without conditioning; those of the recommended
 one for 30 and refine for 15. Judged on a tenth of the training images that is held back: the
@@ -21,14 +21,14 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from _common import RESULTS, describe_run, write_records
-from evaluation import equal_images, load, rows_of_clusters, rows_of_features
-from settings import N_CLUSTERS, PAPER_VIEWS, fingerprint
 from sklearn.cluster import KMeans
 from sklearn.model_selection import GroupShuffleSplit
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks._common import RESULTS, describe_run, write_records
+from benchmarks.quality.evaluation import equal_images, load, rows_of_clusters, rows_of_features
+from benchmarks.quality.settings import N_CLUSTERS, PAPER_VIEWS, fingerprint
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.modules import Encoder, UnpooledEncoder

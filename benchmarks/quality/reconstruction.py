@@ -4,20 +4,20 @@ import copy
 
 import numpy as np
 import torch
-from baselines import (
-    BATCH_SIZE,
-    fit_classifier,
-    rows_of_classifier,
-    run_network,
-    small_classifier,
-)
-from evaluation import flat
 from skimage.metrics import structural_similarity
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
 from torch import nn
 
+from benchmarks.quality.baselines import (
+    BATCH_SIZE,
+    fit_classifier,
+    rows_of_classifier,
+    run_network,
+    small_classifier,
+)
+from benchmarks.quality.evaluation import flat
 from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
 
 

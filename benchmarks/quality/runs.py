@@ -3,7 +3,7 @@
 import json
 import os
 
-from _common import RESULTS
+from benchmarks._common import RESULTS
 
 LOG, RUNS = RESULTS / "table1_log.jsonl", RESULTS / "table1_runs.jsonl"
 REPLACED = RESULTS / "table1_replaced.jsonl"

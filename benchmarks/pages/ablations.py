@@ -4,7 +4,7 @@ import json
 from functools import partial
 from statistics import mean
 
-from table1_page import RESULTS, check_alike, table
+from benchmarks.pages.table1 import RESULTS, check_alike, table
 
 COLUMNS = ("nmi", "stat", "balanced", "knn", "logistic", "reconstruction_mse")
 

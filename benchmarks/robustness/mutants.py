@@ -1,8 +1,9 @@
 """Change the code at random places and see whether a test notices: mutation testing.
 
-``pip install cosmic-ray``, and ``python benchmarks/mutants.py 200 0``: so many, by that seed. A
-place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike. Prints
-each as a diff; writes ``benchmarks/results/mutants.json``: how many the tests of the module notice,
+``pip install cosmic-ray``, and ``python -m benchmarks.robustness.mutants 200 0``: so many, by that
+seed. A place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike.
+Prints each as a diff; writes ``benchmarks/results/mutants.json``: how many the tests of the module
+notice,
 and what those of the whole let through as well.
 """
 
@@ -20,12 +21,13 @@ from importlib import import_module
 from pathlib import Path
 
 import cosmic_ray.plugins
-from _common import RESULTS as FOLDER
-from _common import describe_run
 from cosmic_ray.commands.init import _all_work_items
 from cosmic_ray.mutating import mutate_code
 
-ROOT = Path(__file__).parents[1]
+from benchmarks._common import RESULTS as FOLDER
+from benchmarks._common import describe_run
+
+ROOT = Path(__file__).parents[2]
 RESULTS = FOLDER / "mutants.json"
 #: Modules, and the tests of each; what these let through, the tests of the whole may catch.
 MODULES = {

@@ -2,8 +2,8 @@
 
 import json
 
-from _common import over_seeds
-from table1_page import RESULTS, check_alike, spread, table
+from benchmarks._common import over_seeds
+from benchmarks.pages.table1 import RESULTS, check_alike, spread, table
 
 ROWS = {  # a title of the clusters' row, and what its kNN is called
     "recommended": ("recommended", "recommended_knn"),

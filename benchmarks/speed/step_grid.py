@@ -2,7 +2,7 @@
 
 Run from the repository, on an idle machine:
 
-    python benchmarks/step_grid.py
+    python -m benchmarks.speed.step_grid
 
 Bare steps on one fixed batch of 256 samples (512 views, 28 x 28), all settings of one width and
 number of threads in turn. Prints a table and writes ``benchmarks/results/step_grid.json``: what
@@ -16,9 +16,9 @@ from functools import partial
 from itertools import product
 
 import torch
-from _common import RESULTS, describe_run, in_turn, seconds
-from bare import PHASES, SHAPE
 
+from benchmarks._common import RESULTS, describe_run, in_turn, seconds
+from benchmarks.speed.bare import PHASES, SHAPE
 from sklearn_cae import modules
 
 WIDTHS = (0.5, 1, 2)  # times the widths of the paper's networks

@@ -2,7 +2,7 @@
 
 Run from the repository:
 
-    python benchmarks/extremes.py
+    python -m benchmarks.robustness.extremes
 
 Images are ``make_toy_images``'; five epochs of each phase, embeddings of 32. Prints a line for each
 case, and writes ``benchmarks/results/extremes.json``.
@@ -12,9 +12,9 @@ import time
 import warnings
 
 import numpy as np
-from _common import RESULTS, describe_run, write_records
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks._common import RESULTS, describe_run, write_records
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import make_toy_images
 

@@ -1,21 +1,17 @@
 """Write the tables of the README and of ``docs`` from ``benchmarks/results``.
 
-python benchmarks/render.py           # rewrite them
-python benchmarks/render.py --check   # fail where one is not what the results say
+python -m benchmarks.pages.render           # rewrite them
+python -m benchmarks.pages.render --check   # fail where one is not what the results say
 """
 
 import json
 import sys
 from pathlib import Path
 
-import ablations_page
-import progress_page
-import reliability_page
-import small_page
-import table1_page
-from table1_page import RESULTS
+from benchmarks.pages import ablations, progress, reliability, small, table1
+from benchmarks.pages.table1 import RESULTS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TORCHVISION = "torchvision's transforms, data loader, plain PyTorch"
 SKORCH = "the same transforms, skorch's default net"
 LIGHTLY = "Lightly's transform, loss, optimiser and loop"
@@ -171,11 +167,11 @@ def render_devices():
 
 
 PAGES = {
-    "README.md": {"results": table1_page.render_results},
-    "docs/benchmarks.md": {**table1_page.TABLES, **progress_page.TABLES},
-    "docs/ablations.md": ablations_page.TABLES,
-    "docs/recommended.md": small_page.TABLES,
-    "docs/reliability.md": reliability_page.TABLES,
+    "README.md": {"results": table1.render_results},
+    "docs/benchmarks.md": {**table1.TABLES, **progress.TABLES},
+    "docs/ablations.md": ablations.TABLES,
+    "docs/recommended.md": small.TABLES,
+    "docs/reliability.md": reliability.TABLES,
     "docs/performance.md": {
         "machine": render_machine,
         "profile": render_profile,
@@ -196,7 +192,7 @@ def main():
             before, rest = text.split(start)
             text = before + start + render() + end + rest.split(end)[1]
         if "--check" in sys.argv and text != old:
-            sys.exit(f"{page}: run python benchmarks/render.py")
+            sys.exit(f"{page}: run python -m benchmarks.pages.render")
         path.write_text(text)
 
 

@@ -1,11 +1,11 @@
 """The tables of ``docs/reliability.md``, from what the slow tests and ``extremes.py`` wrote.
 
-``python benchmarks/reliability_page.py`` draws its figure.
+``python -m benchmarks.pages.reliability`` draws its figure.
 """
 
 import json
 
-from table1_page import RESULTS, table
+from benchmarks.pages.table1 import RESULTS, table
 
 PLACES = {
     "before": "before the first epoch",

@@ -4,7 +4,6 @@ import base64
 import zlib
 
 import numpy as np
-from _common import LOADERS
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
@@ -18,6 +17,7 @@ from sklearn.metrics import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks._common import LOADERS
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe
 from sklearn_cae.metrics import hungarian_accuracy
 

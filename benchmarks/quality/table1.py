@@ -3,9 +3,9 @@
 Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them, and with
 ``pip install -e '.[benchmark]'``:
 
-    python benchmarks/table1.py                                # all images: many hours on 2 cores
-    python benchmarks/table1.py mnist --max-samples 20000      # the rows of 20 000 digits
-    python benchmarks/table1.py pneumoniamnist --jobs pixels paper --seeds 0 1
+    python -m benchmarks.quality.table1                            # all images: hours on 2 cores
+    python -m benchmarks.quality.table1 mnist --max-samples 20000  # the rows of 20 000 digits
+    python -m benchmarks.quality.table1 pneumoniamnist --jobs pixels paper --seeds 0 1
 
 Each job is run in a fresh process; one that has been run with this setting and seed is run again
 with ``--again`` only, since a setting's hash does not see what the code makes of it. Writes after
@@ -22,10 +22,12 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
-import baselines
-from _common import describe_run, in_fresh_process
-from _runs import append_log, find_runs, read_runs, replace_runs
-from evaluation import (
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GroupShuffleSplit
+
+from benchmarks._common import describe_run, in_fresh_process
+from benchmarks.quality import baselines
+from benchmarks.quality.evaluation import (
     SPLITS,
     count_classes,
     equal_images,
@@ -34,13 +36,11 @@ from evaluation import (
     rows_of_clusters,
     rows_of_probes,
 )
-from figures import draw
-from reconstruction import images_job
-from settings import N_TRAIN, SETTINGS, fingerprint, parameters, setting_of
-from sklearn.metrics import adjusted_rand_score
-from sklearn.model_selection import GroupShuffleSplit
-from summary import summarise
-
+from benchmarks.quality.figures import draw
+from benchmarks.quality.reconstruction import images_job
+from benchmarks.quality.runs import append_log, find_runs, read_runs, replace_runs
+from benchmarks.quality.settings import N_TRAIN, SETTINGS, fingerprint, parameters, setting_of
+from benchmarks.quality.summary import summarise
 from sklearn_cae import ContrastiveAutoencoderClusterer
 
 SEEDS = {"pneumoniamnist": 5, "mnist": 3}

@@ -3,12 +3,11 @@
 import json
 import sys
 from functools import partial
-from pathlib import Path
 
-from published import PUBLISHED
-from settings import N_TRAIN
+from benchmarks._common import RESULTS
+from benchmarks.quality.published import PUBLISHED
+from benchmarks.quality.settings import N_TRAIN
 
-RESULTS = Path(__file__).parent / "results"
 TITLES = {"pneumoniamnist": "PneumoniaMNIST", "mnist": "MNIST"}
 METHOD = {
     "stat": "the method, stat: each cluster carries its most frequent label",

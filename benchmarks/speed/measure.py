@@ -3,8 +3,8 @@
 Run from the repository, on an idle machine, with the data found as ``sklearn_cae.datasets`` finds
 them, and with ``pip install -e '.[benchmark]'``:
 
-    python benchmarks/speed.py                      # all sections, about an hour on 2 cores
-    python benchmarks/speed.py limit inference      # some of them; the others' results stay
+    python -m benchmarks.speed.measure                      # all sections, about an hour on 2 cores
+    python -m benchmarks.speed.measure limit inference      # some of them; the others' results stay
 
 Prints a table and writes ``benchmarks/results/speed.json``, a list of records, after each section:
 `ours` and `other` are medians, `ratio` is the median of the ratios ours / other of interleaved
@@ -23,10 +23,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _common import RESULTS, describe_run, images, in_turn, record, seconds, write_records
-from bare import PHASES, WarmUp
 from joblib.externals.loky import get_reusable_executor
-from peers import (
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import normalize
+
+from benchmarks._common import (
+    RESULTS,
+    describe_run,
+    images,
+    in_turn,
+    record,
+    seconds,
+    write_records,
+)
+from benchmarks.quality.settings import PAPER_VIEWS as VIEWS
+from benchmarks.speed.bare import PHASES, WarmUp
+from benchmarks.speed.peers import (
     BATCH_SIZE,
     Kornia,
     Lightly,
@@ -36,13 +50,7 @@ from peers import (
     kornia_views,
     time_epochs,
 )
-from settings import PAPER_VIEWS as VIEWS
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV
-from sklearn.preprocessing import normalize
-from whole_fits import fits, growth
-
+from benchmarks.speed.whole_fits import fits, growth
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae._devices import choose_device, choose_precision
 from sklearn_cae._prototypes import draw_clustered, find_prototypes
@@ -256,11 +264,12 @@ def allocator(options):
     times = {"kept": [], "default": []}
     for _ in range(options.rounds):
         for name, environment in (("kept", KEEP_MEMORY), ("default", {})):
-            code = f"import speed; print(speed.time_bare_steps({options.precision!r}))"
+            timed = f"measure.time_bare_steps({options.precision!r})"
+            code = f"from benchmarks.speed import measure; print({timed})"
             printed = subprocess.run(
                 [sys.executable, "-c", code],
                 env={**os.environ, **environment},
-                cwd=Path(__file__).parent,
+                cwd=Path(__file__).parents[2],
                 check=True,
                 capture_output=True,
                 text=True,

@@ -2,7 +2,7 @@
 
 Run from the repository, with MNIST where ``sklearn_cae.datasets`` finds it:
 
-    python benchmarks/pictures.py
+    python -m benchmarks.speed.pictures
 
 The embedding is that of 128 principal components; of 60 000 samples 2000 are laid out, and the
 others get a place where the method can. Writes ``benchmarks/results/pictures.json``.
@@ -15,9 +15,9 @@ import matplotlib
 
 matplotlib.use("agg")
 
-from _common import RESULTS, describe_run
 from sklearn.decomposition import PCA
 
+from benchmarks._common import RESULTS, describe_run
 from sklearn_cae.datasets import load_mnist
 from sklearn_cae.plotting import EmbeddingDisplay
 

@@ -8,7 +8,6 @@ import time
 
 import kornia.augmentation as K
 import torch
-from bare import SHAPE, Networks, autocast, warm_up_loss
 from lightly.loss import NTXentLoss
 from lightly.transforms import SimCLRTransform
 from lightly.utils.lars import LARS as LightlyLARS
@@ -18,6 +17,7 @@ from skorch.callbacks import Callback
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 
+from benchmarks.speed.bare import SHAPE, Networks, autocast, warm_up_loss
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.optim import LARS
 

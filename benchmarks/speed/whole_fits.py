@@ -8,11 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from _common import images, in_fresh_process, record
-from peers import time_epochs
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
+from benchmarks._common import images, in_fresh_process, record
+from benchmarks.speed.peers import time_epochs
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import load_mnist
 from sklearn_cae.metrics import hungarian_accuracy
