@@ -1,17 +1,18 @@
 """What the benchmarks' verdicts rest on."""
 
-import json
+import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(autouse=True)
 def _can_be_imported(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.syspath_prepend(BENCHMARKS.parent)
 
 
 def test_what_is_packed_comes_back():
@@ -80,14 +81,13 @@ def test_table_1_is_of_the_settings_as_they_are():
 
 
 def test_each_result_was_logged_with_its_setting():
-    from benchmarks.quality.runs import LOG, read_all_runs
+    from benchmarks.quality.runs import read_log, read_runs
 
     def key(one, commit):
         return (*(one[name] for name in ("dataset", "job", "seed", "max_samples", "hash")), commit)
 
-    lines = map(json.loads, LOG.read_text().splitlines())
-    logged = {key(one, one["commit"]) for one in lines}
-    results = {key(one, one["made_by"]["commit"]) for one in read_all_runs()}
+    logged = {key(one, one["commit"]) for one in read_log()}
+    results = {key(one, one["made_by"]["commit"]) for one in read_runs()}
     assert not results - logged
 
 
@@ -126,14 +126,32 @@ def test_agreement_is_between_pairs_of_seeds():
     assert max(found[1:]) < 0
 
 
-def test_a_result_that_is_replaced_is_kept(monkeypatch, tmp_path):
+def test_a_result_takes_the_place_of_earlier_ones_alone(monkeypatch, tmp_path):
     from benchmarks.quality import runs
 
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(runs, "REPLACED", tmp_path / "replaced")
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs.jsonl")
     first, other, second = ({"job": job, "score": score} for job, score in ("a1", "b2", "a3"))
     runs.replace_runs([], first)
     runs.replace_runs([], other)
     runs.replace_runs(runs.find_runs({"job": "a"}), second)
     assert runs.read_runs() == [other, second]
-    assert runs.read_all_runs() == [first, other, second]
+
+
+def test_each_command_is_listed(capsys):
+    from benchmarks.__main__ import main
+
+    main()
+    listed = re.findall(r"python -m (benchmarks\.[\w.]+)", capsys.readouterr().out)
+    commands = [
+        f"benchmarks.{path.parent.name}.{path.stem}"
+        for path in BENCHMARKS.glob("*/*.py")
+        if '__name__ == "__main__"' in path.read_text()
+    ]
+    assert sorted(listed) == sorted(commands)
+
+
+def test_changes_of_the_ablations_name_what_exists():
+    from benchmarks.quality.ablations import PATCHES
+
+    for name, (target, _) in PATCHES.items():
+        assert resolve_name(target) is not None, name

@@ -1,9 +1,11 @@
 """The tables of ``docs/benchmarks.md`` on what was aimed at, and on the way there."""
 
-from benchmarks._common import over_seeds
+from collections import Counter
+
 from benchmarks.pages.table1 import LINES, TITLES, most_images, read_cells, spread, table
 from benchmarks.quality.published import PUBLISHED
-from benchmarks.quality.runs import read_all_runs
+from benchmarks.quality.runs import read_log, read_runs
+from benchmarks.quality.settings import N_TRAIN, SETTINGS
 
 #: What was aimed at before the method was there: where, row, score, aim. It chooses nothing.
 AIMS = (
@@ -27,15 +29,6 @@ AIMS = (
     ("mnist", "test", "recommended", "knn", "accuracy", 0.99),
     ("mnist", "test", "recommended", "logistic", "accuracy", 0.99),
 )
-#: Commits that evaluated the recommended setting before, and what had changed in it.
-VERSIONS = {
-    "7f2de5b": "first",
-    "d6ca99a": "first",
-    "3d4a107": "steadier search for communities",
-    "afd377c": "steadier search for communities",
-    "30037cd": "steadier search for communities",
-    "0fe703d": "whitened by less",
-}
 
 
 def render_aims():
@@ -52,36 +45,19 @@ def render_aims():
     return table(names, rows)
 
 
-def render_versions():
-    """Show each time that the recommended setting was evaluated: its code changed in between."""
-    versions = {}
-    for run in read_all_runs():
-        if run["job"] == "recommended":
-            version = VERSIONS.get(run["made_by"]["commit"], "as it is")
-            versions.setdefault((run["dataset"], run["n_train"], version), []).append(run)
-    rows = []
-    for (dataset, n_train, version), runs in sorted(
-        versions.items(), key=lambda item: (item[0][0] == "mnist", item[0][1])
-    ):
-        runs.sort(key=lambda run: run["seed"])
-        found = {}
-        for run in runs:
-            for row in run["rows"]:
-                for metric, value in row["metrics"].items():
-                    found.setdefault((row["split"], row["model"], metric), []).append(value)
-        numbers = ", ".join(str(run["n_clusters"]) for run in runs)
-        for split in dict.fromkeys(split for split, *_ in found):
-            where = [TITLES[dataset], split, n_train, version, len(runs), numbers]
-            scores = (
-                found[split, model, metric]
-                for model, metric in (
-                    *(("stat", "accuracy"), ("stat", "nmi"), ("stat", "ari")),
-                    *(("knn", "accuracy"), ("logistic", "accuracy")),
-                )
-            )
-            rows.append([*where, *(spread(over_seeds(values)) for values in scores)])
-    names = ["stat", "NMI", "ARI", "kNN", "logistic"]
-    return table(["data", "split", "images", "version", "seeds", "k", *names], rows)
+def render_evaluations():
+    """Count how often each setting was evaluated, and how many of these results are shown."""
+    logged, shown = (Counter(map(_evaluated, runs)) for runs in (read_log(), read_runs()))
+    rows = [
+        [TITLES[dataset], setting, n_train, logged[dataset, setting, n_train], n_shown]
+        for (dataset, setting, n_train), n_shown in sorted(shown.items(), key=str)
+        if setting in SETTINGS
+    ]
+    return table(["data", "setting", "training images", "evaluations", "shown"], rows)
 
 
-TABLES = {"aims": render_aims, "versions": render_versions}
+def _evaluated(run):
+    return run["dataset"], run["job"], run["max_samples"] or N_TRAIN[run["dataset"]]
+
+
+TABLES = {"aims": render_aims, "evaluations": render_evaluations}

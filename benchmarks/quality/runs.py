@@ -1,4 +1,4 @@
-"""The files of ``table1.py``: what is evaluated, what came of it, and what that replaced."""
+"""The files of ``table1.py``: a log of all evaluations, and the newest result of each."""
 
 import json
 import os
@@ -6,45 +6,38 @@ import os
 from benchmarks._common import RESULTS
 
 LOG, RUNS = RESULTS / "table1_log.jsonl", RESULTS / "table1_runs.jsonl"
-REPLACED = RESULTS / "table1_replaced.jsonl"
 
 
 def append_log(one):
-    """Say that an evaluation begins."""
-    _append(LOG, one)
+    """Record that an evaluation begins."""
+    with LOG.open("a") as file:
+        file.write(json.dumps(one, default=repr) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_log():
+    """Return the evaluations in the order in which they began."""
+    return _read(LOG)
 
 
 def read_runs():
-    """Give the results, a dict for each job and seed."""
+    """Return the results, a dict for each job and seed."""
     return _read(RUNS)
 
 
-def read_all_runs():
-    """Give the results that were replaced as well, these first."""
-    return _read(REPLACED) + _read(RUNS)
-
-
 def find_runs(key):
-    """Give the results that a key is part of."""
+    """Return the results that contain the items of `key`."""
     return [one for one in read_runs() if key.items() <= one.items()]
 
 
 def replace_runs(earlier, one):
-    """Put a result in the place of earlier ones, which are kept elsewhere."""
-    for each in earlier:
-        _append(REPLACED, each)
+    """Write a result in place of earlier ones."""
     runs = [*(each for each in read_runs() if each not in earlier), one]
-    beside = RUNS.with_suffix(".new")  # a kill halfway loses nothing
+    beside = RUNS.with_suffix(".new")  # nothing is lost if the process is killed here
     beside.write_text("".join(json.dumps(each) + "\n" for each in runs))
     os.replace(beside, RUNS)
 
 
 def _read(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _append(path, one):
-    with path.open("a") as file:
-        file.write(json.dumps(one, default=repr) + "\n")
-        file.flush()
-        os.fsync(file.fileno())

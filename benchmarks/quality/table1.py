@@ -7,13 +7,12 @@ Run from the repository, with the data found as ``sklearn_cae.datasets`` finds t
     python -m benchmarks.quality.table1 mnist --max-samples 20000  # the rows of 20 000 digits
     python -m benchmarks.quality.table1 pneumoniamnist --jobs pixels paper --seeds 0 1
 
-Each job is run in a fresh process; one that has been run with this setting and seed is run again
-with ``--again`` only, since a setting's hash does not see what the code makes of it. Writes after
-each of them, into ``benchmarks/results``: ``table1_runs.jsonl`` (a line a job), what `summary.py`
-makes of them, and ``table1_header.json`` (command, versions, machine, time and memory); what a
-result takes the place of moves to ``table1_replaced.jsonl``. Before a job starts, its setting and
-the setting's hash are written to ``table1_log.jsonl``. These two only grow: labels of the
-validation and test splits choose nothing.
+Each job runs in a fresh process. A job that was run with this setting and seed is skipped. With
+``--again`` it is run again, and its result replaces the earlier one: a setting's hash covers the
+parameters, but not the code. After each job ``table1_runs.jsonl`` (a line per job) and the files of
+``summary.py`` are written into ``benchmarks/results``. Before a job starts, its setting and the
+setting's hash are written to ``table1_log.jsonl``, which only grows: labels of the validation and
+test splits choose nothing.
 """
 
 import argparse
@@ -142,7 +141,7 @@ def main():
     parser.add_argument("--jobs", nargs="+", choices=JOBS)
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--max-samples", type=int, help="of the training images")
-    parser.add_argument("--again", action="store_true", help="what has been run, too")
+    parser.add_argument("--again", action="store_true", help="run jobs again that have a result")
     options = parser.parse_args()
     for dataset in options.datasets or SPLITS:
         for job in options.jobs or JOBS:
