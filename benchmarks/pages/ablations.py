@@ -1,32 +1,45 @@
-"""The tables of ``docs/ablations.md``, from what ``ablations.py`` wrote."""
+"""The tables of ``docs/ablations.md``, from the results of ``benchmarks.quality.ablations``."""
 
-import json
 from functools import partial
 from statistics import mean
 
-from benchmarks.pages.table1 import RESULTS, check_alike, table
+from benchmarks.pages._tables import check_alike, read, table
 
-COLUMNS = ("nmi", "stat", "balanced", "knn", "logistic", "reconstruction_mse")
+COLUMNS = {
+    "nmi": "NMI",
+    "stat": "stat",
+    "balanced": "balanced",
+    "knn": "kNN",
+    "logistic": "logistic",
+    "reconstruction_mse": "MSE",
+}
+
+
+def read_changes(dataset, max_samples):
+    """Return the runs of each change: {name of setting and change: runs}, the paper's first."""
+    changes = {}
+    for one in read("ablations"):
+        if (one["dataset"], one["max_samples"]) == (dataset, max_samples):
+            name = one["change"]
+            if not name.startswith("recommended"):
+                name = f"paper, {name}".removesuffix(", none")
+            changes.setdefault(name, []).append(one)
+    for runs in changes.values():
+        check_alike(runs)
+    return dict(sorted(changes.items(), key=lambda item: item[0].startswith("recommended")))
 
 
 def render_ablations(dataset, max_samples):
     """Show the means over seeds of each change, in the order of the runs."""
-    changes = {}
-    for one in json.loads((RESULTS / "ablations.json").read_text()):
-        if (one["dataset"], one["max_samples"]) == (dataset, max_samples):
-            changes.setdefault(one["change"], []).append(one)
     rows = []
-    for change, runs in sorted(changes.items(), key=lambda item: item[0].startswith("recommended")):
-        name = change if change.startswith("recommended") else f"paper, {change}"
+    for name, runs in read_changes(dataset, max_samples).items():
         numbers = ", ".join(str(run.get("n_clusters", "diverged")) for run in runs)
-        check_alike(runs)
-        row = [name.replace("paper, none", "paper"), len(runs), numbers]
+        row = [name, len(runs), numbers]
         for column in COLUMNS:
             values = [run.get(column) for run in runs]
             row.append("" if None in values else f"{mean(values):.{4 if 'mse' in column else 3}f}")
         rows.append(row)
-    names = ["NMI", "stat", "balanced", "kNN", "logistic", "MSE"]
-    return table(["setting, change", "seeds", "k", *names], rows)
+    return table(["setting, change", "seeds", "k", *COLUMNS.values()], rows)
 
 
 TABLES = {

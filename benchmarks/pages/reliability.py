@@ -1,11 +1,10 @@
-"""The tables of ``docs/reliability.md``, from what the slow tests and ``extremes.py`` wrote.
+"""The tables of ``docs/reliability.md``, from the slow tests and ``benchmarks.robustness``.
 
 ``python -m benchmarks.pages.reliability`` draws its figure.
 """
 
-import json
-
-from benchmarks.pages.table1 import RESULTS, table
+from benchmarks._common import RESULTS
+from benchmarks.pages._tables import read, table
 
 PLACES = {
     "before": "before the first epoch",
@@ -17,27 +16,23 @@ PLACES = {
 }
 
 
-def read(name):
-    return json.loads((RESULTS / f"{name}.json").read_text())
-
-
 def render_kills():
-    """Show where fits were killed, and how many of those taken up ended with other bits."""
+    """Show where fits were killed, and how many of the resumed fits ended with other bits."""
     found = [read("reliability")[f"kills, {threads} threads"] for threads in (1, 2)]
     rows = [[title, *(one["at"].get(place, 0) for one in found)] for place, title in PLACES.items()]
     rows += [
         ["**kills**", *(one["kills"] for one in found)],
-        ["fits that were taken up", *(one["fits"] for one in found)],
-        ["**that ended with other bits**", *(one["different"] for one in found)],
+        ["fits that were resumed", *(one["fits"] for one in found)],
+        ["**resumed fits that ended with other bits**", *(one["different"] for one in found)],
     ]
     return table(["killed in", "1 thread", "2 threads"], rows)
 
 
 def render_rounds():
-    """Show what 200 rounds of fit, save, load and predict leave behind."""
+    """Show the memory and handles of a process over 200 rounds of fit, save, load and predict."""
     rounds = read("reliability")["rounds"]
     rows = [[name, values[0], values[-1], max(values)] for name, values in rounds.items()]
-    return table(["of the process", "at first", "after 200 rounds", "at most"], rows)
+    return table(["in the process", "after the first round", "after 200 rounds", "at most"], rows)
 
 
 def draw_rounds():
@@ -55,39 +50,45 @@ def draw_rounds():
 
 
 def render_any_input():
-    """Show how many cases were refused, and how many gave a result."""
+    """Show how many inputs were refused, and how many led to a result."""
     counts = read("reliability")["any input"]
-    whats = dict.fromkeys(name.split(", ")[0] for name in counts)
+    kinds = dict.fromkeys(name.split(", ")[0] for name in counts)
     rows = [
-        [what, *(counts.get(f"{what}, {became}", 0) for became in ("a result", "refused"))]
-        for what in whats
+        [kind, *(counts.get(f"{kind}, {outcome}", 0) for outcome in ("a result", "refused"))]
+        for kind in kinds
     ]
     rows.append(["**all**", *(sum(row[i] for row in rows) for i in (1, 2))])
-    return table(["", "a result", "refused, in words that help"], rows)
+    return table(["input", "a result", "refused with a helpful message"], rows)
 
 
 def render_load():
-    """Show threads, and half a million images."""
+    """Show the figures on threads and on half a million images."""
     figures = read("reliability")
     mapped, threads = figures["500 000 mapped images"], figures["1 and 2 threads"]
     rows = [
         [
-            "predictions by 8 threads at once, wrong ones",
+            "wrong predictions, with 8 threads at once",
             f"0 of {figures['predictions from 8 threads']}",
         ],
-        ["500 000 mapped images of 28 x 28, on the disk", f"{mapped['data_mib']} MiB"],
         [
-            "memory above that of a fit to 2 000, one epoch and `predict`",
+            "500 000 memory-mapped images of 28 x 28 pixels, on the disk",
+            f"{mapped['data_mib']} MiB",
+        ],
+        [
+            "additional memory for them, one epoch and `predict`, compared with 2 000 images",
             f"{mapped['peak_above_mib']} MiB",
         ],
-        ["largest relative difference of a loss, 1 and 2 threads", f"{threads['loss']:.1e}"],
-        ["largest difference of a soft assignment", f"{threads['assignment']:.1e}"],
+        ["largest relative difference of a loss between 1 and 2 threads", f"{threads['loss']:.1e}"],
+        [
+            "largest difference of a soft assignment between 1 and 2 threads",
+            f"{threads['assignment']:.1e}",
+        ],
     ]
-    return table(["", "figure"], rows)
+    return table(["measured", "value"], rows)
 
 
 def render_extremes():
-    """Show what becomes of fits at the ends of the ranges."""
+    """Show the results of fits at the ends of the ranges."""
     rows = []
     for one in read("extremes")[1:]:
         if "stopped" in one:
@@ -103,7 +104,7 @@ def render_extremes():
                 "; ".join(one["warned"]),
             ]
         )
-    return table(["case", "finite, in range", "k", "ARI", "said"], rows)
+    return table(["case", "finite, in range", "k", "ARI", "message"], rows)
 
 
 def render_mutants():

@@ -1,15 +1,13 @@
-"""The table of ``docs/recommended.md``, from what ``small.py`` wrote."""
-
-import json
+"""The table of ``docs/recommended.md``, from the results of ``benchmarks.quality.small``."""
 
 from benchmarks._common import over_seeds
-from benchmarks.pages.table1 import RESULTS, check_alike, spread, table
+from benchmarks.pages._tables import check_alike, read, spread, table
 
-ROWS = {  # a title of the clusters' row, and what its kNN is called
+ROWS = {  # a title for each row of clusters, and the row of its kNN
     "recommended": ("recommended", "recommended_knn"),
-    "pixels_kmeans_true_k": ("KMeans on pixels, k of the classes", None),
+    "pixels_kmeans_true_k": ("KMeans on pixels, as many clusters as classes", None),
     "pixels_kmeans": ("KMeans on pixels", "pixels_knn"),
-    "pca_kmeans_true_k": ("KMeans on 128 components, k of the classes", None),
+    "pca_kmeans_true_k": ("KMeans on 128 components, as many clusters as classes", None),
     "pca_kmeans": ("KMeans on 128 components", "pca_knn"),
     "pixels_communities": ("communities of pixels", None),
     "pca_whitened_communities": ("communities of whitened components", None),
@@ -18,9 +16,9 @@ SCORES = {"nmi": "NMI", "ari": "ARI", "balanced_accuracy": "balanced"}
 
 
 def render_small():
-    """Show means over seeds of each set's rows."""
+    """Show means over seeds of the rows of each set."""
     sets = {}
-    for one in json.loads((RESULTS / "small.json").read_text()):
+    for one in read("small"):
         sets.setdefault((one["set"], one["n_samples"]), []).append(one)
     rows = []
     for (name, n_samples), runs in sets.items():

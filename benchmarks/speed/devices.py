@@ -41,7 +41,7 @@ def epochs(X):
             **params,
         ).fit(X)
         seconds = statistics.median(row["dur"] for row in model.history_[1:])
-        rows.append({**params, "images_a_second": round(len(X) / seconds)})
+        rows.append({**params, "images_per_second": round(len(X) / seconds)})
         print(*rows[-1].values(), flush=True)
     return rows
 

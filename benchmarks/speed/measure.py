@@ -108,9 +108,9 @@ def _limit(dataset, phase, options):
     name, end = f"{phase}/", suffix(dataset)
     added = [a - b for a, b in zip(fit, bare_and_views, strict=True)]
     return [
-        record(f"{name}limit{end}", fit, bare_and_views, "ms a step"),
-        record(f"{name}added{end}", added, bare_and_views, "ms a step"),
-        record(f"{name}bare_step/plain{end}", ms["step"], ms["plain"], "ms a step"),
+        record(f"{name}limit{end}", fit, bare_and_views, "ms per step"),
+        record(f"{name}added{end}", added, bare_and_views, "ms per step"),
+        record(f"{name}bare_step/plain{end}", ms["step"], ms["plain"], "ms per step"),
     ]
 
 
@@ -227,7 +227,7 @@ def inference(options):
 
     times = in_turn({"ours": predict_one, "limit": forward_one}, 4 * options.rounds)
     ms = {name: [1e3 * one / 50 for one in each] for name, each in times.items()}
-    return [*records, record("predict/limit/1", ms["ours"], ms["limit"], "ms an image")]
+    return [*records, record("predict/limit/1", ms["ours"], ms["limit"], "ms per image")]
 
 
 # ---- start-up ----
@@ -275,7 +275,7 @@ def allocator(options):
                 text=True,
             ).stdout
             times[name].append(float(printed))
-    return [record("allocator", times["kept"], times["default"], "ms a step")]
+    return [record("allocator", times["kept"], times["default"], "ms per step")]
 
 
 def time_bare_steps(precision):
@@ -295,7 +295,7 @@ def compiled(options):
         {name: partial(seconds, step, 10) for name, step in steps.items()}, options.rounds
     )
     ms = {name: [1e2 * one for one in each] for name, each in times.items()}
-    return [record("compiled", ms["fast"], ms["plain"], "ms a step")]
+    return [record("compiled", ms["fast"], ms["plain"], "ms per step")]
 
 
 # ---- search over parameters ----
@@ -320,8 +320,8 @@ def search(options):
         {"one": partial(run, 1), "cold": run_cold, "warm": partial(run, 2)}, options.rounds
     )
     return [
-        record("search/n_jobs_2", times["warm"], times["one"], "s a search"),
-        record("search/n_jobs_2/cold", times["cold"], times["one"], "s a search"),
+        record("search/n_jobs_2", times["warm"], times["one"], "s per search"),
+        record("search/n_jobs_2/cold", times["cold"], times["one"], "s per search"),
     ]
 
 
@@ -336,7 +336,7 @@ def communities(options):
 
     runs = {"auto": lambda: CommunityClusterer(random_state=0).fit(X), "elbow": sweep}
     times = in_turn(runs, 2)
-    return [record("search/communities", times["auto"], times["elbow"], "s a search")]
+    return [record("search/communities", times["auto"], times["elbow"], "s per search")]
 
 
 def finders(options):

@@ -130,9 +130,9 @@ def _anonymous_memory():
 
 
 QUANTITIES = {
-    "warm_up": "ms an image",
-    "conditioning": "ms an image",
-    "prototypes": "ms an image",
+    "warm_up": "ms per image",
+    "conditioning": "ms per image",
+    "prototypes": "ms per image",
     "memory": "MiB above the data",
 }
 
@@ -164,7 +164,7 @@ def growth(options):
         *records,
         record("growth/validation", [largest["validation"]], [largest["epoch"]], "s"),
         *(
-            record(f"growth/drift/{key}", [around[-1][key]], [around[0][key]], "ms an image")
+            record(f"growth/drift/{key}", [around[-1][key]], [around[0][key]], "ms per image")
             for key in ("warm_up", "conditioning")
         ),
         record("search/share_of_fit", [search], [whole], "s"),

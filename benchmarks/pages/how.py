@@ -1,13 +1,14 @@
-"""The tables of ``docs/benchmarks.md`` on what was aimed at, and on the way there."""
+"""The tables of ``docs/benchmarks_how.md``: aims that were set before, and all evaluations."""
 
 from collections import Counter
 
-from benchmarks.pages.table1 import LINES, TITLES, most_images, read_cells, spread, table
+from benchmarks.pages._tables import TITLES, most_images, read_cells, spread, table
+from benchmarks.pages.table1 import METHOD
 from benchmarks.quality.published import PUBLISHED
 from benchmarks.quality.runs import read_log, read_runs
 from benchmarks.quality.settings import N_TRAIN, SETTINGS
 
-#: What was aimed at before the method was there: where, row, score, aim. It chooses nothing.
+#: Aims that were set before the method was written: where, row, score, aim. They choose nothing.
 AIMS = (
     ("pneumoniamnist", "test", "paper", "stat", "accuracy", 0.82),
     ("pneumoniamnist", "test", "paper", "knn", "accuracy", 0.85),
@@ -32,14 +33,14 @@ AIMS = (
 
 
 def render_aims():
-    """Set what was reached where most images were trained on beside what was aimed at."""
+    """Show each aim with the score that was reached on the most training images."""
     cells = {where: read_cells(*where) for where in PUBLISHED}
     rows = []
     for dataset, split, setting, model, metric, aim in AIMS:
         found = cells[dataset, split]
         n_train = most_images(found, model, setting)
         reached = spread(found[model, setting, n_train][metric], digits=4) if n_train else ""
-        where = [TITLES[dataset], split, setting, LINES[model], metric, n_train or ""]
+        where = [TITLES[dataset], split, setting, METHOD[model], metric, n_train or ""]
         rows.append([*where, aim, reached])
     names = ["data", "split", "setting", "row", "score", "images", "aim", "reached"]
     return table(names, rows)
