@@ -26,7 +26,7 @@ PACKAGES = ("sklearn_cae", "torch", "scikit-learn", "skorch", "numpy")
 def describe_run(*more_packages):
     """Give the command, machine and versions that made a result."""
     return {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", sys.modules["__main__"].__spec__.name, *sys.argv[1:]]),
         "machine": _machine(),
         "torch_threads": torch.get_num_threads(),
         "precision": choose_precision("auto", choose_device("auto")),  # not that of every machine

@@ -1,7 +1,8 @@
 """What the benchmarks' verdicts rest on."""
 
-import json
+import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 @pytest.fixture(autouse=True)
 def _can_be_imported(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.syspath_prepend(BENCHMARKS.parent)
 
 
 def test_what_is_packed_comes_back():
-    from evaluation import judge, pack_clusters, unpack_clusters, unpack_right
+    from benchmarks.quality.evaluation import judge, pack_clusters, unpack_clusters, unpack_right
 
     rng = np.random.default_rng(0)
     y_true, y_pred, labels = (rng.integers(3, size=21) for _ in range(3))
@@ -26,7 +27,7 @@ def test_what_is_packed_comes_back():
 
 
 def test_the_interval_covers_what_two_classifiers_differ_by():
-    from summary import bootstrap
+    from benchmarks.quality.summary import bootstrap
 
     rng, covered = np.random.default_rng(0), 0
     for _ in range(100):
@@ -39,14 +40,14 @@ def test_the_interval_covers_what_two_classifiers_differ_by():
 
 
 def test_images_are_drawn_for_both_alike():
-    from summary import bootstrap
+    from benchmarks.quality.summary import bootstrap
 
     rights = (np.random.default_rng(0).random((1, 300)) < 0.8).astype(np.float32)
     assert bootstrap(rights, rights) == {"mean": 0, "low": 0, "high": 0}
 
 
 def test_the_interval_is_that_of_the_middle_95_percent():
-    from summary import bootstrap
+    from benchmarks.quality.summary import bootstrap
 
     rights = (np.arange(400) < 300)[None].astype(np.float32)
     found = bootstrap(rights, np.full((1, 400), 0.5))
@@ -56,7 +57,7 @@ def test_the_interval_is_that_of_the_middle_95_percent():
 
 
 def test_equal_images_are_one_group():
-    from evaluation import equal_images
+    from benchmarks.quality.evaluation import equal_images
 
     X = np.random.default_rng(0).integers(0, 256, size=(40, 3, 3), dtype=np.uint8)
     X[[7, 30]] = X[3]
@@ -66,8 +67,8 @@ def test_equal_images_are_one_group():
 
 
 def test_table_1_is_of_the_settings_as_they_are():
-    from _runs import read_runs
-    from settings import N_TRAIN, fingerprint, parameters, setting_of
+    from benchmarks.quality.runs import read_runs
+    from benchmarks.quality.settings import N_TRAIN, fingerprint, parameters, setting_of
 
     for run in read_runs():
         setting = setting_of(run["job"])
@@ -80,19 +81,18 @@ def test_table_1_is_of_the_settings_as_they_are():
 
 
 def test_each_result_was_logged_with_its_setting():
-    from _runs import LOG, read_all_runs
+    from benchmarks.quality.runs import read_log, read_runs
 
     def key(one, commit):
         return (*(one[name] for name in ("dataset", "job", "seed", "max_samples", "hash")), commit)
 
-    lines = map(json.loads, LOG.read_text().splitlines())
-    logged = {key(one, one["commit"]) for one in lines}
-    results = {key(one, one["made_by"]["commit"]) for one in read_all_runs()}
+    logged = {key(one, one["commit"]) for one in read_log()}
+    results = {key(one, one["made_by"]["commit"]) for one in read_runs()}
     assert not results - logged
 
 
 def test_seeds_widen_the_interval():
-    from summary import bootstrap
+    from benchmarks.quality.summary import bootstrap
 
     rights = np.repeat([[1.0], [0.8], [0.9]], 200, axis=1)  # seeds differ, images do not
     found = bootstrap(rights, np.full((1, 200), 0.85))
@@ -101,7 +101,7 @@ def test_seeds_widen_the_interval():
 
 
 def test_rows_are_compared_with_their_like():
-    from summary import Row, are_rivals
+    from benchmarks.quality.summary import Row, are_rivals
 
     ours = Row("mnist", "test", "knn", "recommended", 60_000, "a")
     like = ours._replace(setting=None, hash=None, model="pixels_knn_euclidean")
@@ -114,8 +114,8 @@ def test_rows_are_compared_with_their_like():
 
 
 def test_agreement_is_between_pairs_of_seeds():
-    from evaluation import pack_clusters
-    from summary import agreement_of_seeds
+    from benchmarks.quality.evaluation import pack_clusters
+    from benchmarks.quality.summary import agreement_of_seeds
 
     labels = [np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]), np.array([0, 1, 0, 1])]
     run = {"dataset": "mnist", "job": "paper", "n_train": 4, "hash": "a"}
@@ -126,14 +126,32 @@ def test_agreement_is_between_pairs_of_seeds():
     assert max(found[1:]) < 0
 
 
-def test_a_result_that_is_replaced_is_kept(monkeypatch, tmp_path):
-    import _runs
+def test_a_result_takes_the_place_of_earlier_ones_alone(monkeypatch, tmp_path):
+    from benchmarks.quality import runs
 
-    monkeypatch.setattr(_runs, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(_runs, "REPLACED", tmp_path / "replaced")
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs.jsonl")
     first, other, second = ({"job": job, "score": score} for job, score in ("a1", "b2", "a3"))
-    _runs.replace_runs([], first)
-    _runs.replace_runs([], other)
-    _runs.replace_runs(_runs.find_runs({"job": "a"}), second)
-    assert _runs.read_runs() == [other, second]
-    assert _runs.read_all_runs() == [first, other, second]
+    runs.replace_runs([], first)
+    runs.replace_runs([], other)
+    runs.replace_runs(runs.find_runs({"job": "a"}), second)
+    assert runs.read_runs() == [other, second]
+
+
+def test_each_command_is_listed(capsys):
+    from benchmarks.__main__ import main
+
+    main()
+    listed = re.findall(r"python -m (benchmarks\.[\w.]+)", capsys.readouterr().out)
+    commands = [
+        f"benchmarks.{path.parent.name}.{path.stem}"
+        for path in BENCHMARKS.glob("*/*.py")
+        if '__name__ == "__main__"' in path.read_text()
+    ]
+    assert sorted(listed) == sorted(commands)
+
+
+def test_changes_of_the_ablations_name_what_exists():
+    from benchmarks.quality.ablations import PATCHES
+
+    for name, (target, _) in PATCHES.items():
+        assert resolve_name(target) is not None, name

@@ -242,7 +242,7 @@ def test_a_variational_model_adds_its_posteriors_variance(variational, toy_image
 
 @pytest.mark.parametrize("variational_setting", [False, True])
 def test_samples_look_like_their_cluster_and_differ(pneumonia, make_quick, variational_setting):
-    """A short training; benchmarks/table1.py judges the samples of a full one."""
+    """A short training; benchmarks.quality.table1 judges the samples of a full one."""
     (X, y), (held_back, _) = pneumonia["train"], pneumonia["test"]
     model = make_quick(
         n_clusters=4,

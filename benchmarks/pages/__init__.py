@@ -1,0 +1,1 @@
+"""The tables of the README and of ``docs``, rendered from ``benchmarks/results``."""

@@ -1,0 +1,50 @@
+"""Write the tables of the README and of ``docs`` from ``benchmarks/results``.
+
+python -m benchmarks.pages.render           # rewrite them
+python -m benchmarks.pages.render --check   # fail if one differs from the results
+"""
+
+import sys
+from pathlib import Path
+
+from benchmarks.pages import (
+    ablations,
+    how,
+    images,
+    overview,
+    performance,
+    reliability,
+    small,
+    table1,
+)
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    "README.md": {"results": table1.render_results},
+    "docs/benchmarks.md": overview.TABLES,
+    "docs/benchmarks_pneumoniamnist.md": table1.TABLES["pneumoniamnist"],
+    "docs/benchmarks_mnist.md": table1.TABLES["mnist"],
+    "docs/benchmarks_images.md": images.TABLES,
+    "docs/benchmarks_how.md": how.TABLES,
+    "docs/ablations.md": ablations.TABLES,
+    "docs/recommended.md": small.TABLES,
+    "docs/reliability.md": reliability.TABLES,
+    "docs/performance.md": performance.TABLES,
+}
+
+
+def main():
+    for page, tables in PAGES.items():
+        path = ROOT / page
+        text = old = path.read_text()
+        for name, render in tables.items():
+            start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+            before, rest = text.split(start)
+            text = before + start + render() + end + rest.split(end)[1]
+        if "--check" in sys.argv and text != old:
+            sys.exit(f"{page}: run python -m benchmarks.pages.render")
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

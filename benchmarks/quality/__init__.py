@@ -1,0 +1,1 @@
+"""How good groups and embeddings are, in comparison with the paper and with baselines."""

@@ -1,0 +1,268 @@
+"""What the method is compared with: pixels, other features, other clusterers, supervision."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from joblib import Memory
+from joblib import hash as hash_of
+from kneed import KneeLocator
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.quality.evaluation import (
+    count_classes,
+    flat,
+    rows_of_clusterer,
+    rows_of_features,
+    rows_of_kmeans,
+    rows_of_predictions,
+)
+from benchmarks.quality.settings import N_CLUSTERS
+from sklearn_cae import LinearProbe
+from sklearn_cae._utils.devices import choose_device, choose_precision
+from sklearn_cae.clusterers import CommunityClusterer
+from sklearn_cae.modules import Encoder, image_decoder
+
+CACHE = Memory(Path(__file__).parents[1] / ".cache", verbose=0)
+SQUEEZENET = "squeezenet1_1_imagenet.pth"
+BATCH_SIZE = 256
+
+# ---- nothing learned ----
+
+
+def pixels(dataset, splits, seed):
+    """KMeans, kNN and linear layers on pixels."""
+    features = {split: flat(X) for split, (X, _) in splits.items()}
+    n_clusters = N_CLUSTERS[dataset]
+    return rows_of_features("pixels", splits, features, n_clusters, seed, standardize=False)
+
+
+def pca(dataset, splits, seed):
+    """Do the same on as many principal components as the embedding has dimensions."""
+    model = PCA(128, random_state=seed).fit(flat(splits["train"][0]))
+    features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
+    n_clusters = N_CLUSTERS[dataset]
+    return rows_of_features("pca", splits, features, n_clusters, seed, standardize=False)
+
+
+def umap(dataset, splits, seed):
+    """UMAP of the pixels to two dimensions, as its documentation has it, and KMeans."""
+    from umap import UMAP
+
+    model = UMAP(random_state=seed).fit(flat(splits["train"][0]))
+    features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
+    return rows_of_kmeans("umap", splits, features, N_CLUSTERS[dataset], seed)
+
+
+def communities(dataset, splits, seed):
+    """Find communities, and as many as there are classes."""
+    return rows_of_communities(splits, seed, {"": "auto", "_true_k": count_classes(splits)})
+
+
+def rows_of_communities(splits, seed, numbers):
+    """Give pixels, and whitened principal components, what the recommended setting clusters with.
+
+    What is left of its lead is the embedding's, and the refinement's. `numbers` of clusters are by
+    what ends a row's name.
+    """
+    pixels = {split: flat(images) for split, (images, _) in splits.items()}
+    white = PCA(128, whiten=True, random_state=seed).fit(pixels["train"])
+    whitened = {split: normalize(white.transform(X)) for split, X in pixels.items()}
+    rows = []
+    for name, features in (("pixels", pixels), ("pca_whitened", whitened)):
+        for suffix, n_clusters in numbers.items():
+            model = CommunityClusterer(n_clusters, random_state=seed)
+            rows += rows_of_clusterer(f"{name}_communities{suffix}", model, splits, features)
+    return rows
+
+
+def autoencoder(dataset, splits, seed):
+    """Embed with the paper's autoencoder, trained without views and without the contrastive term.
+
+    With AdamW at 1e-3, decaying by a cosine, for as many epochs as both phases have by default.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = nn.Sequential(Encoder((1, 28, 28)), image_decoder((1, 28, 28)))
+    images = as_tensor(splits["train"][0])
+    train(network, F.mse_loss, images, images, seed, n_epochs=100)
+    features = {split: run_network(network[0], X) for split, (X, _) in splits.items()}
+    return rows_of_features("autoencoder", splits, features, N_CLUSTERS[dataset], seed)
+
+
+# ---- features learned elsewhere ----
+
+
+def pretrained(dataset, splits, seed):
+    """Put a linear layer, and KMeans at its elbow, on features of ImageNet.
+
+    The paper's are ResNet18's; where its weights cannot be had, those of a SqueezeNet in the data
+    folder stand in, and give the rows their name. Features are computed once, and kept on the disk.
+    """
+    name, network, prepare = _pretrained_network()
+    weights = hash_of({key: value.numpy() for key, value in network.state_dict().items()})
+    features = {
+        split: frozen(weights, X, network=network, prepare=prepare)
+        for split, (X, _) in splits.items()
+    }
+    probe = LinearProbe(
+        1.0, epochs=100, learning_rate=1e-4, standardize=False, random_state=seed
+    ).fit(features["train"], splits["train"][1])
+    rows = rows_of_predictions(f"{name}_transfer", splits, lambda s: probe.predict(features[s]))
+    n_clusters = knee_of_inertia(features["train"], seed)
+    return rows + rows_of_kmeans(name, splits, features, n_clusters, seed)
+
+
+@CACHE.cache(ignore=["network", "prepare"])
+def frozen(weights, X, *, network, prepare):
+    """Run a network that no seed changes, once; who changes what prepares clears the cache."""
+    return run_network(network, X, prepare)
+
+
+def knee_of_inertia(X, seed):
+    """Fit KMeans with 2 to 20 clusters; give the number at the knee of the inertia, or else two."""
+    numbers = range(2, 21)
+    inertias = [KMeans(k, n_init=5, random_state=seed).fit(X).inertia_ for k in numbers]
+    return KneeLocator(numbers, inertias, curve="convex", direction="decreasing").knee or 2
+
+
+def _pretrained_network():
+    from torchvision import models
+
+    try:
+        network = models.resnet18(weights=models.ResNet18_Weights.IMAGENET1K_V1)
+    except OSError as error:
+        print(f"ResNet18's weights cannot be downloaded ({error}); SqueezeNet 1.1 stands in.")
+        path = Path(os.environ.get("SKLEARN_CAE_DATA", "."), SQUEEZENET)
+        if not path.exists():
+            raise SystemExit(f"{path} is not there: set SKLEARN_CAE_DATA to its folder.") from error
+        network = models.squeezenet1_1()
+        network.load_state_dict(torch.load(path, weights_only=True))
+        pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return "squeezenet", pooled, _as_caffe
+    network.fc = nn.Identity()
+    return "resnet18", network, _as_torchvision
+
+
+def _as_caffe(images):
+    """Blue, green, red from 0 to 255 less their means, at 227 pixels."""
+    mean = torch.tensor([103.939, 116.779, 123.68])[:, None, None]
+    return F.interpolate(255 * images, 227, mode="bilinear").expand(-1, 3, -1, -1) - mean
+
+
+def _as_torchvision(images):
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    return (F.interpolate(images, 224, mode="bilinear").expand(-1, 3, -1, -1) - mean) / std
+
+
+def run_network(network, X, prepare=lambda images: images):
+    """Run a network in evaluation mode over images, (n, n_outputs)."""
+    network.eval()
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        outputs = [
+            network(prepare(batch).to(device)).cpu() for batch in as_tensor(X).split(BATCH_SIZE)
+        ]
+    return torch.cat(outputs).numpy()
+
+
+def as_tensor(X):
+    return torch.from_numpy(X)[:, None].float() / 255.0
+
+
+# ---- with all labels ----
+
+
+def resnet18_scratch(dataset, splits, seed):
+    """Train a ResNet18 on the labels, from random weights."""
+    from torchvision.models import resnet18
+
+    n_epochs = {"pneumoniamnist": 30, "mnist": 10}[dataset]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = resnet18(num_classes=10)
+        network.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)  # for small images
+    return _supervised("resnet18_scratch", network, splits, seed, n_epochs)
+
+
+def encoder_supervised(dataset, splits, seed):
+    """Train the paper's encoder and a linear layer on the labels."""
+    return _supervised("encoder_supervised", small_classifier(seed), splits, seed, 30)
+
+
+def small_classifier(seed):
+    """Build the paper's encoder with a linear layer on it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(Encoder((1, 28, 28)), nn.GELU(), nn.Linear(128, 10))
+
+
+def _supervised(name, network, splits, seed, n_epochs):
+    fit_classifier(network, *splits["train"], seed, n_epochs)
+    return rows_of_classifier(name, network, splits, epochs=n_epochs)
+
+
+def rows_of_classifier(name, network, splits, **extra):
+    """Judge a network by its largest output."""
+    predicted = {split: run_network(network, X).argmax(axis=1) for split, (X, _) in splits.items()}
+    return rows_of_predictions(name, splits, predicted.get, **extra)
+
+
+def fit_classifier(network, X, y, seed, n_epochs):
+    """Train on labels; no augmentation, no validation."""
+    labels = torch.from_numpy(np.asarray(y)).long()
+    train(network, F.cross_entropy, as_tensor(X), labels, seed, n_epochs)
+
+
+def train(network, loss, inputs, targets, seed, n_epochs):
+    """Train with AdamW at 1e-3, decaying by a cosine, where the method would be trained."""
+    device = choose_device("auto")
+    in_bfloat16 = choose_precision("auto", device) == "bfloat16"
+    network.to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_epochs)
+    generator = torch.Generator().manual_seed(seed)
+    network.train()
+    for _ in range(n_epochs):
+        for batch in torch.randperm(len(inputs), generator=generator).split(BATCH_SIZE):
+            with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
+                outputs = network(inputs[batch].to(device))
+            optimizer.zero_grad()
+            loss(outputs.float(), targets[batch].to(device)).backward()
+            optimizer.step()
+        schedule.step()
+
+
+# ---- other deep clusterers ----
+
+
+def dec(dataset, splits, seed):
+    return _deep_clustering("DEC", splits, seed)
+
+
+def idec(dataset, splits, seed):
+    return _deep_clustering("IDEC", splits, seed)
+
+
+def _deep_clustering(name, splits, seed):
+    """ClustPy's, at its documented settings, given the true number of classes."""
+    from clustpy import deep
+
+    pixels = {split: flat(X) for split, (X, _) in splits.items()}
+    model = getattr(deep, name)(count_classes(splits), random_state=seed)
+    return rows_of_clusterer(name.lower(), model, splits, pixels)
+
+
+JOBS = {
+    job.__name__: job
+    for job in (
+        *(pixels, pca, communities, umap, autoencoder, pretrained),
+        *(resnet18_scratch, encoder_supervised, dec, idec),
+    )
+}

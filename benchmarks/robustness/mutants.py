@@ -1,0 +1,135 @@
+"""Change the code at random places and see whether a test notices: mutation testing.
+
+``pip install cosmic-ray``, and ``python -m benchmarks.robustness.mutants 200 0``: so many, by that
+seed. A place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike.
+Prints each as a diff; writes ``benchmarks/results/mutants.json``: how many the tests of the module
+notice,
+and what those of the whole let through as well.
+"""
+
+import difflib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from importlib import import_module
+from pathlib import Path
+
+import cosmic_ray.plugins
+from cosmic_ray.commands.init import _all_work_items
+from cosmic_ray.mutating import mutate_code
+
+from benchmarks._common import RESULTS as FOLDER
+from benchmarks._common import describe_run
+
+ROOT = Path(__file__).parents[2]
+RESULTS = FOLDER / "mutants.json"
+#: Modules, and the tests of each; what these let through, the tests of the whole may catch.
+MODULES = {
+    "losses": ["test_losses.py"],
+    "optim": ["test_optim.py"],
+    "_prototypes": ["test_prototypes.py"],
+    "_assignment": ["test_assignment.py"],
+    "label_mapper": ["test_label_mapper.py"],
+    "_images": ["test_images.py"],
+}
+WHOLE = ["test_phases.py", "test_clusterer.py", "test_fitted.py"]
+SECONDS = 300
+PRELOADED = ("torch", "sklearn.utils.estimator_checks", "skorch", "pandas", "hypothesis", "pytest")
+
+
+def main():
+    n_mutants, seed = map(int, sys.argv[1:])
+    for name in PRELOADED:  # once, and not in every forked process
+        import_module(name)
+    with tempfile.TemporaryDirectory() as copy:
+        copy = Path(copy)
+        for folder in ("sklearn_cae", "tests"):
+            shutil.copytree(ROOT / folder, copy / folder)
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        for tests in [*MODULES.values(), WHOLE]:
+            if not passes(tests, copy):
+                raise SystemExit(f"{tests} fail without a mutant:\n{(copy / 'log').read_text()}")
+        drawn = draw(n_mutants, seed)
+        survivors = [one for one in drawn if survives(one, MODULES[one[0]], copy)]
+        killed = len(drawn) - len(survivors)
+        print(f"{killed} of {len(drawn)} killed: {killed / len(drawn):.1%}", flush=True)
+        survivors = [one for one in survivors if survives(one, WHOLE, copy)]
+    shown = [{"module": module, "diff": change(module, one)[1]} for module, one in survivors]
+    summary = {"made_by": describe_run("cosmic-ray"), "seed": seed, "mutants": len(drawn)}
+    summary |= {"killed": killed, "survivors": shown}
+    RESULTS.write_text(json.dumps(summary, indent=1) + "\n")
+
+
+def draw(n_mutants, seed):
+    """Draw places, and a change of each."""
+    rng, places = random.Random(seed), defaultdict(list)
+    for module in MODULES:
+        for item in _all_work_items([ROOT / "sklearn_cae" / f"{module}.py"], {}):
+            (mutation,) = item.mutations
+            if not is_annotation(mutation):
+                places[module, mutation.start_pos].append(mutation)
+    drawn = rng.sample(sorted(places), min(n_mutants, len(places)))
+    return [(module, rng.choice(places[module, place])) for module, place in drawn]
+
+
+def is_annotation(mutation):
+    """Whether a change is one of a type's name, which nothing runs."""
+    line = Path(mutation.module_path).read_text().splitlines()[mutation.start_pos[0] - 1]
+    return "BitOr" in mutation.operator_name and ("->" in line or ": " in line)
+
+
+def change(module, mutation):
+    """Give a module's code with a change, and the change as a diff."""
+    code = (ROOT / "sklearn_cae" / f"{module}.py").read_text()
+    operator = cosmic_ray.plugins.get_operator(mutation.operator_name)()
+    changed = mutate_code(code, operator, mutation.occurrence)
+    diff = difflib.unified_diff(code.splitlines(), changed.splitlines(), n=0, lineterm="")
+    return changed, [line for line in diff if not line.startswith(("---", "+++"))]
+
+
+def survives(mutant, tests, copy):
+    """Put a mutant in its place, and let tests look for it."""
+    module, mutation = mutant
+    changed, diff = change(module, mutation)
+    path = copy / "sklearn_cae" / f"{module}.py"
+    started, code = time.perf_counter(), path.read_text()
+    path.write_text(changed)
+    try:
+        survived = passes(tests, copy)
+    finally:
+        path.write_text(code)
+    verdict = "survives" if survived else "killed"
+    print(module, verdict, f"{time.perf_counter() - started:.0f} s", *diff, flush=True)
+    return survived
+
+
+def passes(tests, copy):
+    """Run tests in a forked process: whether they all pass in time."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(SECONDS)
+        os.chdir(copy / "tests")
+        sys.path[:0] = [str(copy), str(copy / "tests")]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn_cae"]:
+            del sys.modules[name]  # what was imported to describe the run has no mutant
+        if not Path(import_module("sklearn_cae").__file__).is_relative_to(copy):
+            raise SystemExit("the tests would look at another package than the mutant's")
+        sys.dont_write_bytecode = True
+        log = os.open(copy / "log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        import pytest
+
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-c", str(copy / "pyproject.toml")]
+        os._exit(pytest.main([*options, *tests]))
+    return os.waitpid(child, 0)[1] == 0
+
+
+if __name__ == "__main__":
+    main()

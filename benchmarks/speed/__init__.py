@@ -1,0 +1,1 @@
+"""How long training, inference and start-up take, and how much memory."""
