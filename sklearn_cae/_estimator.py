@@ -83,9 +83,12 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         image.
     encoder : callable, default=None
         Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim), called with those of
-        the keywords `image_shape` and `embedding_dim` that its signature names.
+        the keywords `image_shape` and `embedding_dim` that its signature names. Each fit trains a
+        copy of what it returns: with ``lambda: backbone`` every fit starts from the weights of
+        ``backbone``, and leaves them as they are.
     decoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called likewise.
+        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called likewise; its
+        module is copied likewise.
     clusterer : estimator, default=None
         Clusters the normalised embeddings; None is KMeans, and
         `sklearn_cae.clusterers.CommunityClusterer` for ``n_clusters="auto"``. Where it, or the last

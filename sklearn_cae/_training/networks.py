@@ -1,9 +1,11 @@
 """Which networks a fit trains: the paper's, their twins for vectors, or the user's own."""
 
+import copy
 import inspect
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from ..modules import (
     ConditionalDecoder,
@@ -65,8 +67,7 @@ def _build_encoder(sample_shape, embedding_dim, factory):
         if len(sample_shape) == 1:
             return VectorEncoder(*sample_shape, embedding_dim)
         return _channels_last(Encoder(sample_shape, embedding_dim))
-    own = _call_factory(factory, "encoder", sample_shape, embedding_dim)
-    _check_shape(own, "encoder", given=sample_shape, wanted=(embedding_dim,))
+    own = _build_own(factory, "encoder", sample_shape, embedding_dim)
     return _channels_last(own) if type(own) in _ENCODERS else own
 
 
@@ -75,8 +76,7 @@ def _build_decoder(sample_shape, embedding_dim, factory):
         if len(sample_shape) == 1:
             return vector_decoder(*sample_shape, embedding_dim)
         return _channels_last(image_decoder(sample_shape, embedding_dim))
-    own = _call_factory(factory, "decoder", sample_shape, embedding_dim)
-    _check_shape(own, "decoder", given=(embedding_dim,), wanted=sample_shape)
+    own = _build_own(factory, "decoder", sample_shape, embedding_dim)
     # The one first map that any decoder has is its input.
     return ConditionalDecoder(nn.Identity(), own, embedding_dim)
 
@@ -90,12 +90,28 @@ def _channels_last(module):
     return module.to(memory_format=torch.channels_last)
 
 
+def _build_own(factory, name, sample_shape, embedding_dim):
+    """Build the user's own network.
+
+    It is a copy, since a factory may return one module many times: fits that share weights would
+    learn from each other's samples, and change the answers of models that are fitted already.
+    """
+    module = _call_factory(factory, name, sample_shape, embedding_dim)
+    own = _copy(module, name)
+    given, wanted = sample_shape, (embedding_dim,)
+    if name == "decoder":
+        given, wanted = wanted, given
+    output = _check_shape(own, name, given=given, wanted=wanted)
+    _check_uses_none_of(module, output, name)
+    return own
+
+
 def _call_factory(factory, name, image_shape, embedding_dim):
     """Call a factory with those of `image_shape` and `embedding_dim` that its signature names."""
     if isinstance(factory, nn.Module):
         raise TypeError(
             f"{name} must be a factory of an nn.Module, such as its class, got the module "
-            f"{type(factory).__name__} itself. Pass a function that returns a new one."
+            f"{type(factory).__name__} itself. Pass a function that returns it: each fit copies it."
         )
     offered = {"image_shape": image_shape, "embedding_dim": embedding_dim}
     named = inspect.signature(factory).parameters
@@ -115,10 +131,44 @@ def _call_factory(factory, name, image_shape, embedding_dim):
     return module
 
 
+def _copy(module, name):
+    # Hooks such as that of torch.nn.utils.weight_norm compute these anew before each forward.
+    computed = {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
+    try:
+        return copy.deepcopy(module, computed)
+    except Exception as error:
+        raise ValueError(
+            f"{name} must be a factory of a module that copy.deepcopy can copy, so that fits share "
+            f"no weights, but a {type(module).__name__} could not be copied: {error}. Change the "
+            "module."
+        ) from error
+
+
+def _check_uses_none_of(module, output, name):
+    """Raise where a copy computes with the weights of the module that it was copied from."""
+    weights = [w for w in module.parameters() if w.requires_grad and not is_lazy(w)]
+    if not (weights and output.requires_grad):
+        return
+    gradients = torch.autograd.grad(output.sum(), weights, allow_unused=True)
+    if any(gradient is not None for gradient in gradients):
+        raise ValueError(
+            f"{name} must be a factory of a module that copy.deepcopy can copy, so that fits share "
+            f"no weights, but a copy of the {type(module).__name__} still computes with the "
+            "original's weights. A function that refers to the module, such as module.forward = "
+            "lambda x: ..., is not copied: make it a method of a class."
+        )
+
+
 def _check_shape(module, name, *, given, wanted):
     try:
-        with torch.no_grad():
-            got = tuple(module.eval()(torch.zeros(2, *given)).shape)
+        with torch.enable_grad():
+            output = module.eval()(torch.zeros(2, *given))
+        got = tuple(output.shape)
     except Exception as error:
         raise ValueError(
             f"{name} must take samples of shape (n, {', '.join(map(str, given))}), but failed on "
@@ -130,3 +180,4 @@ def _check_shape(module, name, *, given, wanted):
             f"(n, {', '.join(map(str, wanted))}), but two samples became {got}. Change the "
             "module, or embedding_dim."
         )
+    return output
