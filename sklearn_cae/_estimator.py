@@ -49,12 +49,15 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     n_clusters : int, "elbow" or "auto", default="elbow"
         Number of clusters. With "elbow" the knee of the inertia over 2 to `max_clusters` decides,
         if it stays where it is when fewer are shown and its clusters are tighter than those of
-        one Gaussian; else, with a warning, the best silhouette. With "auto" the clusterer finds
-        it: by default, the communities of neighbours that are most stable.
+        one Gaussian; otherwise, with a warning, the best silhouette. With "auto" the clusterer
+        decides: its own parameter stays as it is. The default clusterer of "auto" takes the
+        communities of neighbours that are most stable. A number that was set on `clusterer`
+        counts as with "auto" if `n_clusters` is "elbow".
         At most 10 000 samples, drawn at random, take part in the search, and 20 000 in the final
         clustering; all are assigned.
     max_clusters : int, default=20
-        Upper end of the search. A clusterer that has a parameter of this name searches as far.
+        Upper end of the search. It replaces the clusterer's own `max_clusters`, except that a
+        value set there counts if this one is left at its default.
     embedding_dim : int, default=128
         Width of the embedding.
     temperature : float, default=0.5
@@ -92,9 +95,10 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     clusterer : estimator, default=None
         Clusters the normalised embeddings; None is KMeans, and
         `sklearn_cae.clusterers.CommunityClusterer` for ``n_clusters="auto"``. Where it, or the last
-        step of a pipeline, has a parameter `n_clusters` or `n_components`, that is set; where not,
-        `n_clusters` stays "elbow" or "auto". The mean directions of its clusters become the
-        prototypes; what it calls noise (-1) goes to the closest one.
+        step of a pipeline, has a parameter `n_clusters` or `n_components`, that is set to the
+        number above; where not, `n_clusters` stays "elbow" or "auto". Clusterers of other packages
+        need `fit_predict` and scikit-learn's `get_params`. The mean directions of the clusters
+        become the prototypes; samples with negative labels (noise) go to the closest one.
     assignment : {"cosine", "clusterer"}, default="cosine"
         What assigns samples: the cosine to the prototypes, or the clusterer's ``predict_proba``,
         for groups that are no cones.
@@ -267,7 +271,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self,
         n_clusters="elbow",
         *,
-        max_clusters=20,
+        max_clusters=search.MAX_CLUSTERS,
         embedding_dim=128,
         temperature=0.5,
         assignment_temperature=0.1,

@@ -4,6 +4,7 @@ Prototypes live on the unit sphere, since samples are assigned by cosine: embedd
 before they are clustered, and so are the clusters' means.
 """
 
+import inspect
 import warnings
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -25,6 +26,10 @@ from .assignment import simplified_silhouette
 CLUSTERED_SAMPLES = 20_000
 SWEEP_SAMPLES = 10_000
 _STRUCTURE_MARGIN = 1.1
+#: Parameters that set a clusterer's number of clusters.
+_NUMBERS = ("n_clusters", "n_components")
+#: The estimator's default of `max_clusters`, beside which the clusterer's own one counts.
+MAX_CLUSTERS = 20
 
 
 class Found(NamedTuple):
@@ -54,7 +59,7 @@ def number_parameter(clusterer):
     One that is None (a distance threshold decides in its place) sets nothing. Of a pipeline it is
     that of the last step.
     """
-    return _parameter(clusterer, "n_clusters") or _parameter(clusterer, "n_components")
+    return next(filter(None, (_parameter(clusterer, name) for name in _NUMBERS)), None)
 
 
 def _parameter(clusterer, name):
@@ -76,6 +81,25 @@ def last_step(clusterer):
     return prefix, clusterer
 
 
+def _asked_number(clusterer, n_clusters):
+    """Return "auto" if the clusterer's own number counts: it was set, and `n_clusters` was not."""
+    if n_clusters == "elbow" and any(_is_set(clusterer, name) for name in _NUMBERS):
+        return "auto"
+    return n_clusters
+
+
+def _is_set(clusterer, name):
+    """Whether a clusterer's parameter has another value than its default."""
+    if clusterer is None:
+        return False
+    _, clusterer = last_step(clusterer)
+    params = clusterer.get_params(deep=False)
+    if params.get(name) is None:
+        return False
+    default = inspect.signature(type(clusterer)).parameters[name].default
+    return isinstance(params[name], str) != isinstance(default, str) or params[name] != default
+
+
 def check_clusterer(clusterer, n_clusters, n_samples):
     """Raise where a clusterer, or the number asked for, cannot be right for so many samples."""
     if isinstance(n_clusters, bool):
@@ -88,8 +112,10 @@ def check_clusterer(clusterer, n_clusters, n_samples):
     if clusterer is not None:
         clusterer = clone(clusterer)
         for each in (clusterer, *clusterer.get_params().values()):  # a pipeline's steps, too
-            if hasattr(each, "_validate_params") and not isinstance(each, type):
+            # Only those of scikit-learn and of this package declare their constraints.
+            if hasattr(each, "_parameter_constraints") and not isinstance(each, type):
                 each._validate_params()
+    n_clusters = _asked_number(clusterer, n_clusters)
     if n_clusters == "auto" and clusterer is not None:
         n_clusters = clusterer.get_params().get(number_parameter(clusterer))
     if not isinstance(n_clusters, Integral):  # it is to be found
@@ -151,8 +177,9 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     clusterer : estimator or None
         None is `CommunityClusterer` with "auto", and KMeans without.
     n_clusters : int, "elbow" or "auto"
-        With "auto", the clusterer's own parameter stays as it is. With "elbow", a clusterer that
-        has no parameter for it finds the number by itself.
+        With "auto", the clusterer's own parameter stays as it is; with "elbow", too, if it has
+        another value than its default. A clusterer that has no such parameter finds the number by
+        itself.
     max_clusters : int
         Upper end of the search for an elbow.
     rng : RandomState
@@ -164,6 +191,7 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     found : Found
     """
     unit = normalize(embedding)
+    n_clusters = _asked_number(clusterer, n_clusters)
     clusterer = _choose_clusterer(clusterer, n_clusters, max_clusters)
     elbow = None
     if n_clusters == "elbow" and number_parameter(clusterer) is not None:
@@ -189,7 +217,8 @@ def _choose_clusterer(clusterer, n_clusters, max_clusters):
     if clusterer is None:
         clusterer = CommunityClusterer() if n_clusters == "auto" else KMeans(n_init=5)
     upper_end = _parameter(clusterer, "max_clusters")
-    if upper_end is not None:
+    is_own = max_clusters == MAX_CLUSTERS and _is_set(clusterer, "max_clusters")
+    if upper_end is not None and not is_own:
         return clone(clusterer).set_params(**{upper_end: max_clusters})
     return clusterer
 
