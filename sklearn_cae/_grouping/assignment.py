@@ -122,7 +122,8 @@ def _warn_of_empty(n_clusters, n_used):
     if n_used < n_clusters:
         warn(
             f"{n_clusters - n_used} of {n_clusters} clusters were empty and were dropped: "
-            f"n_clusters_={n_used}. Pass a smaller n_clusters.",
+            f"n_clusters_={n_used}. No sample is closest to their prototypes; if you asked for a "
+            "number of clusters, ask for fewer.",
             ConvergenceWarning,
         )
 

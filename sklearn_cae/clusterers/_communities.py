@@ -252,7 +252,7 @@ def most_stable(X, links, max_clusters, rng):
     if not found:
         warn(
             f"No number of communities is stable; n_clusters_={best} is the most stable one. The "
-            "groups may not be separate. Look at search_, or pass n_clusters.",
+            "groups may not be separate. Look at the clusterer's search_, or pass n_clusters.",
             ConvergenceWarning,
         )
     search |= {"stability": stability, "found": bool(found)}
