@@ -223,6 +223,8 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
 
     Raises
     ------
+    KeyboardInterrupt
+        After Ctrl-C: a fit that was interrupted counts as none.
     TypeError
         If the estimator cannot predict.
     ValueError
@@ -254,7 +256,11 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
     rng = local_random_state(random_state)
 
     def refit(members):
-        model = _with_seeds(clone(estimator), rng).fit(_safe_indexing(X, members))
+        model = _with_seeds(clone(estimator), rng)
+        earlier = _interrupted_parts(model)  # of a frozen step, which is not fitted here
+        model.fit(_safe_indexing(X, members))
+        if len(_interrupted_parts(model)) > len(earlier):
+            raise KeyboardInterrupt  # which the fit took for its own end
         return np.asarray(model.predict(X))
 
     everyone = np.arange(n_samples)
@@ -272,6 +278,12 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
         jaccard=np.mean(overlaps, axis=0).tolist(),
         labels=reference,
     )
+
+
+def _interrupted_parts(model):
+    """List what was interrupted by Ctrl-C in its fit: a model itself, steps of a pipeline."""
+    parts = (model, *model.get_params().values())
+    return [each for each in parts if getattr(each, "interrupted_", False)]
 
 
 def _with_seeds(estimator, rng):

@@ -10,6 +10,8 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import (
     adjusted_rand_score,
     balanced_accuracy_score,
@@ -264,3 +266,31 @@ def test_the_stability_of_a_fit(toy_images, make_quick):
     report = stability_report(model, X, n_repeats=1, groups=np.arange(96) // 2, random_state=0)
     assert len(report.labels) == sum(report.sizes) == 96
     assert "comes back" in repr(report)
+
+
+class Interrupted(KMeans):
+    """An estimator whose second fit takes a Ctrl-C for its end, as this package's does."""
+
+    fits = 0
+
+    def fit(self, X, y=None, sample_weight=None):
+        type(self).fits += 1
+        self.interrupted_ = type(self).fits == 2
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: make_pipeline(PCA(2), model)])
+def test_an_interrupted_fit_ends_the_report(wrap):
+    Interrupted.fits = 0
+    X, _ = make_blobs(60, centers=3, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        stability_report(wrap(Interrupted(3, n_init=1)), X, random_state=0)
+    assert Interrupted.fits == 2
+
+
+def test_a_frozen_step_may_have_been_interrupted_before():
+    X, _ = make_blobs(60, centers=3, random_state=0)
+    frozen = FrozenEstimator(PCA(2).fit(X))
+    frozen.estimator.interrupted_ = True
+    report = stability_report(make_pipeline(frozen, KMeans(3, n_init=1)), X, random_state=0)
+    assert len(report.ari_seeds) == 3
