@@ -24,7 +24,7 @@ from ._training.networks import build_networks
 from ._training.tasks import CallbackSupportMixin, FitTasks
 from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
 from ._training.watchers import check_callbacks
-from ._utils.random import cpu_as_default, draw_seed, forked_rng, local_random_state
+from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from .augmentations import PRESETS
 
 _SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
@@ -335,7 +335,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     # ---- Fitting: Algorithm 1 of [1]_ ----
 
     @_fit_context(prefer_skip_nested_validation=False)
-    @cpu_as_default()
+    @plain_torch()
     def fit(self, X, y=None):
         """Train the networks and find the prototypes.
 

@@ -17,7 +17,7 @@ from torch import nn
 from ._grouping import assignment
 from ._input import checks, formats
 from ._utils.devices import choose_device
-from ._utils.random import local_random_state
+from ._utils.random import local_random_state, plain_torch
 from ._utils.warnings import warn
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
@@ -380,7 +380,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             network.to(device)
         device = next((tensor.device for tensor in _tensors_of(network)), device)  # its number
         n_samples, outputs = len(inputs[0]), None
-        with torch.no_grad():
+        with plain_torch(), torch.no_grad():
             for start in range(0, n_samples, self.batch_size):
                 batch = slice(start, start + self.batch_size)
                 output = then(network(*(each[batch].to(device) for each in inputs)).cpu())

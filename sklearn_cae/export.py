@@ -8,12 +8,12 @@ from torch import nn
 from ._grouping.assignment import cosine_similarity, soft_assignment
 from ._storage.files import write_whole
 from ._utils.extras import import_extra
-from ._utils.random import cpu_as_default
+from ._utils.random import plain_torch
 
 __all__ = ["export_onnx"]
 
 
-@cpu_as_default()
+@plain_torch()
 def export_onnx(estimator, path):
     """Write a fitted clusterer as an ONNX graph: samples in, their clusters out.
 

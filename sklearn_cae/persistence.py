@@ -23,7 +23,7 @@ from ._storage.container import LoadError
 from ._storage.packing import Known, MissingCallable, Packer, Unpacker
 from ._training.networks import build_networks, is_own
 from ._utils.devices import is_there
-from ._utils.random import cpu_as_default, forked_rng
+from ._utils.random import forked_rng, plain_torch
 from ._utils.warnings import warn
 
 __all__ = ["LoadError", "load", "save"]
@@ -374,7 +374,7 @@ def save(estimator, path):
     container.write(path, header, packer.tensors)
 
 
-@cpu_as_default()
+@plain_torch()
 def load(path, **callables):
     """Load what `save` wrote. Nothing in the file is run, whoever made it.
 

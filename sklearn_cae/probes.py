@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import cross_entropy, linear
 
 from ._input.labels import check_not_missing, encode_labels
-from ._utils.random import cpu_as_default, draw_seed, local_random_state
+from ._utils.random import draw_seed, local_random_state, plain_torch
 
 
 class KNNProbe(ClassifierMixin, BaseEstimator):
@@ -323,7 +323,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         is_binary = scores.ndim == 1
         return self.classes_[(scores > 0).astype(int) if is_binary else scores.argmax(axis=1)]
 
-    @cpu_as_default()
+    @plain_torch()
     def _train_layer(self, X, class_index, rng):
         """Train on `X` (n_drawn, n_features); return weight (n_classes, n_features) and bias."""
         generator = torch.Generator().manual_seed(draw_seed(rng))

@@ -136,7 +136,7 @@ class Trainer:
             "batch_size": params["batch_size"],
             "optimizer": OPTIMIZERS[params["optimizer"]],
             "lr": 1.0,  # times the schedule's
-            "device": self.device,
+            "device": str(self.device),  # as skorch's Checkpoint needs it
             "precision": choose_precision(params["precision"], self.device),
             "iterator_train": batches.ViewBatches,
             "iterator_train__augment": self.views,

@@ -1,7 +1,7 @@
 """Randomness that stays local: nothing the caller sees is drawn from or seeded."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -34,14 +34,24 @@ def random_state_names(params):
 
 
 @contextmanager
-def cpu_as_default():
-    """Draw on the CPU, where the generators are, whatever the caller's default device is."""
+def plain_torch():
+    """Compute as torch does by default, whatever contexts surround the call.
+
+    Tensors are made on the CPU, where the generators are, in float32, and gradients can be taken:
+    the caller's default device, autocast and inference mode end at the door.
+    """
     import torch  # here, since data sets and plots draw random numbers without torch
 
-    if torch.get_default_device().type == "cpu":
-        yield  # without what a device's context costs each operation
-        return
-    with torch.device("cpu"):
+    with ExitStack() as contexts:
+        if torch.get_default_device().type != "cpu":  # it costs each operation
+            contexts.enter_context(torch.device("cpu"))
+        if torch.is_autocast_enabled("cpu"):
+            contexts.enter_context(torch.autocast("cpu", enabled=False))
+        if torch.is_autocast_enabled("cuda"):
+            contexts.enter_context(torch.autocast("cuda", enabled=False))
+        if torch.is_inference_mode_enabled():
+            contexts.enter_context(torch.inference_mode(False))
+        contexts.enter_context(torch.enable_grad())
         yield
 
 

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_scalar
 
-from .._utils.random import cpu_as_default, draw_seed, forked_rng, local_random_state
+from .._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from ._display import Display, check_length, choose_rows, take
 from ._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
 
@@ -212,7 +212,7 @@ class AugmentationDisplay(Display):
         images = format.to_tensor(X[choose_rows(len(X), n_images, rng)])
         generator = torch.Generator().manual_seed(draw_seed(rng))
         # Callables of a user's own may draw from the global generator, and have weights.
-        with torch.no_grad(), cpu_as_default(), forked_rng(draw_seed(rng)):
+        with plain_torch(), torch.no_grad(), forked_rng(draw_seed(rng)):
             pairs = [
                 draw_view(images.repeat(2, 1, 1, 1), generator).chunk(2)
                 for _ in range(-(-n_views // 2))
