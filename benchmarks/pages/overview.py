@@ -54,7 +54,7 @@ PARTS = {
 }
 
 
-#: Rows of the table on speed: what is measured, what it is compared with, record, unit.
+#: Rows of the table on speed: measured, compared with, record, unit.
 SPEED = (
     ("training", "Lightly, same precision", "peer/lightly/same_precision", "images/s"),
     (
@@ -90,7 +90,7 @@ def _score(cells, dataset, row, metric):
 
 
 def _differences():
-    """Return those of the recommended setting: {(dataset, split, row, metric, other): text}."""
+    """Return {(dataset, split, row, metric, other row): difference} of the recommended setting."""
     return {
         (*(one[name] for name in ("dataset", "split", "model")), "accuracy", one["rival"]): (
             show_difference(one)
