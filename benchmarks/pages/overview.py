@@ -69,7 +69,7 @@ SPEED = (
         *("ClustPy's DEC, 30 epochs", "fit/clustpy_dec", "s"),
     ),
     (
-        "memory of a fit to 500 000 images, beside the images",
+        "memory of a fit to 500 000 images, in addition to the images",
         *("5000 images", "growth/memory/500000", "MiB"),
     ),
 )
