@@ -1,4 +1,4 @@
-"""List the commands of the README's table with what they measure and how long they run."""
+"""List the commands of the README with their run times and the things that they measure."""
 
 from pathlib import Path
 

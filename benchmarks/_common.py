@@ -1,4 +1,4 @@
-"""What the scripts share: where results go, what machine made them, fair timing."""
+"""Shared by all benchmarks: the folder of results, the description of a run, fair timing."""
 
 import json
 import os
@@ -24,12 +24,12 @@ PACKAGES = ("sklearn_cae", "torch", "scikit-learn", "skorch", "numpy")
 
 
 def describe_run(*more_packages):
-    """Give the command, machine and versions that made a result."""
+    """Return the command, machine and versions of a run."""
     return {
         "command": " ".join(["python", "-m", sys.modules["__main__"].__spec__.name, *sys.argv[1:]]),
         "machine": _machine(),
         "torch_threads": torch.get_num_threads(),
-        "precision": choose_precision("auto", choose_device("auto")),  # not that of every machine
+        "precision": choose_precision("auto", choose_device("auto")),  # differs between machines
         "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in (*PACKAGES, *more_packages)},
@@ -37,7 +37,7 @@ def describe_run(*more_packages):
 
 
 def _machine():
-    """Name the processor and, where there is one, the GPU that ``device="auto"`` takes."""
+    """Name the processor and, if there is one, the GPU that ``device="auto"`` chooses."""
     parts = [platform.processor() or platform.machine(), f"{os.cpu_count()} cores"]
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
@@ -45,7 +45,7 @@ def _machine():
 
 
 def _commit():
-    """Name the code that made a result; "+" where it has changes that no commit holds."""
+    """Name the commit of the code, with "+" if there are changes that are not committed."""
     here = {"cwd": Path(__file__).parent, "capture_output": True, "text": True}
     code = ("--", "..", ":!results", ":!../README.md", ":!../docs")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], **here).stdout.strip()
@@ -61,19 +61,19 @@ def _version(name):
 
 
 def in_fresh_process(function, *args):
-    """Call a function where nothing has run before, so that its memory is its own."""
+    """Call a function in a new process, so that no earlier run adds to its memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args).result()
 
 
 def write_records(path, records):
-    """Write a list as JSON, a line for each record."""
+    """Write a list as JSON, one line per record."""
     lines = ",\n".join(json.dumps(one) for one in records)
     path.write_text(f"[\n{lines}\n]\n")
 
 
 def over_seeds(values):
-    """Give the mean and the sample's standard deviation, 0 of one value."""
+    """Return the mean and the sample standard deviation, which is 0 for one value."""
     values = list(values)
     return {
         "mean": float(np.mean(values)),
@@ -87,7 +87,7 @@ def images(dataset, n):
 
 
 def record(name, ours, other, unit):
-    """Make a record of two lists of measurements, taken in turn."""
+    """Return a record of two lists of measurements that were taken in turn."""
     ratio = statistics.median(a / b for a, b in zip(ours, other, strict=True))
     return {
         "name": name,
@@ -113,7 +113,7 @@ def _wait_for_the_device():
 
 
 def in_turn(functions, n_rounds):
-    """Time functions in turn, {name: [seconds of each round]}, after a round to warm up."""
+    """Return {name: [seconds per round]} of functions that run in turn, after a first round."""
     times = {name: [] for name in functions}
     for round_ in range(n_rounds + 1):
         for name, function in functions.items():

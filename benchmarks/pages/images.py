@@ -15,7 +15,7 @@ WHERE = ["data", "split", "setting", "images"]
 
 
 def rows_everywhere(titles):
-    """Go through the rows of all splits: the values of `WHERE`, its title, its records."""
+    """Yield the rows of all splits: the values of `WHERE`, the title, the records."""
     models = list(titles)
     for dataset, split in PUBLISHED:
         cells = read_cells(dataset, split)

@@ -54,7 +54,7 @@ PARTS = {
 }
 
 
-#: Rows of the table on speed: what is measured, what it is compared with, record, unit.
+#: Rows of the table on speed: measured, compared with, record, unit.
 SPEED = (
     ("training", "Lightly, same precision", "peer/lightly/same_precision", "images/s"),
     (
@@ -69,7 +69,7 @@ SPEED = (
         *("ClustPy's DEC, 30 epochs", "fit/clustpy_dec", "s"),
     ),
     (
-        "memory of a fit to 500 000 images, beside the images",
+        "memory of a fit to 500 000 images, in addition to the images",
         *("5000 images", "growth/memory/500000", "MiB"),
     ),
 )
@@ -90,7 +90,7 @@ def _score(cells, dataset, row, metric):
 
 
 def _differences():
-    """Return those of the recommended setting: {(dataset, split, row, metric, other): text}."""
+    """Return {(dataset, split, row, metric, other row): difference} of the recommended setting."""
     return {
         (*(one[name] for name in ("dataset", "split", "model")), "accuracy", one["rival"]): (
             show_difference(one)

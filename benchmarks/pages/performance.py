@@ -7,9 +7,9 @@ from benchmarks.pages._tables import TITLES, read, table
 TORCHVISION = "torchvision's transforms, data loader, plain PyTorch"
 SKORCH = "the same transforms, skorch's default net"
 LIGHTLY = "Lightly's transform, loss, optimiser and loop"
-DATASETS = {"": TITLES["pneumoniamnist"], "/mnist": TITLES["mnist"]}  # by the end of a name
+DATASETS = {"": TITLES["pneumoniamnist"], "/mnist": TITLES["mnist"]}  # keys are the ends of names
 PHASES = {"warm_up": "warm-up", "conditioning": "conditioning"}
-SPEED = {  # of each table the records: (what is measured, what it is compared with)
+SPEED = {  # of each table the records: (measured, compared with)
     "limits": {
         **{
             f"{phase}/limit{end}": (f"{title}, {where}", "bare step and views")

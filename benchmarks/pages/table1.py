@@ -180,7 +180,7 @@ ROUNDING = 0.005  # of the published figures, which have two digits
 
 
 def verdict(one):
-    """Return what an interval shows, nothing for a single seed."""
+    """Return the verdict of an interval, nothing for a single seed."""
     if one["n_seeds"] == 1 or (one["rival"] not in FIXED and one["n_seeds_of_rival"] == 1):
         return ""
     margin = ROUNDING if one["rival"] == "published" else 0

@@ -1,1 +1,1 @@
-"""How good groups and embeddings are, in comparison with the paper and with baselines."""
+"""Quality of groups and embeddings, in comparison with the paper and with baselines."""

@@ -1,16 +1,16 @@
-"""What each part earns: a setting, and one change of it at a time, or what its name says.
+"""The effect of each part: a setting with one change at a time.
 
-Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them:
+Run from the repository; ``sklearn_cae.datasets`` finds the data:
 
     python -m benchmarks.quality.ablations pneumoniamnist --seeds 0 1 2
     python -m benchmarks.quality.ablations mnist --max-samples 20000 --seeds 0
     python -m benchmarks.quality.ablations pneumoniamnist --changes "recommended, whiten=no"
 
-Changes of the paper's setting warm up for 30 epochs, without conditioning; those of the recommended
-one for 30 and refine for 15. Judged on a tenth of the training images that is held back: the
-defaults and the recommended setting may follow from it. Images that occur twice are on one side.
-Prints a line a run and writes ``benchmarks/results/ablations.json`` after each; runs that are there
-are not run again.
+The paper's setting warms up for 30 epochs, without conditioning. The recommended setting warms up
+for 30 epochs and refines for 15. Scores are those of a held-back tenth of the training images, so
+that the defaults and the recommended setting may follow from them. Equal images are on one side.
+Prints a line per run and writes ``benchmarks/results/ablations.json`` after each run. Runs that
+have a result are skipped.
 """
 
 import argparse
@@ -61,10 +61,10 @@ class WideEncoder(nn.Sequential):
 
 
 def decoupled_loss(projection_a, projection_b, temperature):
-    """NT-Xent without the positive in the denominator: a remedy for small batches.
+    """Return NT-Xent without the positive in the denominator, a remedy for small batches.
 
-    Yeh et al., "Decoupled contrastive learning", ECCV 2022: the gradient no longer vanishes where a
-    batch has few negatives.
+    Yeh et al., "Decoupled contrastive learning", ECCV 2022: the gradient does not vanish if a batch
+    has few negatives.
     """
     n = len(projection_a)
     z = F.normalize(torch.cat([projection_a, projection_b]).float())
@@ -74,7 +74,7 @@ def decoupled_loss(projection_a, projection_b, temperature):
     return (similarity.masked_fill(pairs, -torch.inf).logsumexp(dim=1) - positive).mean()
 
 
-#: What no parameter names, tried here alone: what takes whose place.
+#: Changes without a parameter: the name that is replaced, and its replacement.
 PATCHES = {
     "decoupled": ("sklearn_cae._training.phases.nt_xent_loss", decoupled_loss),
     "fully": ("sklearn_cae._grouping.whitening._POWER", 0),  # all variances equal
@@ -141,7 +141,7 @@ CHANGES = [
 
 
 def hold_back(dataset, max_samples, seed):
-    """Split the training images into nine tenths and one, equal images on one side."""
+    """Split the training images into nine tenths and one tenth, equal images on one side."""
     X, y = load(dataset, max_samples)["train"]
     splitter = GroupShuffleSplit(1, test_size=0.1, random_state=seed)
     ((train, held_back),) = splitter.split(X, groups=equal_images(X))
@@ -149,7 +149,7 @@ def hold_back(dataset, max_samples, seed):
 
 
 def changed_parameters(dataset, change, n_samples):
-    """Give the parameters of a setting with a change, and the names of its patches."""
+    """Return the parameters of a setting with a change, and the names of its patches."""
     params = {"warm_up_epochs": EPOCHS, "conditioning_epochs": 0}
     if change.startswith("recommended"):
         name = change.removeprefix("recommended").removeprefix(", ")
@@ -164,7 +164,7 @@ def changed_parameters(dataset, change, n_samples):
 
 
 def run(dataset, params, patches, splits, seed):
-    """Fit with a change; scores on what was held back, or that the loss went to NaN."""
+    """Fit with a change; return the held-back scores, or the message if the loss became NaN."""
     X, _ = splits["train"]
     model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed)
     started = time.perf_counter()
@@ -182,7 +182,7 @@ def run(dataset, params, patches, splits, seed):
     rows = rows_of_clusters("stat", splits, lambda split: model.predict(splits[split][0]))
     rows += rows_of_features("embedding", splits, features, N_CLUSTERS[dataset], seed)
     scores = {row["model"]: row["metrics"] for row in rows}
-    mse = None  # of a decoder that was not trained on the refined embedding it means nothing
+    mse = None  # after a refinement the decoder does not fit the embedding
     if model.refinement_epochs == 0:
         X = splits["held_back"][0]
         mse = float(np.square((model.reconstruct(X) - X) / 255.0).mean())
@@ -202,7 +202,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("dataset", choices=sorted(PAPER_VIEWS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--max-samples", type=int, help="of the training images")
+    parser.add_argument("--max-samples", type=int, help="number of training images (default: all)")
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=CHANGES)
     options = parser.parse_args()
     for seed in options.seeds:

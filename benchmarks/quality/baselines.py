@@ -1,4 +1,4 @@
-"""What the method is compared with: pixels, other features, other clusterers, supervision."""
+"""Baselines: pixels, other features, other clusterers, supervised training."""
 
 import os
 from pathlib import Path
@@ -32,18 +32,18 @@ CACHE = Memory(Path(__file__).parents[1] / ".cache", verbose=0)
 SQUEEZENET = "squeezenet1_1_imagenet.pth"
 BATCH_SIZE = 256
 
-# ---- nothing learned ----
+# ---- features without training ----
 
 
 def pixels(dataset, splits, seed):
-    """KMeans, kNN and linear layers on pixels."""
+    """Judge pixels by KMeans, kNN and linear layers."""
     features = {split: flat(X) for split, (X, _) in splits.items()}
     n_clusters = N_CLUSTERS[dataset]
     return rows_of_features("pixels", splits, features, n_clusters, seed, standardize=False)
 
 
 def pca(dataset, splits, seed):
-    """Do the same on as many principal components as the embedding has dimensions."""
+    """Judge as many principal components as the embedding has dimensions."""
     model = PCA(128, random_state=seed).fit(flat(splits["train"][0]))
     features = {split: model.transform(flat(X)) for split, (X, _) in splits.items()}
     n_clusters = N_CLUSTERS[dataset]
@@ -51,7 +51,7 @@ def pca(dataset, splits, seed):
 
 
 def umap(dataset, splits, seed):
-    """UMAP of the pixels to two dimensions, as its documentation has it, and KMeans."""
+    """Judge KMeans on a UMAP of the pixels to two dimensions, with its default parameters."""
     from umap import UMAP
 
     model = UMAP(random_state=seed).fit(flat(splits["train"][0]))
@@ -60,15 +60,15 @@ def umap(dataset, splits, seed):
 
 
 def communities(dataset, splits, seed):
-    """Find communities, and as many as there are classes."""
+    """Judge communities, as many as are found and as many as there are classes."""
     return rows_of_communities(splits, seed, {"": "auto", "_true_k": count_classes(splits)})
 
 
 def rows_of_communities(splits, seed, numbers):
-    """Give pixels, and whitened principal components, what the recommended setting clusters with.
+    """Judge the clusterer of the recommended setting on pixels and on whitened components.
 
-    What is left of its lead is the embedding's, and the refinement's. `numbers` of clusters are by
-    what ends a row's name.
+    The comparison shows the effect of the embedding and of the refinement. `numbers` is a dict
+    from the end of a row's name to the number of clusters.
     """
     pixels = {split: flat(images) for split, (images, _) in splits.items()}
     white = PCA(128, whiten=True, random_state=seed).fit(pixels["train"])
@@ -82,9 +82,9 @@ def rows_of_communities(splits, seed, numbers):
 
 
 def autoencoder(dataset, splits, seed):
-    """Embed with the paper's autoencoder, trained without views and without the contrastive term.
+    """Judge the paper's autoencoder, trained without views and without the contrastive term.
 
-    With AdamW at 1e-3, decaying by a cosine, for as many epochs as both phases have by default.
+    It is trained for as many epochs as both phases have by default.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -99,10 +99,11 @@ def autoencoder(dataset, splits, seed):
 
 
 def pretrained(dataset, splits, seed):
-    """Put a linear layer, and KMeans at its elbow, on features of ImageNet.
+    """Judge features of ImageNet by a linear layer and by KMeans at its elbow.
 
-    The paper's are ResNet18's; where its weights cannot be had, those of a SqueezeNet in the data
-    folder stand in, and give the rows their name. Features are computed once, and kept on the disk.
+    The features are those of ResNet18, as in the paper. If its weights cannot be downloaded, a
+    SqueezeNet in the data folder takes its place, and the rows are named after it. Features are
+    computed once and cached on the disk.
     """
     name, network, prepare = _pretrained_network()
     weights = hash_of({key: value.numpy() for key, value in network.state_dict().items()})
@@ -120,12 +121,12 @@ def pretrained(dataset, splits, seed):
 
 @CACHE.cache(ignore=["network", "prepare"])
 def frozen(weights, X, *, network, prepare):
-    """Run a network that no seed changes, once; who changes what prepares clears the cache."""
+    """Run a network and cache its output. Clear the cache if `prepare` changes."""
     return run_network(network, X, prepare)
 
 
 def knee_of_inertia(X, seed):
-    """Fit KMeans with 2 to 20 clusters; give the number at the knee of the inertia, or else two."""
+    """Return the number of clusters at the knee of the inertia of KMeans, 2 without a knee."""
     numbers = range(2, 21)
     inertias = [KMeans(k, n_init=5, random_state=seed).fit(X).inertia_ for k in numbers]
     return KneeLocator(numbers, inertias, curve="convex", direction="decreasing").knee or 2
@@ -137,10 +138,14 @@ def _pretrained_network():
     try:
         network = models.resnet18(weights=models.ResNet18_Weights.IMAGENET1K_V1)
     except OSError as error:
-        print(f"ResNet18's weights cannot be downloaded ({error}); SqueezeNet 1.1 stands in.")
+        print(
+            f"ResNet18's weights cannot be downloaded ({error}); SqueezeNet 1.1 takes their place."
+        )
         path = Path(os.environ.get("SKLEARN_CAE_DATA", "."), SQUEEZENET)
         if not path.exists():
-            raise SystemExit(f"{path} is not there: set SKLEARN_CAE_DATA to its folder.") from error
+            raise SystemExit(
+                f"{path} does not exist: set SKLEARN_CAE_DATA to its folder."
+            ) from error
         network = models.squeezenet1_1()
         network.load_state_dict(torch.load(path, weights_only=True))
         pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -150,7 +155,7 @@ def _pretrained_network():
 
 
 def _as_caffe(images):
-    """Blue, green, red from 0 to 255 less their means, at 227 pixels."""
+    """Return images of 227 pixels: blue, green and red from 0 to 255, minus their means."""
     mean = torch.tensor([103.939, 116.779, 123.68])[:, None, None]
     return F.interpolate(255 * images, 227, mode="bilinear").expand(-1, 3, -1, -1) - mean
 
@@ -162,7 +167,7 @@ def _as_torchvision(images):
 
 
 def run_network(network, X, prepare=lambda images: images):
-    """Run a network in evaluation mode over images, (n, n_outputs)."""
+    """Return the outputs (n, n_outputs) of a network in evaluation mode."""
     network.eval()
     device = next(network.parameters()).device
     with torch.no_grad():
@@ -180,7 +185,7 @@ def as_tensor(X):
 
 
 def resnet18_scratch(dataset, splits, seed):
-    """Train a ResNet18 on the labels, from random weights."""
+    """Judge a ResNet18 that is trained on all labels from random weights."""
     from torchvision.models import resnet18
 
     n_epochs = {"pneumoniamnist": 30, "mnist": 10}[dataset]
@@ -192,12 +197,12 @@ def resnet18_scratch(dataset, splits, seed):
 
 
 def encoder_supervised(dataset, splits, seed):
-    """Train the paper's encoder and a linear layer on the labels."""
+    """Judge the paper's encoder with a linear layer, trained on all labels."""
     return _supervised("encoder_supervised", small_classifier(seed), splits, seed, 30)
 
 
 def small_classifier(seed):
-    """Build the paper's encoder with a linear layer on it."""
+    """Return the paper's encoder with a linear layer on it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return nn.Sequential(Encoder((1, 28, 28)), nn.GELU(), nn.Linear(128, 10))
@@ -209,19 +214,19 @@ def _supervised(name, network, splits, seed, n_epochs):
 
 
 def rows_of_classifier(name, network, splits, **extra):
-    """Judge a network by its largest output."""
+    """Judge a network that predicts the class of its largest output."""
     predicted = {split: run_network(network, X).argmax(axis=1) for split, (X, _) in splits.items()}
     return rows_of_predictions(name, splits, predicted.get, **extra)
 
 
 def fit_classifier(network, X, y, seed, n_epochs):
-    """Train on labels; no augmentation, no validation."""
+    """Train on labels, without augmentation and validation."""
     labels = torch.from_numpy(np.asarray(y)).long()
     train(network, F.cross_entropy, as_tensor(X), labels, seed, n_epochs)
 
 
 def train(network, loss, inputs, targets, seed, n_epochs):
-    """Train with AdamW at 1e-3, decaying by a cosine, where the method would be trained."""
+    """Train with AdamW and cosine decay from 1e-3, on the device that the method would use."""
     device = choose_device("auto")
     in_bfloat16 = choose_precision("auto", device) == "bfloat16"
     network.to(device)
@@ -251,7 +256,7 @@ def idec(dataset, splits, seed):
 
 
 def _deep_clustering(name, splits, seed):
-    """ClustPy's, at its documented settings, given the true number of classes."""
+    """Judge a clusterer of ClustPy with its default parameters and the true number of classes."""
     from clustpy import deep
 
     pixels = {split: flat(X) for split, (X, _) in splits.items()}

@@ -1,4 +1,4 @@
-"""How every row of the tables is judged: one function for all of them."""
+"""Scores of all rows of the tables."""
 
 import base64
 import zlib
@@ -25,7 +25,7 @@ SPLITS = {"pneumoniamnist": ("train", "val", "test"), "mnist": ("train", "test")
 
 
 def load(dataset, max_samples=None):
-    """Give {split: (images, labels)}; `max_samples` of the training images."""
+    """Return {split: (images, labels)}, with the first `max_samples` training images."""
     splits = {split: LOADERS[dataset](split, return_X_y=True) for split in SPLITS[dataset]}
     X, y = splits["train"]
     return {**splits, "train": (X[:max_samples], y[:max_samples])}
@@ -36,12 +36,12 @@ def count_classes(splits):
 
 
 def equal_images(X):
-    """Give each image the number of the images that equal it: groups for a split."""
+    """Return a group for each image, the same for equal images."""
     return np.unique(X.reshape(len(X), -1), axis=0, return_inverse=True)[1].ravel()
 
 
 def rows_of_predictions(model, splits, predict, **extra):
-    """Judge a classifier, `predict` from a split's name to labels, on the held-back splits."""
+    """Judge a classifier on the held-back splits; `predict` maps a split's name to labels."""
     return [
         {"model": model, "split": split, **extra, **judge(y, predict(split))}
         for split, (_, y) in splits.items()
@@ -50,7 +50,7 @@ def rows_of_predictions(model, splits, predict, **extra):
 
 
 def judge(y_true, y_pred):
-    """Scores, and which samples are right: 8 a byte, for paired comparisons."""
+    """Return scores, and a bit per sample that is predicted correctly, for paired comparisons."""
     right = np.packbits(np.asarray(y_true) == y_pred).tobytes()
     metrics = classification(y_true, y_pred)
     metrics["majority_baseline"] = float(np.bincount(y_true).max() / len(y_true))
@@ -58,13 +58,13 @@ def judge(y_true, y_pred):
 
 
 def unpack_right(text, n_samples):
-    """Undo what `judge` does: whether each sample is right."""
+    """Return whether each sample is predicted correctly, from the text that `judge` returns."""
     bits = np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8))
     return bits[:n_samples].astype(bool)
 
 
 def pack_clusters(labels):
-    """Write up to 256 clusters of samples as text."""
+    """Return the labels of up to 256 clusters as text."""
     return base64.b64encode(zlib.compress(labels.astype(np.uint8).tobytes())).decode()
 
 
@@ -73,7 +73,7 @@ def unpack_clusters(text):
 
 
 def classification(y_true, y_pred):
-    """Accuracies, and precision and recall in both averages."""
+    """Return accuracies, and precision and recall with both averages."""
     scores = {
         "accuracy": accuracy_score(y_true, y_pred),
         "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
@@ -86,7 +86,7 @@ def classification(y_true, y_pred):
 
 
 def rows_of_clusters(model, splits, assign):
-    """Judge clusters, `assign` from a split's name to ids: each carries its most frequent label."""
+    """Judge clusters, named by their most frequent label; `assign` maps a split's name to ids."""
     ids = {split: np.asarray(assign(split)).reshape(-1, 1) for split in splits}
     mapper = ClusterLabelMapper(input="labels").fit(ids["train"], splits["train"][1])
     n_clusters = len(np.unique(ids["train"]))
@@ -110,7 +110,7 @@ def rows_of_features(name, splits, features, n_clusters, seed, **options):
 
 
 def rows_of_kmeans(name, splits, features, n_clusters, seed):
-    """Judge KMeans with so many clusters, and with as many as there are classes."""
+    """Judge KMeans with `n_clusters`, and with as many clusters as classes."""
     rows = []
     n_classes = count_classes(splits)
     for k, model in ((n_clusters, f"{name}_kmeans"), (n_classes, f"{name}_kmeans_true_k")):
@@ -120,17 +120,17 @@ def rows_of_kmeans(name, splits, features, n_clusters, seed):
 
 
 def rows_of_clusterer(name, clusterer, splits, features):
-    """Judge the clusters of one clusterer that is fitted to features."""
+    """Fit a clusterer to features and judge its clusters."""
     clusterer.fit(features["train"])
     labels = {split: clusterer.predict(X) for split, X in features.items()}
     return rows_of_clusters(name, splits, labels.get)
 
 
 def rows_of_probes(splits, features, seed, *, prefix="", suffix="", standardize=True):
-    """Judge features by kNN, by a linear layer on a fifth of the labels, and by one on all.
+    """Judge features by kNN, a linear layer on a fifth of the labels, and a logistic regression.
 
-    Without `standardize` the last one takes the features as they are, which serves pixels better:
-    those that hardly vary would count as much as all others.
+    Without `standardize` the logistic regression does not standardise the features. This is better
+    for pixels: pixels that hardly vary would count as much as all others.
     """
     logistic = LogisticRegression(max_iter=3000)
     models = {
@@ -146,11 +146,11 @@ def rows_of_probes(splits, features, seed, *, prefix="", suffix="", standardize=
 
 
 def rows_of_probe(name, probe, splits, features):
-    """Judge features by one classifier that is fitted to them."""
+    """Fit a classifier to features and judge it."""
     probe.fit(features["train"], splits["train"][1])
     return rows_of_predictions(name, splits, lambda split: probe.predict(features[split]))
 
 
 def flat(X):
-    """Images as float32 rows in [0, 1]."""
+    """Return images as float32 rows in [0, 1]."""
     return X.reshape(len(X), -1).astype(np.float32) / 255.0

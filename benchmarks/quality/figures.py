@@ -1,4 +1,4 @@
-"""The paper's figures 3 and 4, redrawn: the embedding of the test images in three colourings."""
+"""The paper's figures 3 and 4, drawn again from a fitted model."""
 
 from pathlib import Path
 

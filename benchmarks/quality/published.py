@@ -1,4 +1,4 @@
-"""What the paper's table reports: (accuracy, precision, recall) of each row."""
+"""The figures of the paper's table: (accuracy, precision, recall) of each row."""
 
 PUBLISHED = {
     ("pneumoniamnist", "test"): {

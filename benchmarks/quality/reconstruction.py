@@ -1,4 +1,4 @@
-"""The other half of the paper's title: how well images come back, and what samples are good for."""
+"""Quality of reconstructions, and the use of samples for training a classifier."""
 
 import copy
 
@@ -22,7 +22,7 @@ from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
 
 
 class KeepWarmAutoencoder(Callback):
-    """Keep a copy of encoder and decoder as the warm-up leaves them, in the class."""
+    """Keep a copy of encoder and decoder after the warm-up, as an attribute of the class."""
 
     network = None
 
@@ -33,7 +33,7 @@ class KeepWarmAutoencoder(Callback):
 
 
 class WithoutCondition(Callback):
-    """Leave the condition at zero: the decoder is trained as long, without being told a cluster."""
+    """Keep the condition at zero, so that the decoder is trained as long without clusters."""
 
     def on_train_begin(self, net, **kwargs):
         if getattr(net.module_, "condition", None) is not None:
@@ -41,7 +41,7 @@ class WithoutCondition(Callback):
 
 
 def images_job(parameters_for, splits, seed):
-    """Rows of reconstruction, and of a classifier that is trained with samples."""
+    """Judge reconstructions, and a classifier that is trained with samples."""
     X = splits["train"][0]
     params = parameters_for(len(X))
     model = ContrastiveAutoencoderClusterer(
@@ -57,7 +57,7 @@ def images_job(parameters_for, splits, seed):
 
 
 def reconstruction_rows(model, unconditional, splits, seed):
-    """Judge what comes back after each phase, without a condition, and with another image's."""
+    """Judge reconstructions after each phase, without clusters, and with other images' clusters."""
     rng = np.random.RandomState(seed)
     pca = PCA(128, random_state=seed).fit(flat(splits["train"][0]))
     model.set_params(output="embedding")
@@ -88,7 +88,7 @@ def reconstruction_rows(model, unconditional, splits, seed):
 
 
 def compare(images, reconstruction):
-    """Mean squared error over pixels in [0, 1], PSNR in dB of each image's, and SSIM: means."""
+    """Return means over images of the squared error of pixels in [0, 1], PSNR in dB, and SSIM."""
     images = images / 255.0
     errors = np.square(images - reconstruction).mean(axis=(1, 2))
     similarity = [
@@ -105,9 +105,9 @@ def compare(images, reconstruction):
 def sample_rows(model, splits, seed, fraction=0.05, n_steps=600):
     """Train a small classifier on few labels, with and without samples of the mapped clusters.
 
-    As many samples as there are unlabelled training images, at most 10 000, in the proportions of
-    the clusters; each has the most frequent label of its cluster. Both are trained for as many
-    steps.
+    The number of samples is that of the unlabelled training images, at most 10 000, in the
+    proportions of the clusters. Each sample has the most frequent label of its cluster. Both
+    trainings have `n_steps` steps.
     """
     X, y = splits["train"]
     few, _ = train_test_split(np.arange(len(X)), train_size=fraction, stratify=y, random_state=seed)

@@ -1,35 +1,35 @@
-"""The settings that are compared, frozen: each has a hash, which the log names before a result."""
+"""The settings that are compared. Each has a hash, which the log records before a result."""
 
 import hashlib
 import json
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 
-#: What the views may do to an image depends on what it shows; in the paper's setting this is all
-#: that differs between data sets. The recommended one has the same views for all.
+#: The augmentation depends on the content of the images; the rest of the paper's setting is the
+#: same for all data sets. So is the recommended setting.
 PAPER_VIEWS = {"pneumoniamnist": "paper", "mnist": "digits"}
-#: Clusters where a number has to be given.
+#: Numbers of clusters for methods that do not find them.
 N_CLUSTERS = {"pneumoniamnist": 7, "mnist": 10}
 N_TRAIN = {"pneumoniamnist": 4708, "mnist": 60_000}
 
 
 def paper(dataset, n_samples):
-    """Give the paper's setting: the estimator's defaults."""
+    """Return the paper's setting: the estimator's defaults."""
     return {"augmentation": PAPER_VIEWS[dataset]}
 
 
 def as_recommended(dataset, n_samples):
-    """Give the setting that the project recommends."""
+    """Return the recommended setting."""
     return recommended(n_samples)
 
 
-#: Parameters that came later, where they change nothing: a setting's hash stays what it was.
+#: Defaults of parameters that were added later. They are left out, so that hashes do not change.
 ADDED_SINCE = {"whiten": False, "checkpoint_dir": None}
 SETTINGS = {"paper": paper, "recommended": as_recommended}
 
 
 def parameters(setting, dataset, n_samples):
-    """All parameters of a setting but the seed, as the estimator has them."""
+    """Return all parameters of the estimator in a setting, without the seed."""
     model = ContrastiveAutoencoderClusterer(**SETTINGS[setting](dataset, n_samples))
     params = model.get_params(deep=False)
     del params["random_state"]
@@ -41,13 +41,13 @@ def parameters(setting, dataset, n_samples):
 
 
 def setting_of(job):
-    """Name the setting that a job is about, as the job's name begins; None of a baseline."""
+    """Return the setting at the beginning of a job's name, None for a baseline."""
     name = job.split("_")[0]
     return name if name in SETTINGS else None
 
 
 def fingerprint(params):
-    """Hash of parameters. The code that they mean something to is named by the commit beside it."""
+    """Return a hash of parameters. It does not cover the code; the commit is recorded with it."""
     return hashlib.sha256(json.dumps(params, sort_keys=True, default=repr).encode()).hexdigest()[
         :12
     ]

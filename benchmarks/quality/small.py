@@ -1,16 +1,16 @@
-"""The recommended setting, unchanged, on a few hundred images of several kinds.
+"""The recommended setting on a few hundred images of several kinds.
 
-Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them:
+Run from the repository; ``sklearn_cae.datasets`` finds the data:
 
     python -m benchmarks.quality.small --seeds 0 1 2
 
-X-rays and digits are drawn from training splits; all other images of a set, up to 1000, are held
-back to judge by. Beside the method stands what one would try first: KMeans with the true number of
-classes and with as many clusters as the method has, and kNN, on pixels and on principal components;
-and what the setting clusters with, on pixels and on whitened components.
+X-rays and digits are drawn from training splits. Scores are those of the other images of a set, at
+most 1000. The setting is compared with KMeans and kNN on pixels and on principal components, and
+with its own clusterer on pixels and on whitened components. KMeans has the true number of classes,
+or as many clusters as the setting found.
 
-Prints the rows of each run and writes ``benchmarks/results/small.json`` after it; runs that are
-there are not run again.
+Prints the rows of each run and writes ``benchmarks/results/small.json`` after each run. Runs that
+have a result are skipped.
 """
 
 import argparse
@@ -42,18 +42,18 @@ HELD_BACK = 1000
 
 
 def xrays():
-    """PneumoniaMNIST: normal, pneumonia."""
+    """Return X-rays of PneumoniaMNIST: normal, pneumonia."""
     return load("pneumoniamnist")["train"]
 
 
 def digits(n_classes):
-    """MNIST's digits below a number."""
+    """Return the digits of MNIST below `n_classes`."""
     X, y = load("mnist")["train"]
     return X[y < n_classes], y[y < n_classes]
 
 
 def patches_of(*images):
-    """Patches of 28 x 28 pixels, none of which overlap; each has its image's number for a label."""
+    """Return patches of 28 x 28 pixels without overlap, labelled by the image's number."""
     patches = []
     for image in images:
         height, width = (28 * (size // 28) for size in image.shape[:2])
@@ -63,23 +63,23 @@ def patches_of(*images):
 
 
 def photographs():
-    """Patches in colour of scikit-learn's two photographs: a temple, a flower."""
+    """Return colour patches of scikit-learn's two photographs: a temple, a flower."""
     return patches_of(*load_sample_images().images)
 
 
 def textures():
-    """Patches of scikit-image's photographs of a surface: brick, grass, gravel."""
+    """Return patches of scikit-image's photographs of surfaces: brick, grass, gravel."""
     X, y = patches_of(data.brick(), data.grass(), data.gravel())
     return X[..., 0], y
 
 
 def faces():
-    """Faces, and what is none: scikit-image's part of Labeled Faces in the Wild, 25 x 25."""
+    """Return images with and without a face: scikit-image's part of Labeled Faces in the Wild."""
     X = data.lfw_subset()
     return np.round(255 * X).astype(np.uint8), np.repeat([1, 0], 100)
 
 
-#: What is loaded, and how many images are fitted.
+#: The function that loads a set, and the number of images to fit.
 SETS = {
     "X-rays, few": (xrays, 300),
     "X-rays": (xrays, 1000),
@@ -92,7 +92,7 @@ SETS = {
 
 
 def draw(name, seed):
-    """Draw the images to fit and those to judge by; of equal ones, one."""
+    """Draw the images to fit and those to judge by, without duplicates."""
     load_images, n_samples = SETS[name]
     X, y = load_images()
     first = np.unique(equal_images(X), return_index=True)[1]
@@ -103,7 +103,7 @@ def draw(name, seed):
 
 
 def run(params, splits, seed):
-    """Fit, and judge the method and what stands beside it on what was held back."""
+    """Fit; judge the setting and the methods that it is compared with."""
     started = time.perf_counter()
     model = ContrastiveAutoencoderClusterer(**params, output="embedding", random_state=seed)
     model.fit(splits["train"][0])
@@ -117,7 +117,7 @@ def run(params, splits, seed):
 
 
 def rows_beside(splits, n_clusters, seed):
-    """Judge what needs no network: KMeans and kNN on pixels and components, and communities."""
+    """Judge methods without a network: KMeans, kNN and communities on pixels and components."""
     pixels = {split: flat(X) for split, (X, _) in splits.items()}
     pca = PCA(128, random_state=seed).fit(pixels["train"])
     components = {split: pca.transform(X) for split, X in pixels.items()}

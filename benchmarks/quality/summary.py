@@ -1,7 +1,8 @@
-"""What becomes of the runs of ``table1.py``: means over seeds, agreement, differences.
+"""Summaries of the runs of ``table1.py``: means over seeds, agreement, differences.
 
 ``table1.json`` holds means and standard deviations over seeds, ``table1_differences.json`` paired
-differences of accuracies with their intervals, ``table1_header.json`` how each run was made.
+differences of accuracies with their intervals, ``table1_header.json`` the command, machine, time
+and memory of each run.
 """
 
 import json
@@ -47,7 +48,7 @@ BESIDE = {
 
 
 class Row(NamedTuple):
-    """What tells rows of the tables apart."""
+    """The key of a row of the tables."""
 
     dataset: str
     split: str
@@ -60,7 +61,7 @@ class Row(NamedTuple):
 def summarise(runs):
     """Rewrite ``table1.json``, its header and ``table1_differences.json``."""
     cells, header = {}, {}
-    order = ("dataset", "n_train", "job", "seed")  # whenever they were run
+    order = ("dataset", "n_train", "job", "seed")  # independent of the order of the runs
     runs = sorted(runs, key=lambda run: [run[name] for name in order])
     for run in runs:
         for row in run["rows"]:
@@ -84,13 +85,13 @@ def summarise(runs):
 
 
 def row_of(run, row):
-    """Say which row of which table a run's row belongs to."""
+    """Return the key of a run's row."""
     setting = setting_of(run["job"])
     return Row(run["dataset"], row["split"], row["model"], setting, run["n_train"], run["hash"])
 
 
 def agreement_of_seeds(runs):
-    """Compare the clusters of each two seeds, on images that none saw: adjusted Rand indices."""
+    """Return adjusted Rand indices of the clusters of all pairs of seeds, on held-back images."""
     clusters = {}
     for run in runs:
         for split, packed in run.get("clusters", {}).items():
@@ -104,10 +105,10 @@ def agreement_of_seeds(runs):
 
 
 def differences(runs):
-    """Accuracies less those of the rows beside them: mean, and 95 % interval of the bootstrap.
+    """Return differences of accuracies: means, and 95 % intervals of the bootstrap.
 
-    Images and seeds are drawn with replacement, images the same for both. A published accuracy is
-    taken as it is.
+    Images and seeds are drawn with replacement. The images are the same for both rows. A published
+    accuracy is treated as exact.
     """
     right, numbers = {}, {}
     for run in runs:
@@ -145,7 +146,7 @@ def differences(runs):
 
 
 def are_rivals(row, other):
-    """Whether a row is compared with another: of the same data, a baseline or the paper's way."""
+    """Return whether a row is compared with another: a baseline, or the paper's setting."""
     if (row.dataset, row.split, row.n_train) != (other.dataset, other.split, other.n_train):
         return False
     if other.setting is None:
@@ -154,7 +155,7 @@ def are_rivals(row, other):
 
 
 def bootstrap(ours, theirs):
-    """Mean difference of (n_seeds, n_samples) rights, and its 95 % interval."""
+    """Return the mean difference of (n_seeds, n_samples) correct answers and its interval."""
     rng = np.random.RandomState(0)
     weights = draw_images(ours.shape[1])
     drawn = draw_accuracies(ours, weights, rng) - draw_accuracies(theirs, weights, rng)
@@ -165,14 +166,14 @@ def bootstrap(ours, theirs):
 
 @cache
 def draw_images(n_samples):
-    """Draw images with replacement: the share of each in each draw, (n_draws, n_samples)."""
+    """Return the shares of images drawn with replacement, (n_draws, n_samples)."""
     rng = np.random.RandomState(0)
     counts = rng.multinomial(n_samples, np.full(n_samples, 1 / n_samples), size=N_DRAWS)
     return counts.astype(np.float32) / n_samples
 
 
 def draw_accuracies(right, weights, rng):
-    """Draw seeds with replacement, as many as there are; the mean accuracy of each draw."""
+    """Return the mean accuracy of each draw, over seeds drawn with replacement."""
     accuracies = weights @ right.T
     drawn = rng.randint(len(right), size=accuracies.shape)
     return np.take_along_axis(accuracies, drawn, axis=1).mean(axis=1)

@@ -1,18 +1,18 @@
-"""The paper's Table 1, and what stands beside it: every row by one command.
+"""The paper's Table 1, with both settings, the paper's baselines and others.
 
-Run from the repository, with the data found as ``sklearn_cae.datasets`` finds them, and with
-``pip install -e '.[benchmark]'``:
+Run from the repository, with ``pip install -e '.[benchmark]'``; ``sklearn_cae.datasets`` finds the
+data:
 
     python -m benchmarks.quality.table1                            # all images: hours on 2 cores
     python -m benchmarks.quality.table1 mnist --max-samples 20000  # the rows of 20 000 digits
     python -m benchmarks.quality.table1 pneumoniamnist --jobs pixels paper --seeds 0 1
 
-Each job runs in a fresh process. A job that was run with this setting and seed is skipped. With
-``--again`` it is run again, and its result replaces the earlier one: a setting's hash covers the
-parameters, but not the code. After each job ``table1_runs.jsonl`` (a line per job) and the files of
-``summary.py`` are written into ``benchmarks/results``. Before a job starts, its setting and the
-setting's hash are written to ``table1_log.jsonl``, which only grows: labels of the validation and
-test splits choose nothing.
+Each job runs in a fresh process. A job that has a result with this setting and seed is skipped.
+With ``--again`` it is run again, and the new result replaces the earlier one: the hash of a setting
+covers its parameters, but not the code. After each job ``table1_runs.jsonl`` (a line per job) and
+the files of ``summary.py`` are written into ``benchmarks/results``. Before a job starts, its
+setting and hash are written to ``table1_log.jsonl``, which only grows. Labels of the validation
+and test splits choose nothing.
 """
 
 import argparse
@@ -79,9 +79,9 @@ def held_back(splits):
 
 
 def halves(parameters_for, splits, seed):
-    """Fit to both halves of the training images; compare the clusters that they give new ones.
+    """Fit to both halves of the training images; compare the clusters of held-back images.
 
-    Each half has a seed of its own, and the parameters for so many images.
+    Each half has its own seed, and the parameters for its number of images.
     """
     X, _ = splits["train"]
     splitter = GroupShuffleSplit(1, test_size=0.5, random_state=seed)
@@ -107,7 +107,7 @@ def given(parameters_for, splits, seed):
 
 
 def run_job(job, dataset, seed, max_samples):
-    """Run one job; its rows, what it found, and what it cost."""
+    """Run one job; return its rows, its number of clusters, and its time and memory."""
     splits = load(dataset, max_samples)
     started = time.perf_counter()
     if job in SETTINGS:
@@ -126,7 +126,7 @@ def run_job(job, dataset, seed, max_samples):
     }
 
 
-#: Jobs that fit the method in a setting to other data, or for other rows.
+#: Further jobs of a setting.
 DERIVED = {
     f"{setting}_{name}": run
     for setting in SETTINGS
@@ -140,7 +140,7 @@ def main():
     parser.add_argument("datasets", nargs="*", choices=[*SPLITS, []])
     parser.add_argument("--jobs", nargs="+", choices=JOBS)
     parser.add_argument("--seeds", type=int, nargs="+")
-    parser.add_argument("--max-samples", type=int, help="of the training images")
+    parser.add_argument("--max-samples", type=int, help="number of training images (default: all)")
     parser.add_argument("--again", action="store_true", help="run jobs again that have a result")
     options = parser.parse_args()
     for dataset in options.datasets or SPLITS:
@@ -150,7 +150,7 @@ def main():
 
 
 def run_once(job, dataset, seed, max_samples, again):
-    """Run a job that has not been run yet: into the log first, and then into the results."""
+    """Run a job that has no result; write it into the log first, and then into the results."""
     name = setting_of(job)
     n_samples = min(max_samples or N_TRAIN[dataset], N_TRAIN[dataset])
     setting = parameters(name, dataset, n_samples) if name else None

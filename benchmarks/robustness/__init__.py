@@ -1,1 +1,1 @@
-"""How the package behaves at extreme parameters, and which changes of its code tests notice."""
+"""Behaviour at extreme parameters, and changes of the code that no test notices."""

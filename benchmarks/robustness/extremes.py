@@ -1,11 +1,11 @@
-"""Parameters and data at the ends of their ranges: what becomes of a short fit.
+"""Short fits with parameters and data at the ends of their ranges.
 
 Run from the repository:
 
     python -m benchmarks.robustness.extremes
 
-Images are ``make_toy_images``'; five epochs of each phase, embeddings of 32. Prints a line for each
-case, and writes ``benchmarks/results/extremes.json``.
+Images are those of ``make_toy_images``, with five epochs per phase and embeddings of 32. Prints a
+line per case and writes ``benchmarks/results/extremes.json``.
 """
 
 import time
@@ -38,14 +38,14 @@ def in_channels(n_channels):
 
 
 def rare():
-    """One image of the second class to a thousand of the first."""
+    """Return a thousand images of the first class and one of the second."""
     X, y = toy(3300)
     rows = np.concatenate([np.flatnonzero(y == 0)[:1000], np.flatnonzero(y == 1)[:1]])
     return X[rows], y[rows]
 
 
 def as_ct():
-    """Intensities of a 16-bit CT: air at -1024, metal at 30 000 in one image."""
+    """Return intensities of a 16-bit CT: air at -1024, metal at 30 000 in one image."""
     X, y = toy()
     X = X.astype(np.int16) * 8 - 1024
     X[0, 0, 0] = 30_000
@@ -82,7 +82,7 @@ CASES = {
 
 
 def run(params, make):
-    """Fit; say what came of it, or in which words it stopped."""
+    """Fit; return the outcome, or the message of the error."""
     X, y = make()
     model = ContrastiveAutoencoderClusterer(**{**PARAMS, **params})
     started = time.perf_counter()

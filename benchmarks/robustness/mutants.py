@@ -1,10 +1,12 @@
 """Change the code at random places and see whether a test notices: mutation testing.
 
-``pip install cosmic-ray``, and ``python -m benchmarks.robustness.mutants 200 0``: so many, by that
-seed. A place is drawn first, then one of Cosmic Ray's changes of it, so that places count alike.
-Prints each as a diff; writes ``benchmarks/results/mutants.json``: how many the tests of the module
-notice,
-and what those of the whole let through as well.
+Run from the repository, after ``pip install cosmic-ray``, with a number of changes and a seed:
+
+    python -m benchmarks.robustness.mutants 200 0
+
+A place is drawn first, and then one of Cosmic Ray's changes of it, so that all places count alike.
+Prints each change as a diff and writes ``benchmarks/results/mutants.json``: the number of changes
+that the tests of the module notice, and the changes that the tests of the estimator miss as well.
 """
 
 import difflib
@@ -29,7 +31,7 @@ from benchmarks._common import describe_run
 
 ROOT = Path(__file__).parents[2]
 RESULTS = FOLDER / "mutants.json"
-#: Modules, and the tests of each; what these let through, the tests of the whole may catch.
+#: Modules and their tests. The tests of the estimator run on the changes that these miss.
 MODULES = {
     "losses": ["test_losses.py"],
     "optim": ["test_optim.py"],
@@ -45,7 +47,7 @@ PRELOADED = ("torch", "sklearn.utils.estimator_checks", "skorch", "pandas", "hyp
 
 def main():
     n_mutants, seed = map(int, sys.argv[1:])
-    for name in PRELOADED:  # once, and not in every forked process
+    for name in PRELOADED:  # once, not in every forked process
         import_module(name)
     with tempfile.TemporaryDirectory() as copy:
         copy = Path(copy)
@@ -67,7 +69,7 @@ def main():
 
 
 def draw(n_mutants, seed):
-    """Draw places, and a change of each."""
+    """Draw places, and one change of each."""
     rng, places = random.Random(seed), defaultdict(list)
     for module in MODULES:
         for item in _all_work_items([ROOT / "sklearn_cae" / f"{module}.py"], {}):
@@ -79,13 +81,13 @@ def draw(n_mutants, seed):
 
 
 def is_annotation(mutation):
-    """Whether a change is one of a type's name, which nothing runs."""
+    """Return whether a change is in a type annotation, which is never executed."""
     line = Path(mutation.module_path).read_text().splitlines()[mutation.start_pos[0] - 1]
     return "BitOr" in mutation.operator_name and ("->" in line or ": " in line)
 
 
 def change(module, mutation):
-    """Give a module's code with a change, and the change as a diff."""
+    """Return a module's code with a change, and the change as a diff."""
     code = (ROOT / "sklearn_cae" / f"{module}.py").read_text()
     operator = cosmic_ray.plugins.get_operator(mutation.operator_name)()
     changed = mutate_code(code, operator, mutation.occurrence)
@@ -94,7 +96,7 @@ def change(module, mutation):
 
 
 def survives(mutant, tests, copy):
-    """Put a mutant in its place, and let tests look for it."""
+    """Write a changed module, and return whether the tests miss the change."""
     module, mutation = mutant
     changed, diff = change(module, mutation)
     path = copy / "sklearn_cae" / f"{module}.py"
@@ -110,14 +112,14 @@ def survives(mutant, tests, copy):
 
 
 def passes(tests, copy):
-    """Run tests in a forked process: whether they all pass in time."""
+    """Run tests in a forked process; return whether they all pass in time."""
     child = os.fork()
     if child == 0:
         signal.alarm(SECONDS)
         os.chdir(copy / "tests")
         sys.path[:0] = [str(copy), str(copy / "tests")]
         for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn_cae"]:
-            del sys.modules[name]  # what was imported to describe the run has no mutant
+            del sys.modules[name]  # these were imported without the change
         if not Path(import_module("sklearn_cae").__file__).is_relative_to(copy):
             raise SystemExit("the tests would look at another package than the mutant's")
         sys.dont_write_bytecode = True

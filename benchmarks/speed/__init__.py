@@ -1,1 +1,1 @@
-"""How long training, inference and start-up take, and how much memory."""
+"""Time and memory of training, inference and start-up."""

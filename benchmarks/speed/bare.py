@@ -1,4 +1,4 @@
-"""The arithmetic of both phases and nothing else: what `fit` is measured against."""
+"""The arithmetic of both phases alone, the limit that `fit` is compared with."""
 
 from contextlib import nullcontext
 
@@ -33,7 +33,7 @@ class Networks(torch.nn.Module):
 
 
 def warm_up_loss(projection, reconstruction, views):
-    """Give the warm-up loss of 2N views, at its default temperature and weight."""
+    """Return the warm-up loss of 2N views, with default temperature and weight."""
     return nt_xent_loss(*projection.chunk(2)) + 0.1 * 2 * F.mse_loss(reconstruction.float(), views)
 
 

@@ -1,12 +1,12 @@
-"""How fast an epoch is on each device, and whether two fits on a GPU are alike.
+"""Speed of an epoch on the CPU and the GPU, and repeatability of fits on a GPU.
 
-Run from the repository, where there is a GPU and nothing else runs on it:
+Run from the repository, on a machine with a GPU that is otherwise idle:
 
     python -m benchmarks.speed.devices
 
-The paper's warm-up on MNIST images, on the CPU and on the GPU: the median of the epochs after the
-first, which warms up. Two short fits with one seed on the GPU, as they come and with torch's
-deterministic algorithms: how far their soft assignments are apart. Prints both and writes
+The first table is the paper's warm-up on MNIST images: the median of the epochs after the first.
+The second table compares the soft assignments of two short fits on the GPU with the same seed, with
+torch's default and with its deterministic algorithms. Prints both tables and writes
 ``benchmarks/results/devices.json``.
 """
 
@@ -15,7 +15,7 @@ import os
 import statistics
 from itertools import product
 
-os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # asked for by torch's deterministic algorithms
+os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # torch's deterministic algorithms need it
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ N_EPOCHS = {"cpu": 2, "cuda": 6}
 
 
 def epochs(X):
-    """Images a second in the warm-up, by device, precision and batch size."""
+    """Return images per second in the warm-up, by device, precision and batch size."""
     rows = []
     for device, precision, batch_size in product(N_EPOCHS, ("float32", "bfloat16"), (256, 1024)):
         params = {"device": device, "precision": precision, "batch_size": batch_size}
@@ -47,7 +47,7 @@ def epochs(X):
 
 
 def repeat(X):
-    """Largest difference of two fits' soft assignments, and the share of equal labels."""
+    """Return the largest difference of soft assignments, and the share of equal labels."""
     rows = []
     params = {
         **recommended(len(X)),

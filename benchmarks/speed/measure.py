@@ -1,14 +1,15 @@
-"""How fast training, inference and start-up are, beside their limits and what users would pick.
+"""Speed of training, inference and start-up, compared with limits and with other libraries.
 
-Run from the repository, on an idle machine, with the data found as ``sklearn_cae.datasets`` finds
-them, and with ``pip install -e '.[benchmark]'``:
+Run from the repository, on an idle machine, with ``pip install -e '.[benchmark]'``;
+``sklearn_cae.datasets`` finds the data:
 
-    python -m benchmarks.speed.measure                      # all sections, about an hour on 2 cores
-    python -m benchmarks.speed.measure limit inference      # some of them; the others' results stay
+    python -m benchmarks.speed.measure                  # all sections, about an hour on 2 cores
+    python -m benchmarks.speed.measure limit inference  # two sections; the others' results stay
 
-Prints a table and writes ``benchmarks/results/speed.json``, a list of records, after each section:
-`ours` and `other` are medians, `ratio` is the median of the ratios ours / other of interleaved
-pairs. `unit` says which way is better. How each section was run is in ``speed_header.json``.
+Prints a table and writes ``benchmarks/results/speed.json``, a list of records, after each section.
+`ours` and `other` are medians. `ratio` is the median of the ratios ours / other of interleaved
+pairs. `unit` shows whether a larger value is better. ``speed_header.json`` holds the command and
+machine of each section.
 """
 
 import argparse
@@ -100,7 +101,7 @@ def _limit(dataset, phase, options):
         device=options.device,
         **{f"{phase}_epochs": n_epochs, f"{other}_epochs": 1},
     )
-    # The first epoch of a phase warms up; the other phase's is not ours.
+    # The first epoch of a phase is left out, and the epoch of the other phase.
     kept = slice(1, n_epochs) if phase == "warm_up" else slice(2, n_epochs + 1)
     ms = {name: [1e3 * one for one in times[name][kept]] for name in times}
     fit = [1e3 * one / N_STEPS for one in epochs[kept]]
@@ -114,7 +115,7 @@ def _limit(dataset, phase, options):
     ]
 
 
-# ---- the same work, done as users would do it instead ----
+# ---- the same work with other libraries ----
 
 
 def peers(options):
@@ -128,7 +129,7 @@ def _peers(dataset, options):
         runs[f"peer/torchvision_loader{column}"] = _fastest(TorchvisionLoader, X, views, precision)
         runs[f"peer/skorch_default{column}"] = SkorchDefault(X, views, precision)
         runs[f"peer/lightly{column}"] = _fastest(Lightly, X, views, precision)
-    # Kornia's augmentations in our loop come with our loop's precision.
+    # Kornia's augmentations run in our loop, and have its precision.
     runs["peer/kornia/same_precision"] = Kornia(X, views, options.precision)
     rates = {name: [] for name in runs}
     for round_ in range(options.rounds + 1):
@@ -142,7 +143,7 @@ def _peers(dataset, options):
 
 
 def _fastest(kind, X, views, precision):
-    """Make a peer with the number of workers that is fastest in the median of three epochs."""
+    """Return a peer with the number of workers that has the fastest median of three epochs."""
     times = {}
     for n_workers in (0, 1, 2):
         run = kind(X, views, precision, n_workers)
@@ -153,7 +154,7 @@ def _fastest(kind, X, views, precision):
 
 
 def _views(X, views, end, options):
-    """Time the views alone, of all images, from bytes to batches."""
+    """Time the views of all images alone, from bytes to batches."""
     generator, batched = torch.Generator().manual_seed(0), kornia_views(views)
     preset = PRESETS[views]
     batches = torch.arange(len(X)).split(BATCH_SIZE)
@@ -254,13 +255,13 @@ def startup(options):
     ]
 
 
-# ---- what the memory's allocator costs ----
+# ---- the memory allocator ----
 
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
 
 
 def allocator(options):
-    """Time bare steps where glibc keeps freed memory, against its default."""
+    """Time bare steps with glibc keeping freed memory, compared with its default."""
     times = {"kept": [], "default": []}
     for _ in range(options.rounds):
         for name, environment in (("kept", KEEP_MEMORY), ("default", {})):
@@ -285,7 +286,7 @@ def time_bare_steps(precision):
 
 
 def compiled(options):
-    """Time bare steps through torch.compile against plain ones."""
+    """Time bare steps with torch.compile, compared with plain steps."""
     views = torch.rand(2 * BATCH_SIZE, 1, 28, 28, device=options.device)
     fast, plain = (WarmUp(views, options.precision, torch.channels_last) for _ in range(2))
     fast.networks = torch.compile(fast.networks)
@@ -302,7 +303,7 @@ def compiled(options):
 
 
 def search(options):
-    """GridSearchCV with two jobs against one, on toy images."""
+    """Time GridSearchCV with two jobs, compared with one job, on toy images."""
     X = make_toy_images(1_000, image_size=28, random_state=0, return_X_y=True)[0]
     model = ContrastiveAutoencoderClusterer(
         3, warm_up_epochs=2, conditioning_epochs=1, precision=options.precision, random_state=0
@@ -326,7 +327,7 @@ def search(options):
 
 
 def communities(options):
-    """Look for a number of communities, against KMeans with every number, in 10 000 rows."""
+    """Time the search for communities in 10 000 rows, compared with KMeans for all numbers."""
     X = images("mnist", 10_000).reshape(10_000, -1) / np.float32(255)
     X = normalize(PCA(128, random_state=0).fit_transform(X))
 
@@ -340,7 +341,7 @@ def communities(options):
 
 
 def finders(options):
-    """Find groups of 60 000 rows in each way, once, against KMeans at the elbow."""
+    """Time each way to find groups of 60 000 rows once, compared with KMeans at the elbow."""
     X = images("mnist", 60_000).reshape(60_000, -1) / np.float32(255)
     X = PCA(128, random_state=0).fit_transform(X)
     X = X[draw_clustered(len(X), np.random.RandomState(0))]
@@ -358,7 +359,7 @@ def finders(options):
     return [record(f"finders/{name}", [one], [elbow], "s") for name, one in times.items()]
 
 
-# ---- what runs, and what is written ----
+# ---- command line and results ----
 
 IN_ORDER = (
     limit,
@@ -377,7 +378,7 @@ SECTIONS = {section.__name__: section for section in IN_ORDER}
 
 
 def write(section, records, duration, options):
-    """Replace the records of the names that were measured anew."""
+    """Write records, in place of earlier ones with the same names."""
     path, header_path = RESULTS / "speed.json", RESULTS / "speed_header.json"
     names = {one["name"] for one in records}
     old = json.loads(path.read_text()) if path.exists() else []
@@ -405,9 +406,11 @@ def show(records):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all by default")
-    parser.add_argument("--rounds", type=int, default=5, help="of interleaved repetitions")
-    parser.add_argument("--passes", type=int, default=100, help="over the data, of whole fits")
+    parser.add_argument(
+        "sections", nargs="*", help=f"sections to run: {', '.join(SECTIONS)} (default: all)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="number of interleaved repetitions")
+    parser.add_argument("--passes", type=int, default=100, help="epochs of whole fits")
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""The same network, trained in the ways a user would pick instead: one epoch at a time.
+"""The same network, trained with other libraries, one epoch at a time.
 
-Every peer has the views, loss, optimiser, batches and network of the warm-up, written as its own
-documentation writes them. Each is a class with ``epoch()``, which trains one and gives its seconds.
+Every peer has the views, loss, optimiser, batches and network of the warm-up, in the style of its
+own documentation. Each is a class with ``epoch()``, which trains one epoch and returns its seconds.
 """
 
 import time
@@ -26,7 +26,7 @@ FLIPS = {"paper": 0.5, "digits": 0.0}
 
 
 class EpochTimer(Callback):
-    """Call `before` ahead of each epoch, and hand its seconds to `after`."""
+    """Call `before` ahead of each epoch, and `after` with its seconds."""
 
     def __init__(self, before, after):
         self.before = before
@@ -41,14 +41,14 @@ class EpochTimer(Callback):
 
 
 def time_epochs(X, *, before=lambda: None, **params):
-    """Fit our estimator; give it, and the seconds of each of its epochs."""
+    """Fit our estimator; return it, and the seconds of each epoch."""
     seconds = []
     timer = EpochTimer(lambda: before(), lambda epoch: seconds.append(epoch))
     return ContrastiveAutoencoderClusterer(callbacks=[timer], **params).fit(X), seconds
 
 
 class Ours:
-    """The warm-up of our `fit`; with `augmentation` a callable, its views."""
+    """The warm-up of our `fit`; `views` may be a callable."""
 
     def __init__(self, X, views, precision):
         self.X = X
@@ -59,7 +59,7 @@ class Ours:
             "batch_size": BATCH_SIZE,
             "augmentation": views,
             "precision": precision,
-            "device": "cpu",  # where the peers are
+            "device": "cpu",  # as for the peers
         }
 
     def epoch(self):
@@ -68,7 +68,7 @@ class Ours:
 
 
 class Kornia(Ours):
-    """Batched augmentations of kornia in our loop."""
+    """The batched augmentations of kornia in our loop."""
 
     def __init__(self, X, views, precision):
         super().__init__(X, kornia_views(views), precision)
@@ -108,7 +108,7 @@ def torchvision_views(views):
 
 
 class TwoViews(Dataset):
-    """Images whose two views are made one image at a time, when they are asked for."""
+    """Images whose two views are made per image, on access."""
 
     def __init__(self, X, transform):
         self.X = X
@@ -122,7 +122,7 @@ class TwoViews(Dataset):
 
 
 class TorchvisionLoader:
-    """(a) A data set of torchvision's transforms, a data loader, a loop in plain PyTorch."""
+    """A data set with torchvision's transforms, a data loader, a loop in plain PyTorch."""
 
     def __init__(self, X, views, precision, n_workers=0):
         self.loader = DataLoader(
@@ -155,7 +155,7 @@ class TorchvisionLoader:
 
 
 class Lightly(TorchvisionLoader):
-    """(c) The transform, loss, optimiser and loop of lightly's SimCLR example."""
+    """The transform, loss, optimiser and loop of lightly's SimCLR example."""
 
     def __init__(self, X, views, precision, n_workers=0):
         super().__init__(X, views, precision, n_workers)
@@ -199,7 +199,7 @@ class StackedViews(TwoViews):
 
 
 class ContrastiveNet(NeuralNet):
-    """(b) skorch's default net, with nothing but our forward pass and loss."""
+    """skorch's default net with our forward pass and loss."""
 
     def __init__(self, module, *, precision, **kwargs):
         super().__init__(module, **kwargs)
@@ -214,7 +214,7 @@ class ContrastiveNet(NeuralNet):
 
 
 class SkorchDefault:
-    """(b) as it is called; without a validation split, which is no work of ours."""
+    """skorch's default net without a validation split, because our `fit` has none."""
 
     def __init__(self, X, views, precision):
         self.dataset = StackedViews(X, torchvision_pair(views))

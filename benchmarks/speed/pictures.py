@@ -1,11 +1,11 @@
-"""How long a picture of an embedding of 60 000 images takes, by each layout.
+"""Time to draw an embedding of 60 000 images, by layout method.
 
-Run from the repository, with MNIST where ``sklearn_cae.datasets`` finds it:
+Run from the repository; ``sklearn_cae.datasets`` finds MNIST:
 
     python -m benchmarks.speed.pictures
 
-The embedding is that of 128 principal components; of 60 000 samples 2000 are laid out, and the
-others get a place where the method can. Writes ``benchmarks/results/pictures.json``.
+The embedding is that of 128 principal components. 2000 of the 60 000 samples are laid out, and the
+others are placed afterwards if the method can do so. Writes ``benchmarks/results/pictures.json``.
 """
 
 import json

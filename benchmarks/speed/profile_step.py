@@ -1,4 +1,4 @@
-"""Where the processor's time goes in a step of the warm-up, by kind of operation.
+"""Shares of the processor's time in a step of the warm-up, by operation.
 
 Run from the repository, on an idle machine:
 

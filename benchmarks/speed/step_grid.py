@@ -1,12 +1,12 @@
-"""What a step of the warm-up costs, by precision, memory format, threads and width.
+"""Time of a bare step, by precision, memory layout, threads and width.
 
 Run from the repository, on an idle machine:
 
     python -m benchmarks.speed.step_grid
 
-Bare steps on one fixed batch of 256 samples (512 views, 28 x 28), all settings of one width and
-number of threads in turn. Prints a table and writes ``benchmarks/results/step_grid.json``: what
-``precision="auto"`` and the layout of the networks were chosen by.
+Bare steps run on one fixed batch of 256 samples (512 views, 28 x 28), all settings of one width and
+number of threads in turn. Prints a table and writes ``benchmarks/results/step_grid.json``, from
+which ``precision="auto"`` and the memory layout of the networks were chosen.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from benchmarks._common import RESULTS, describe_run, in_turn, seconds
 from benchmarks.speed.bare import PHASES, SHAPE
 from sklearn_cae import modules
 
-WIDTHS = (0.5, 1, 2)  # times the widths of the paper's networks
+WIDTHS = (0.5, 1, 2)  # factors of the widths of the paper's networks
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 
 
 def measure(phase, n_threads, n_rounds):
-    """Milliseconds a step, {(precision, layout): median}, of settings taken in turn."""
+    """Return milliseconds per step, {(precision, layout): median}, of settings timed in turn."""
     torch.set_num_threads(n_threads)
     torch.manual_seed(0)
     views = torch.rand(512, *SHAPE)

@@ -1,4 +1,4 @@
-"""Whole fits in fresh processes: beside those a user would compare, and as the data grow."""
+"""Whole fits in fresh processes: compared with other clusterers, and for growing data."""
 
 import statistics
 import tempfile
@@ -19,11 +19,11 @@ from sklearn_cae.metrics import hungarian_accuracy
 
 SIZES = (5_000, 20_000, 60_000, 500_000)
 
-# ---- beside others ----
+# ---- compared with others ----
 
 
 def fits(options):
-    """Fit 20 000 MNIST images in fresh processes, each with the same number of passes."""
+    """Fit 20 000 MNIST images in fresh processes, with the same number of epochs each."""
     ours = in_fresh_process(_fit_whole, "ours", options.passes)
     records = []
     for name in ("clustpy_dec", "clustpy_idec", "pixels_kmeans"):
@@ -66,7 +66,7 @@ def _ours(n_passes):
         warm_up_epochs=n_passes // 2,
         conditioning_epochs=n_passes // 2,
         augmentation="digits",
-        device="cpu",  # as the others
+        device="cpu",  # as for the others
         random_state=0,
     )
     return model.fit_predict
@@ -96,7 +96,7 @@ _MAKERS = {
 
 
 class PeakMemory:
-    """Peak of the memory that a block adds to the process, in MiB; mapped files do not count."""
+    """Peak of the memory that a block adds to the process, in MiB, without mapped files."""
 
     def __enter__(self):
         self.start = self.peak_seen = _anonymous_memory()
@@ -119,7 +119,7 @@ class PeakMemory:
 
 
 def _anonymous_memory():
-    """Give the process's private memory, in MiB. Linux only."""
+    """Return the private memory of the process in MiB (Linux only)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) / 1024
@@ -138,7 +138,7 @@ QUANTITIES = {
 
 
 def growth(options):
-    """Fit growing numbers of images in fresh processes; the smallest before and after each."""
+    """Fit growing numbers of images in fresh processes, the smallest before and after each."""
     smallest, *larger = SIZES
     with tempfile.TemporaryDirectory() as folder:
         path = _write_many(Path(folder) / "images.npy", SIZES[-1])
@@ -157,7 +157,7 @@ def growth(options):
         for n in larger
     ]
     largest, at_60k = runs[larger[-1]], runs[60_000]
-    # of 60 000 images, whose times are in milliseconds an image, in 50 + 50 epochs
+    # seconds of 60 000 images in 50 + 50 epochs; times are in milliseconds per image
     search = 60 * at_60k["prototypes"]
     whole = search + 50 * 60 * (at_60k["warm_up"] + at_60k["conditioning"])
     return [
@@ -172,7 +172,7 @@ def growth(options):
 
 
 def _write_many(path, n):
-    """Write MNIST's images, each copy shifted by its own number of pixels."""
+    """Write shifted copies of MNIST's images, until there are `n`."""
     X = images("mnist", 60_000)
     many = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, *X.shape[1:]))
     for copy, start in enumerate(range(0, n, len(X))):
@@ -183,7 +183,7 @@ def _write_many(path, n):
 
 
 def _grow(n, path, precision):
-    """Fit the first `n` images; milliseconds an image of each part, and peak memory."""
+    """Fit the first `n` images; return milliseconds per image of each part, and peak memory."""
     X = np.load(path, mmap_mode="r")[:n]
     if n <= 60_000:
         X = np.array(X)
@@ -210,7 +210,7 @@ def _grow(n, path, precision):
         "conditioning": 1e3 * statistics.median(epochs[n_epochs:]) / n,
         "validation": stamps[0] - started,
         "epoch": epochs[0],
-        # All that is neither an epoch nor before the first one.
+        # The rest: neither an epoch nor before the first one.
         "prototypes": 1e3 * (ended - stamps[0] - sum(epochs)) / n,
         "memory": memory.peak,
     }
