@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
-from skorch.callbacks import Callback, Checkpoint
+from skorch.callbacks import Callback
 
 from sklearn_cae import (
     ClusterLabelMapper,
@@ -448,17 +448,3 @@ def test_a_notebook_shows_a_pipeline_before_and_after_its_fit(toy_images, make_q
         assert has in shown
         for step in pipeline:
             assert f"{type(step).__name__}</div>" in shown
-
-
-def test_checkpoints_of_skorch_write_safetensors(tmp_path, make_quick, toy_images):
-    keep = Checkpoint(
-        monitor=None,
-        dirname=tmp_path,
-        f_params="params.safetensors",
-        use_safetensors=True,
-        f_optimizer=None,
-        f_criterion=None,
-        f_history=None,
-    )
-    make_quick(callbacks=[keep]).fit(toy_images[0])
-    assert "params.safetensors" in {path.name for path in tmp_path.iterdir()}

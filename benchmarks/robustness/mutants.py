@@ -35,10 +35,11 @@ RESULTS = FOLDER / "mutants.json"
 MODULES = {
     "losses": ["test_losses.py"],
     "optim": ["test_optim.py"],
-    "_prototypes": ["test_prototypes.py"],
-    "_assignment": ["test_assignment.py"],
+    "_grouping/search": ["test_prototypes.py"],
+    "_grouping/assignment": ["test_assignment.py"],
     "label_mapper": ["test_label_mapper.py"],
-    "_images": ["test_images.py"],
+    "_input/checks": ["test_images.py"],
+    "_input/formats": ["test_images.py"],
 }
 WHOLE = ["test_phases.py", "test_clusterer.py", "test_fitted.py"]
 SECONDS = 300
