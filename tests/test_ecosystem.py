@@ -41,19 +41,6 @@ def quiet_elbow():
         yield
 
 
-def test_the_pipeline_of_the_readme(toy_images, make_quick):
-    X, y = toy_images
-    names = np.array(["disc", "cross", "stripes"])[y]
-    pipeline = make_pipeline(
-        make_quick(n_clusters="elbow", max_clusters=6, warm_up_epochs=8, augmentation="xray"),
-        ClusterLabelMapper(),
-    )
-    pipeline.fit(X, names)
-    assert set(pipeline.predict(X)) <= set(names)
-    assert pipeline.score(X, names) > 0.6
-    np.testing.assert_allclose(pipeline.predict_proba(X).sum(axis=1), 1)
-
-
 @pytest.mark.parametrize("probe", [KNNProbe(), LinearProbe(epochs=50, learning_rate=0.01)])
 def test_probes_in_a_pipeline(toy_images, make_quick, probe):
     X, y = toy_images

@@ -29,16 +29,16 @@ class Halves(ClusterMixin, BaseEstimator):
         return self
 
 
-@pytest.mark.parametrize("n_clusters", ["elbow", "auto"])
 @pytest.mark.parametrize(
-    "clusterer",
+    ("clusterer", "n_clusters"),
     [
-        Halves(),
-        make_pipeline(PCA(2), Halves(1)),
-        HDBSCAN(min_cluster_size=5),
-        make_pipeline(UMAP(n_neighbors=5, n_epochs=20), HDBSCAN(min_cluster_size=5)),
+        (Halves(), "elbow"),
+        (Halves(), "auto"),
+        (make_pipeline(PCA(2), Halves(1)), "elbow"),
+        (HDBSCAN(min_cluster_size=5), "auto"),
+        (make_pipeline(UMAP(n_neighbors=5, n_epochs=20), HDBSCAN(min_cluster_size=5)), "elbow"),
     ],
-    ids=["own", "own_in_pipeline", "hdbscan", "umap_hdbscan"],
+    ids=["own, elbow", "own, auto", "own in pipeline", "hdbscan", "umap and hdbscan"],
 )
 @pytest.mark.filterwarnings("ignore:n_jobs value 1 overridden")  # of UMAP, which is seeded
 def test_clusterers_of_others_are_taken(clusterer, n_clusters, toy_images, make_quick):
