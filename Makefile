@@ -24,7 +24,7 @@ lint: $(VENV)/test.stamp
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
-	$(BIN)/python docs/check_links.py docs/_build/html
+	$(BIN)/python docs/tools/check_links.py docs/_build/html
 
 $(VENV)/%.stamp: pyproject.toml | $(VENV)
 	$(BIN)/pip install --quiet --editable '.[$*]'

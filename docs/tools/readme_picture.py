@@ -3,7 +3,7 @@
 Run from the repository, with PneumoniaMNIST where ``sklearn_cae.datasets`` finds it (seven minutes
 on two cores that multiply bfloat16, twice as long on others):
 
-    python docs/readme_picture.py
+    python docs/tools/readme_picture.py
 """
 
 from pathlib import Path
@@ -29,5 +29,5 @@ figure, (left, right) = plt.subplots(
 EmbeddingDisplay.from_estimator(clusterer, test.data, ax=left)
 left.set_title("624 chest X-rays, by cluster", loc="left")
 PrototypeDisplay.from_estimator(clusterer, test.data, names, ax=right)
-path = Path(__file__).parent / "figures" / "readme.png"
+path = Path(__file__).parents[1] / "figures" / "readme.png"
 figure.savefig(path, dpi=100, bbox_inches="tight")
