@@ -27,7 +27,7 @@ PAGES = {
     "docs/measured/benchmarks_images.md": images.TABLES,
     "docs/measured/benchmarks_how.md": how.TABLES,
     "docs/measured/ablations.md": ablations.TABLES,
-    "docs/guide/recommended.md": small.TABLES,
+    "docs/measured/small.md": small.TABLES,
     "docs/measured/reliability.md": reliability.TABLES,
     "docs/measured/performance.md": performance.TABLES,
 }
