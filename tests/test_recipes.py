@@ -122,7 +122,7 @@ def test_mlflow(run, tmp_path, monkeypatch):
 
 
 def test_onnx(run):
-    names = run("A model where there is no Python: ONNX", "onnx", "onnxscript", "onnxruntime")
+    names = run("A model without Python: ONNX", "onnx", "onnxscript", "onnxruntime")
     clusterer = names["clusterer"]
     np.testing.assert_allclose(
         names["soft_assignment"], clusterer.predict_proba(names["X"]), atol=1e-5
