@@ -1,7 +1,7 @@
-# Two commands for a fresh clone: `make demo` and `make test`. Both make their virtual environment.
+# `make demo` and `make test` need nothing but a fresh clone: they make their virtual environment.
 PYTHON ?= python3
 DATASET ?= pneumoniamnist
-SETTING ?= paper
+SETTING ?= recommended
 VENV := .venv
 BIN := $(VENV)/bin
 
