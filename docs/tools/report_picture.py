@@ -19,7 +19,7 @@ from sklearn_cae.datasets import load_pneumoniamnist
 train = load_pneumoniamnist("train").data[:1000]
 val = load_pneumoniamnist("val")
 few = {"warm_up_epochs": 15, "refinement_epochs": 5, "conditioning_epochs": 5}
-model = ContrastiveAutoencoderClusterer(**{**recommended(len(train)), **few}, random_state=0)
+model = ContrastiveAutoencoderClusterer(**recommended(len(train), **few), random_state=0)
 model.fit(train)
 
 options = webdriver.ChromeOptions()
