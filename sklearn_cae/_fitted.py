@@ -19,6 +19,7 @@ from ._input import checks, formats
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
 from ._utils.warnings import warn
+from .clusterers._silhouette import closest_two, simplified_silhouette
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
@@ -147,7 +148,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             for any `assignment`. A low margin marks a doubtful sample. It is 0 if there is only
             one prototype.
         """
-        own, next_ = assignment.closest_two(self._similarity_of(self._check_input(X)))
+        own, next_ = closest_two(self._similarity_of(self._check_input(X)))
         return own - next_
 
     @deprecated("It is called margin now, and will be removed in 0.2.")
@@ -181,7 +182,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             In [0, 1]; 0 where there is one prototype only.
         """
         similarity = self._similarity_of(self._check_input(X))
-        return float(assignment.simplified_silhouette(similarity).mean())
+        return float(simplified_silhouette(similarity).mean())
 
     def representatives(self, X, n=5):
         """Find the most typical members of each cluster.
@@ -468,6 +469,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             assignment.cosine_similarity,
             cluster_centers=torch.tensor(self.cluster_centers_, device="cpu"),
         )
+
+    @property
+    @deprecated("It is called search_ now, and will be removed in 0.2.")
+    def elbow_(self):
+        """The search for an elbow, under its name of before; None if there was none."""
+        return self.search_ if self.search_ and "knee" in self.search_ else None
 
     # ---- Life as a scikit-learn estimator ----
 

@@ -217,7 +217,6 @@ def test_any_training_samples(case, n_clusters, params):
         image_shape=image_shape,
         warm_up_epochs=1,
         embedding_dim=4,
-        max_clusters=4,
         **params,
     )
     fitted = fit_or_refuse(model, X, r"\bX\b|[Ii]mages|image_shape|sample|n_clusters|array")
@@ -290,7 +289,7 @@ ANY_VALUES = st.one_of(
 PARAMETERS = sorted(set(quick_clusterer().get_params()) - {"checkpoint_dir", "verbose"})
 #: These may ask for more memory or time than there is, which no rule can know.
 LARGEST = {"embedding_dim": 300, "warm_up_epochs": 3, "conditioning_epochs": 3}
-LARGEST |= {"refinement_epochs": 3, "max_clusters": 10**6}
+LARGEST |= {"refinement_epochs": 3, "variational": 10**6}
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))

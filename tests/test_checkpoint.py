@@ -25,6 +25,7 @@ from torch import nn
 from sklearn_cae._grouping import search
 from sklearn_cae._storage import container, fingerprint
 from sklearn_cae._training import trainer
+from sklearn_cae.clusterers import ElbowClusterer
 from sklearn_cae.modules import UnpooledEncoder
 
 
@@ -50,14 +51,18 @@ class CountEpochs(Callback):
 
 VARIANTS = {
     "defaults": {},
-    "lars": {"optimizer": "lars", "n_clusters": "elbow", "max_clusters": 4},
+    "lars": {
+        "optimizer": "lars",
+        "n_clusters": "elbow",
+        "clusterer": ElbowClusterer(max_clusters=4),
+    },
     "refinement": {
         "n_clusters": "auto",
         "encoder": UnpooledEncoder,
         "whiten": True,
         "refinement_epochs": 3,
     },
-    "variational": {"variational": True, "kl_weight": 1.0},
+    "variational": {"variational": 1.0},
     "global generator": {"encoder": DropoutEncoder},
     "callbacks": {"callbacks": [CountEpochs(), ("stop", EarlyStopping("train_loss", patience=1))]},
     "bfloat16": {"precision": "bfloat16"},

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
@@ -28,7 +29,7 @@ from sklearn_cae._training import phases, trainer, watchers
 from sklearn_cae._training.phases import LearnedPrototypes
 from sklearn_cae._utils import random
 from sklearn_cae.augmentations import PRESETS, ImageViews
-from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
+from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder
 from sklearn_cae.optim import LARS
@@ -63,7 +64,7 @@ def test_fitted_attributes(fitted, toy_images):
     assert fitted.labels_.shape == (96,)
     assert set(fitted.labels_) == set(range(fitted.n_clusters_)) == {0, 1, 2}
     assert np.array_equal(fitted.labels_, fitted.predict(X))
-    assert fitted.elbow_ is None
+    assert fitted.search_ is None
     assert fitted.embedding_means_.shape == (3, 16)
     assert fitted.embedding_covariances_.shape == (3, 16, 16)
     assert fitted.image_shape_ == (1, 16, 16)
@@ -159,10 +160,33 @@ def test_elbow(toy_images, make_quick):
     X, _ = toy_images
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # whether there is one is not the claim
-        clusterer = make_quick(n_clusters="elbow", max_clusters=6).fit(X)
-    assert clusterer.elbow_["n_clusters"].tolist() == [2, 3, 4, 5, 6]
-    assert clusterer.elbow_["inertia"].shape == clusterer.elbow_["silhouette"].shape == (5,)
-    assert clusterer.n_clusters_ == clusterer.elbow_["best"] == len(clusterer.cluster_centers_)
+        clusterer = make_quick(clusterer=ElbowClusterer(max_clusters=6), n_clusters="elbow").fit(X)
+    assert clusterer.search_["n_clusters"].tolist() == [2, 3, 4, 5, 6]
+    assert clusterer.search_["inertia"].shape == clusterer.search_["silhouette"].shape == (5,)
+    assert clusterer.n_clusters_ == clusterer.search_["best"] == len(clusterer.cluster_centers_)
+    assert clusterer.clusterer_.search_ is clusterer.search_
+    with pytest.warns(FutureWarning, match="search_"):
+        assert clusterer.elbow_ is clusterer.search_
+
+
+def test_the_search_may_be_around_any_clusterer(toy_images, make_quick):
+    """It is what n_clusters="elbow" puts around the user's clusterer, to the same bits."""
+    X, _ = toy_images
+    mixture = GaussianMixture(covariance_type="diag")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        given = make_quick(n_clusters="elbow", clusterer=ElbowClusterer(mixture)).fit(X)
+        wrapped = make_quick(n_clusters="elbow", clusterer=mixture).fit(X)
+    np.testing.assert_array_equal(given.search_["inertia"], wrapped.search_["inertia"])
+    np.testing.assert_array_equal(given.predict_proba(X), wrapped.predict_proba(X))
+
+
+def test_variational_is_the_weight_of_its_term(toy_images, make_quick):
+    X, _ = toy_images
+    weights = (True, 1e-3, 1.0)
+    tables = [pd.DataFrame(list(make_quick(variational=w).fit(X).history_)) for w in weights]
+    assert tables[0].train_loss.equals(tables[1].train_loss)
+    assert not tables[0].train_loss.equals(tables[2].train_loss)
 
 
 @pytest.mark.parametrize("optimizer", ["lars", "adamw"])
@@ -411,11 +435,12 @@ def test_own_clusterers(toy_images, make_quick, clusterer):
 def test_the_number_can_be_left_to_the_clusterer(toy_images, make_quick):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = make_quick(n_clusters="auto", max_clusters=5).fit(toy_images[0])
+        model = make_quick(n_clusters="auto", clusterer=CommunityClusterer(max_clusters=5)).fit(
+            toy_images[0]
+        )
     assert isinstance(model.clusterer_, CommunityClusterer)
-    assert model.clusterer_.max_clusters == 5
-    assert 1 <= model.n_clusters_ <= model.clusterer_.n_clusters_
-    assert model.elbow_ is None
+    assert model.search_ is model.clusterer_.search_
+    assert 1 <= model.n_clusters_ <= model.clusterer_.n_clusters_ <= 5
     four = make_quick(n_clusters="auto", clusterer=KMeans(4, n_init=1)).fit(toy_images[0])
     assert four.n_clusters_ == 4
 
@@ -590,7 +615,9 @@ def test_early_stopping_ends_a_phase_but_not_the_fit(toy_images, make_quick):
 def test_verbose_shows_both_phases_and_the_sweep(toy_images, make_quick, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        make_quick(verbose=1, n_clusters="elbow", max_clusters=4).fit(toy_images[0])
+        make_quick(verbose=1, n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4)).fit(
+            toy_images[0]
+        )
     shown = capsys.readouterr().err
     assert all(name in shown for name in ("warm_up", "elbow", "conditioning", "train_loss"))
     make_quick().fit(toy_images[0])
@@ -734,7 +761,7 @@ def test_bad_images(make_quick, X, error, message):
         ({"n_clusters": 0}, "n_clusters"),
         ({"n_clusters": 21}, "n_clusters must be at most n_samples=20, got 21"),
         ({"n_clusters": "knee"}, "n_clusters"),
-        ({"max_clusters": 1}, "max_clusters"),
+        ({"clusterer": ElbowClusterer(max_clusters=1)}, "max_clusters"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": -1.0}, "temperature"),
         ({"assignment_temperature": 0.0}, "assignment_temperature"),
@@ -938,7 +965,9 @@ def test_nan_in_the_refinement_names_what_acts_there(toy_images, make_quick):
 
 def test_the_callers_default_device_changes_nothing(toy_images, make_quick):
     X, _ = toy_images
-    expected = make_quick(n_clusters="elbow", max_clusters=4, refinement_epochs=1).fit(X)
+    expected = make_quick(
+        n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4), refinement_epochs=1
+    ).fit(X)
     with default_device("meta"):
         model = clone(expected).fit(X)
         score = model.score(X)

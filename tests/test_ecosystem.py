@@ -31,6 +31,7 @@ from sklearn_cae import (
     load,
     save,
 )
+from sklearn_cae.clusterers import ElbowClusterer
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,10 @@ def test_probes_in_a_pipeline(toy_images, make_quick, probe):
 def test_grid_search_is_the_same_with_one_and_two_jobs(toy_images, make_quick):
     X, y = toy_images
     pipeline = make_pipeline(
-        make_quick(n_clusters="elbow", max_clusters=4, conditioning_epochs=0), ClusterLabelMapper()
+        make_quick(
+            n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4), conditioning_epochs=0
+        ),
+        ClusterLabelMapper(),
     )
     grid = {"contrastiveautoencoderclusterer__temperature": [0.1, 0.5]}
     threads = torch.get_num_threads()

@@ -20,7 +20,6 @@ four, y = make_toy_images(300, n_classes=4, image_size=12, random_state=0, retur
 none = np.random.default_rng(0).integers(0, 256, size=(300, 12, 12), dtype=np.uint8)
 
 params = {
-    "max_clusters": 12,
     "warm_up_epochs": 15,
     "conditioning_epochs": 0,
     "batch_size": 64,

@@ -13,7 +13,6 @@ from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .. import __version__
-from .._grouping.search import last_step
 from .._input.checks import to_numpy
 from .._input.labels import encode_labels, keep_missing
 from .._input.passes import fingerprint
@@ -379,9 +378,7 @@ def _find_notes(estimator):
             "The training was interrupted before its end, and what comes after was left out. The "
             "clusters are those of an unfinished model."
         )
-    _, clusterer = last_step(estimator.clusterer_)
-    search = estimator.elbow_ or getattr(clusterer, "search_", None)
-    if search and not search["found"]:
+    if estimator.search_ and not estimator.search_["found"]:
         notes.append(
             "No number of clusters stood out when it was searched for: the groups may not be "
             "separate, and another number would describe the data as well."
