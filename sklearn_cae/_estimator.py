@@ -188,7 +188,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     n_features_in_ : int
         Number of features of a sample, C x H x W for images.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of a DataFrame's columns.
+        Names of a DataFrame's columns, of vectors or of flat images.
 
     See Also
     --------

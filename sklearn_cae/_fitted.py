@@ -344,21 +344,29 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return X
 
     def _check_images(self, X, reset):
-        X = checks.check_image_array(X, self, minimum=2 if reset else 1)
+        given, X = X, checks.check_image_array(X, self, minimum=2 if reset else 1)
         if reset:
             format = checks.infer_image_format(X, self.image_shape, self.intensity_range)
-            validate_data(self, X, skip_check_array=True)  # forgets the feature names of vectors
+            self._check_names(given, reset)
             self.n_features_in_ = int(np.prod(format.image_shape))
             self.image_shape_ = format.image_shape
             self.intensity_range_ = format.intensity_range
             self._format = format
-        elif self._format.check_new(X):
+            return X
+        if X.ndim == 2:
+            self._check_names(given, reset)
+        if self._format.check_new(X):
             warn(
                 f"X has intensities outside the intensity_range_ {self.intensity_range_} of the "
                 "training images; they are clipped. Check that X is on the same scale.",
                 UserWarning,
             )
         return X
+
+    def _check_names(self, X, reset):
+        """Note the names of columns of pixels, or compare them; other images have no names."""
+        # The number of columns is left to the format, which knows the shape of an image.
+        validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=False)
 
     def _embed(self, X):
         """Embed `Samples`: float32 (n_samples, embedding_dim)."""
