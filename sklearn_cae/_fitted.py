@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from ._grouping import assignment
-from ._input import checks, formats
+from ._input import arrays, checks, formats
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
 from ._utils.warnings import warn
@@ -203,7 +203,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         self._check_fitted()
         # A copy, since torch takes neither negative strides nor read-only arrays.
-        embedding = checks.to_numpy(embedding)
+        embedding = arrays.as_samples(embedding, "embedding")
         embedding = check_array(
             embedding, dtype=np.float32, order="C", copy=True, input_name="embedding"
         )
@@ -319,9 +319,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _check_input(self, X, *, reset=False):
         """Check X against the rules, and without `reset` against the X of fit."""
-        X = checks.to_numpy(X)
         if not reset:
             self._check_fitted()
+        X = arrays.as_samples(X)
         is_image = (
             checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )

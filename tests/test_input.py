@@ -1,11 +1,35 @@
 """X and y as users have them: tables, pictures, tensors, and what is no array at all."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import quick_clusterer
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import Bunch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from sklearn_cae import load, save
+from sklearn_cae import (
+    ClusterLabelMapper,
+    KNNProbe,
+    LinearProbe,
+    cluster_report,
+    load,
+    save,
+)
+from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
+from sklearn_cae.metrics import stability_report
+from sklearn_cae.plotting import (
+    AugmentationDisplay,
+    EmbeddingDisplay,
+    PrototypeDisplay,
+    ReconstructionDisplay,
+)
 
 
 def as_frame(X, library=pd, **kwargs):
@@ -65,3 +89,161 @@ def test_columns_that_are_missing_are_named(fitted_to_pixels):
     model, frame = fitted_to_pixels
     with pytest.raises(ValueError, match="seen at fit time, yet now missing:\n- pixel0"):
         model.predict(frame.iloc[:, 1:])
+
+
+# ---- What is no array ----
+
+
+class Unread(Dataset):
+    """A data set whose items nobody may read."""
+
+    def __len__(self):
+        return 20_000
+
+    def __getitem__(self, index):
+        pytest.fail("an item was read")
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        pytest.fail("an item was read")
+
+
+def images_of(n=4):
+    return np.random.RandomState(0).randint(0, 256, (n, 16, 16)).astype(np.uint8)
+
+
+def column_of(items):
+    column = np.empty(len(items), dtype=object)
+    column[:] = list(items)
+    return column
+
+
+NO_ARRAYS = {
+    "data set": (Unread, "the data set Unread, .*to_memmap.X, 'images.npy'"),
+    "subset": (lambda: Subset(Unread(), range(9)), "the data set Subset, .*to_memmap.X, "),
+    "loader": (lambda: DataLoader(Unread()), r"the loader DataLoader, .*to_memmap\(X.dataset, "),
+    "stream": (Stream, r"a Stream, .*Pass numpy.stack\(list\(X\)\)"),
+    "generator": (lambda: (i for i in images_of()), r"a generator, .*numpy.stack\(list\(X\)\)"),
+    "iterator": (lambda: map(abs, images_of()), r"a map, .*numpy.stack\(list\(X\)\)"),
+    "folder": (lambda: "images/", "text 'images/'.*not read: pass .*numpy.load.*to_memmap"),
+    "path": (lambda: Path("x.npy"), "text 'x.npy'.*numpy.load"),
+    "dict": (lambda: {"images": images_of()}, r"a dict with the keys 'images'. Pass .*X\['images"),
+    "bunch": (lambda: Bunch(data=images_of()), r"a Bunch with the keys 'data'.*X\['data'\]"),
+    "None": (lambda: None, "an array, got a NoneType. Pass an array"),
+    "class": (lambda: np.ndarray, "an array, got the class ndarray. Pass an array"),
+    "list of paths": (lambda: [Path("a.png")] * 4, r"text such as 'a.png'.*PIL.Image.open"),
+    "list of names": (lambda: ["a.png"] * 4, r"text such as 'a.png'.*PIL.Image.open"),
+    "array of names": (lambda: np.array(["a.png"] * 4), "text such as 'a.png'.*PIL.Image.open"),
+    "column of names": (lambda: pd.Series(["a.png"] * 4), "text such as 'a.png'.*PIL.Image"),
+    "table of names": (lambda: pd.DataFrame({"file": ["a.png"] * 4}), "text such as 'a.png'"),
+    "list of dicts": (lambda: [{"image": images_of()[0]}] * 4, r"stack\(\[item\['image'\] for "),
+    "list of pairs": (
+        lambda: [(image, 0) for image in images_of()],
+        r"pairs of an image and its label.*numpy.stack\(\[pair\[0\] for pair in X\]\)",
+    ),
+    "objects": (lambda: column_of(images_of()), r"are images themselves.*numpy.stack\(list\(X\)"),
+    "column of images": (
+        lambda: pd.Series(list(images_of())),
+        r"are images themselves.*numpy.stack\(list\(X\)",
+    ),
+    "table of images": (
+        lambda: pd.DataFrame({"image": list(images_of())}),
+        r"are images themselves.*numpy.stack\(list\(X\)",
+    ),
+}
+
+
+def entrances(model, X):
+    """Call all that takes X, one after the other."""
+    yield lambda: clone(model).fit(X)
+    yield lambda: model.predict(X)
+    yield lambda: model.decode(X)
+    yield lambda: KNNProbe().fit(X, [0, 1])
+    yield lambda: LinearProbe().fit(X, [0, 1])
+    yield lambda: ClusterLabelMapper().fit(X, [0, 1])
+    yield lambda: CommunityClusterer().fit(X)
+    yield lambda: MixtureClusterer().fit(X)
+    yield lambda: EmbeddingDisplay.from_estimator(model, X)
+    yield lambda: PrototypeDisplay.from_estimator(model, X)
+    yield lambda: ReconstructionDisplay.from_estimator(model, X)
+    yield lambda: AugmentationDisplay.from_estimator(model, X)
+    yield lambda: cluster_report(model, X)
+
+
+@pytest.mark.parametrize("kind", NO_ARRAYS)
+def test_what_is_no_array_is_known_before_it_is_read(fitted, kind):
+    make, words = NO_ARRAYS[kind]
+    for enter in entrances(fitted, make()):
+        with pytest.raises(TypeError, match=words.replace("X", "(X|embedding)")):
+            enter()
+
+
+@pytest.mark.parametrize("kind", ["data set", "loader", "generator", "folder", "dict"])
+def test_stability_reports_know_it_too(fitted, kind):
+    make, words = NO_ARRAYS[kind]
+    with pytest.raises(TypeError, match=words):
+        stability_report(fitted, make())
+
+
+def test_stability_reports_leave_text_to_the_estimator():
+    texts = ["a b c", "a b", "b c a", "x y z", "x y", "z y x"] * 3
+    model = make_pipeline(TfidfVectorizer(token_pattern=r"\w"), KMeans(2, n_init=3))
+    assert stability_report(model, texts, n_repeats=1, random_state=0).ari_seeds == [1]
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        (lambda: [*images_of(2), images_of(1)[0, :9]], r"at X\[2\] is \(9, 16\) of uint8"),
+        (lambda: [*images_of(2), images_of(1)[0] / 255], r"at X\[2\] is \(16, 16\) of float64"),
+        (lambda: [[1, 2], [3]], "samples of one shape, got a list of several"),
+        (lambda: np.ma.masked_less(images_of(), 9), r"are masked. Pass X.filled\(value\)"),
+    ],
+)
+def test_lists_and_masks_that_make_no_array(make_quick, X, words):
+    with pytest.raises(ValueError, match=words):
+        make_quick().fit(X())
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "words"),
+    [
+        (["north", "south"], TypeError, "X must hold numbers, got 'north'. Leave out columns"),
+        ([None, 7], ValueError, "X contains NaN"),
+    ],
+)
+def test_columns_that_hold_no_pixels(make_quick, toy_images, column, error, words):
+    frame = as_frame(toy_images[0]).assign(pixel255=(column * 48))
+    frame["pixel255"] = frame["pixel255"].astype(object)
+    with pytest.raises(error, match=words):
+        make_quick(image_shape=(16, 16)).fit(frame)
+
+
+class Lazy:
+    """An array in a file, as h5py and zarr have it: read as it is asked for."""
+
+    def __init__(self, X):
+        self.X, self.n_reads = X, 0
+        self.shape, self.dtype, self.ndim = X.shape, X.dtype, X.ndim
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, index):
+        pytest.fail("an item was read by itself")
+
+    def __array__(self, dtype=None, copy=None):
+        self.n_reads += 1
+        return np.asarray(self.X, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [list, tuple, Lazy, lambda X: list(torch.from_numpy(X)), lambda X: X.tolist(), np.ma.array],
+    ids=["list", "tuple", "lazy", "tensors", "numbers", "without a mask"],
+)
+def test_what_holds_an_array_is_read(toy_images, fitted, hold):
+    held = hold(toy_images[0])
+    np.testing.assert_array_equal(fitted.predict(held), fitted.labels_)
+    assert getattr(held, "n_reads", 1) == 1

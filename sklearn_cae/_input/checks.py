@@ -7,11 +7,11 @@ NumPy and torch happens here.
 from numbers import Integral
 
 import numpy as np
-import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
 from .._utils.warnings import warn
+from .arrays import check_numbers
 from .formats import ImageFormat, VectorFormat, holds_integers, is_clipped
 from .passes import extremes_of_features, scan_values
 
@@ -20,34 +20,9 @@ SIDES = range(8, 257)
 _LARGEST = 1e30  # what is decoded may be some standard deviations larger
 
 
-def to_numpy(X):
-    """Give torch tensors as arrays that share their memory where they can; all else as it is."""
-    if not isinstance(X, torch.Tensor):
-        return X
-    X = X.detach().cpu()
-    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-
-
 def holds_images(X, image_shape):
-    """Whether X is to be read as images rather than as vectors."""
-    n_dimensions = X.ndim if hasattr(X, "ndim") else _stack(X).ndim
-    return image_shape is not None or n_dimensions > 2
-
-
-def _stack(X):
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(
-            "X must hold samples of one shape, got a list of several. Resize or crop images to "
-            f"one size. ({error})"
-        ) from error
-    if array.dtype.kind == "U":
-        raise TypeError(
-            f"X must hold the images themselves, got text such as {str(array.flat[0])!r}. Read the "
-            "files into one array, (n, H, W) or (n, C, H, W)."
-        )
-    return array
+    """Whether samples with a shape are to be read as images rather than as vectors."""
+    return image_shape is not None or len(X.shape) > 2
 
 
 def check_image_array(X, estimator, *, minimum):
@@ -61,8 +36,7 @@ def check_image_array(X, estimator, *, minimum):
         estimator=estimator,
         input_name="X",
     )
-    if X.dtype.kind not in "buif":
-        raise TypeError(f"X must hold numbers, got dtype {X.dtype}. Convert it with X.astype.")
+    check_numbers(X)
     if X.ndim > 4:
         raise ValueError(
             f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Of volumes pass slices "

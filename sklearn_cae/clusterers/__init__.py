@@ -4,7 +4,7 @@ Both are scikit-learn clusterers with ``predict_proba``, and go into
 ``ContrastiveAutoencoderClusterer(clusterer=...)`` as any other clusterer does; with
 ``n_clusters="auto"`` there, they find the number of clusters by themselves.
 
-Imports `_utils` alone.
+Imports `_input` and `_utils`.
 """
 
 from ._communities import CommunityClusterer
