@@ -41,8 +41,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
     `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
-    memory or mapped from a file, as arrays or torch tensors. Flat rows without `image_shape` are
-    vectors: arrays or DataFrames, standardised and trained with multilayer perceptrons.
+    memory or mapped from a file, as arrays, torch tensors or lists of PIL images. Flat rows without
+    `image_shape` are vectors: arrays or DataFrames, standardised and trained with multilayer
+    perceptrons.
 
     Parameters
     ----------

@@ -23,6 +23,7 @@ from sklearn_cae import (
     save,
 )
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
+from sklearn_cae.datasets import to_memmap
 from sklearn_cae.metrics import stability_report
 from sklearn_cae.plotting import (
     AugmentationDisplay,
@@ -247,3 +248,126 @@ def test_what_holds_an_array_is_read(toy_images, fitted, hold):
     held = hold(toy_images[0])
     np.testing.assert_array_equal(fitted.predict(held), fitted.labels_)
     assert getattr(held, "n_reads", 1) == 1
+
+
+# ---- Pictures of Pillow ----
+
+Image = pytest.importorskip("PIL.Image", reason="pictures are Pillow's")
+GREY = [value for value in range(256) for _ in "RGB"]
+COLORS = [channel for value in range(256) for channel in (value, 255 - value, 7)]
+
+
+def picture_of(mode, image, palette=COLORS, alpha=255):
+    """One picture of each mode, as files of it are opened."""
+    picture = Image.fromarray(image)
+    if mode in ("P", "PA"):
+        picture.putpalette(palette)
+        if mode == "PA":
+            picture = picture.convert("PA")
+            picture.putalpha(alpha)
+        return picture
+    if mode.startswith("I;16"):
+        return Image.frombytes(mode, (16, 16), (257 * image.astype(int)).astype(BYTE_ORDERS[mode]))
+    if mode in ("La", "RGBa"):
+        return picture_of(mode.upper(), image, alpha=alpha).convert(mode)
+    picture = picture.convert(mode)
+    if mode.endswith("A"):
+        picture.putalpha(alpha)
+    return picture
+
+
+BYTE_ORDERS = {"I;16": "<u2", "I;16B": ">u2"}
+MEANT = {
+    "1": lambda image: image > 127,
+    "L": lambda image: image,
+    "I": lambda image: image.astype(np.int32),
+    "F": lambda image: image.astype(np.float32),
+    "I;16": lambda image: image.astype(np.uint16) * 257,
+    "I;16B": lambda image: image.astype(np.uint16) * 257,
+    "RGB": lambda image: np.stack([image] * 3, axis=-1),
+    "LA": lambda image: image,
+    "La": lambda image: image,
+    "RGBA": lambda image: np.stack([image] * 3, axis=-1),
+    "RGBa": lambda image: np.stack([image] * 3, axis=-1),
+    "P": lambda image: np.stack([image, 255 - image, np.full_like(image, 7)], axis=-1),
+    "PA": lambda image: np.stack([image, 255 - image, np.full_like(image, 7)], axis=-1),
+}
+
+
+@pytest.mark.parametrize("mode", MEANT)
+def test_pictures_become_the_intensities_that_they_mean(tmp_path, mode):
+    images = images_of(12)
+    if mode == "1":
+        images = np.where(images > 127, 255, 0).astype(np.uint8)  # else it is dithered
+    pictures = [picture_of(mode, image) for image in images]
+    assert pictures[0].mode == mode
+    expected = np.stack([MEANT[mode](image) for image in images])
+    mapped, _ = to_memmap(pictures, tmp_path / "x.npy")
+    assert mapped.dtype == expected.dtype
+    np.testing.assert_array_equal(mapped, expected)
+    model = quick_clusterer(warm_up_epochs=1).fit(pictures)
+    for X in (pictures, mapped, expected):
+        np.testing.assert_array_equal(model.predict(X), model.labels_)
+
+
+def test_grey_palettes_become_grey_images(tmp_path):
+    images = images_of()
+    darker = [value // 2 for value in GREY]
+    mapped, _ = to_memmap([picture_of("P", image, darker) for image in images], tmp_path / "x.npy")
+    np.testing.assert_array_equal(mapped, images // 2)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "PA", "La", "RGBa"])
+def test_transparent_pictures_are_refused(tmp_path, mode):
+    pictures = [picture_of(mode, image) for image in images_of()]
+    pictures[2] = picture_of(mode, images_of()[2], alpha=9)
+    with pytest.raises(ValueError, match="transparent pixels at index 2: alpha is no intensity"):
+        to_memmap(pictures, tmp_path / "x.npy")
+    with pytest.raises(ValueError, match=r"transparent pixels at X\[2\]: alpha is no intensity"):
+        quick_clusterer().fit(pictures)
+
+
+@pytest.mark.parametrize(("alpha", "opaque"), [(0, False), (255, True)])
+def test_entries_of_a_palette_may_be_transparent(tmp_path, alpha, opaque):
+    pictures = [picture_of("P", image) for image in images_of()]
+    for picture in pictures:
+        picture.info["transparency"] = bytes([alpha])  # of the palette's first entry
+    if opaque:
+        mapped, _ = to_memmap(pictures, tmp_path / "x.npy")
+        np.testing.assert_array_equal(mapped, [MEANT["P"](image) for image in images_of()])
+    else:
+        with pytest.raises(ValueError, match="transparent pixels"):
+            to_memmap(pictures, tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "LAB", "RGBX"])
+def test_modes_that_mean_no_intensities_are_refused(tmp_path, mode):
+    pictures = [Image.new(mode, (16, 16))] * 4
+    words = f"must be grey or RGB, got mode '{mode}' at .*convert"
+    with pytest.raises(ValueError, match=words):
+        to_memmap(pictures, tmp_path / "x.npy")
+    with pytest.raises(ValueError, match=words):
+        quick_clusterer().fit(pictures)
+
+
+def test_pictures_of_several_modes_are_not_alike(tmp_path):
+    pictures = [picture_of("L", image) for image in images_of()]
+    pictures[3] = pictures[3].convert("1")
+    with pytest.raises(ValueError, match=r"at X\[3\] is \(16, 16\) of bool, and the first"):
+        quick_clusterer().fit(pictures)
+    with pytest.raises(ValueError, match=r"at index 3 is \(16, 16\) of bool, and the first"):
+        to_memmap(pictures, tmp_path / "x.npy")
+
+
+def test_files_with_a_palette_are_read_as_they_look(tmp_path):
+    images = images_of()
+    for index, image in enumerate(images):
+        picture_of("P", image).save(tmp_path / f"{index}.png")
+    opened = [Image.open(tmp_path / f"{index}.png") for index in range(4)]
+    mapped, _ = to_memmap(opened, tmp_path / "x.npy")
+    np.testing.assert_array_equal(mapped, [MEANT["P"](image) for image in images])
+
+
+def test_one_picture_alone(fitted):
+    with pytest.raises(TypeError, match=r"got one picture alone. Pass \[X\]"):
+        fitted.predict(picture_of("L", images_of()[0]))
