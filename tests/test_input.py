@@ -1,5 +1,6 @@
 """X and y as users have them: tables, pictures, tensors, and what is no array at all."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -248,6 +249,87 @@ def test_what_holds_an_array_is_read(toy_images, fitted, hold):
     held = hold(toy_images[0])
     np.testing.assert_array_equal(fitted.predict(held), fitted.labels_)
     assert getattr(held, "n_reads", 1) == 1
+
+
+# ---- One image alone, and images of the other kind of numbers ----
+
+
+@pytest.fixture(scope="module")
+def fitted_to():
+    """Models of one layout each, by its name."""
+    X = images_of(24)
+    colors = np.stack([X, 255 - X, X], axis=1)
+    layouts = {
+        "HW": (X, None),
+        "CHW": (colors, None),
+        "HWC": (np.moveaxis(colors, 1, -1), None),
+        "flat": (X.reshape(24, -1), (16, 16)),
+    }
+    return {
+        name: quick_clusterer(warm_up_epochs=1, conditioning_epochs=0, image_shape=shape).fit(X)
+        for name, (X, shape) in layouts.items()
+    }
+
+
+@pytest.mark.filterwarnings("ignore:A batch of")
+@pytest.mark.parametrize(
+    ("layout", "shape", "way"),
+    [
+        ("HW", (16, 16), "[np.newaxis]"),
+        ("HW", (1, 256), ".reshape(-1, 16, 16)"),
+        ("CHW", (3, 16, 16), "[np.newaxis]"),
+        ("HWC", (16, 16, 3), "[np.newaxis]"),
+        ("flat", (16, 16), ".reshape(1, 256)"),
+    ],
+)
+def test_one_image_alone_is_told_its_way_in(fitted_to, layout, shape, way):
+    model, image = fitted_to[layout], np.ones(shape, dtype=np.uint8)
+    with pytest.raises(ValueError, match=rf"Pass \w+{re.escape(way)}") as refused:
+        model.predict(image)
+    assert ("X[0]" in str(refused.value)) == ("one image alone" in str(refused.value))
+    assert model.predict(eval(f"image{way}")).shape == (1,)
+
+
+@pytest.mark.parametrize("n_images", [5, 16, 20])
+def test_displays_know_one_image_alone(fitted, n_images):
+    with pytest.raises(ValueError, match=r"got one image alone. Pass image\[np.newaxis\]"):
+        ReconstructionDisplay.from_estimator(fitted, images_of()[0], n_images=n_images)
+    with pytest.raises(ValueError, match=r"if X is one image alone, pass X\[np.newaxis\]"):
+        AugmentationDisplay.from_estimator(fitted, images_of()[0])
+
+
+def test_images_without_channels_are_not_one_image_alone(fitted_to):
+    with pytest.raises(ValueError, match=r"of shape \(3, 16, 16\) as in fit, got \(16, 16\): X"):
+        fitted_to["CHW"].predict(images_of(5))
+
+
+@pytest.mark.parametrize(("shape", "image_shape"), [((16, 16, 3), None), ((16, 16), (16, 16))])
+def test_a_fit_to_one_image_alone(make_quick, shape, image_shape):
+    with pytest.raises(ValueError, match=r"one image alone.*[Pp]ass"):
+        make_quick(image_shape=image_shape).fit(np.resize(images_of(), shape))
+
+
+@pytest.mark.filterwarnings("ignore:A batch of")
+@pytest.mark.parametrize("fitted_as", ["uint8", "unit floats", "other floats"])
+@pytest.mark.parametrize("given_as", ["uint8", "unit floats", "other floats"])
+def test_numbers_of_the_other_kind_are_told_their_way_in(fitted_as, given_as):
+    images = images_of(12)
+    images[0, 0, :2] = 0, 255
+    forms = {
+        "uint8": images,
+        "unit floats": (images / 255).astype(np.float32),
+        "other floats": images.astype(np.float32),
+    }
+    model = quick_clusterer(warm_up_epochs=1, conditioning_epochs=0).fit(forms[fitted_as])
+    X = forms[given_as]
+    if (fitted_as == "uint8") == (given_as == "uint8"):
+        model.predict(X)
+        return
+    with pytest.raises(ValueError, match="images as in fit, got") as refused:
+        model.predict(X)
+    way = re.search("as ([^ ]+( [/*] [^ ]+)?) does", str(refused.value)).group(1)
+    converted = eval(way, {"X": X, "numpy": np})
+    np.testing.assert_array_equal(model.predict(converted), model.labels_)
 
 
 # ---- Pictures of Pillow ----

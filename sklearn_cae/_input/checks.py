@@ -74,7 +74,7 @@ def infer_image_format(X, image_shape, intensity_range):
     if not all(side in SIDES for side in channels_first[1:]):
         raise ValueError(
             f"Images must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got "
-            f"{channels_first[1]} x {channels_first[2]}. Resize or crop them."
+            f"{channels_first[1]} x {channels_first[2]}. {_way_from_sides(channels_first)}"
         )
     return ImageFormat(
         sample_shape=X.shape[1:],
@@ -104,6 +104,12 @@ def infer_vector_format(X):
     return VectorFormat(scaler.mean_, scaler.scale_)
 
 
+def _way_from_sides(shape):
+    if shape[0] == 1 and shape[2] in CHANNELS and shape[1] in SIDES:
+        return "If X is one image alone, its channels last, pass several images, (n, H, W, C)."
+    return "Resize or crop them."
+
+
 def _sample_shape(X, image_shape):
     given = X.shape[1:]
     if image_shape is None:
@@ -113,6 +119,11 @@ def _sample_shape(X, image_shape):
             f"image_shape must be integers, got {image_shape}. Pass the sides in pixels."
         )
     image_shape = tuple(image_shape)
+    if X.ndim == 2 and image_shape == X.shape:
+        raise ValueError(
+            f"X must hold several images, (n, {np.prod(image_shape)}) for image_shape="
+            f"{image_shape}, got one image alone. Pass all of them, as rows."
+        )
     if X.ndim == 2 and np.prod(image_shape) != given[0]:
         raise ValueError(
             f"image_shape must have as many elements as X has features: {image_shape} has "

@@ -206,7 +206,8 @@ class AugmentationDisplay(Display):
         if not checks.holds_images(X, image_shape):
             raise ValueError(
                 "Only images can be drawn, but rows of X without image_shape are vectors. If they "
-                "are images, pass image_shape=(channels, height, width)."
+                "are images, pass image_shape=(channels, height, width); if X is one image alone, "
+                "pass X[np.newaxis]."
             )
         X = checks.check_image_array(X, None, minimum=1)
         format = checks.infer_image_format(X, image_shape, intensity_range)
