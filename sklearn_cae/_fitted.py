@@ -355,10 +355,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return X
         if X.ndim == 2:
             self._check_names(given, reset)
-        if self._format.check_new(X):
+        share = self._format.check_new(X)
+        if share > 0:
             warn(
                 f"X has intensities outside the intensity_range_ {self.intensity_range_} of the "
-                "training images; they are clipped. Check that X is on the same scale.",
+                f"training images: {100 * share:.3g} % of them are clipped. Check that X is on the "
+                "same scale.",
                 UserWarning,
             )
         return X

@@ -332,6 +332,51 @@ def test_numbers_of_the_other_kind_are_told_their_way_in(fitted_as, given_as):
     np.testing.assert_array_equal(model.predict(converted), model.labels_)
 
 
+# ---- Windows of intensities ----
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.float16, np.float32])
+@pytest.mark.parametrize("window", [(-1000, -100), (-1000, 0), (4096, 5000), (1e30, 2e30)])
+def test_a_window_beside_all_intensities_is_refused(make_quick, dtype, window):
+    X = np.linspace(0, 4095, 12 * 256).reshape(12, 16, 16).astype(dtype)
+    model = make_quick(intensity_range=window)
+    with pytest.raises(
+        ValueError, match=r"intensity_range must be .* from 0 to 409[56].*unit of X"
+    ):
+        model.fit(X)
+    assert not hasattr(model, "encoder_")
+    with pytest.raises(ValueError, match="intensity_range must be a window"):
+        AugmentationDisplay.from_images(X, intensity_range=window)
+
+
+def test_a_window_within_which_all_images_are_equal_is_refused(make_quick):
+    X = images_of(12) // 2
+    X[:, 0, 0] = 255  # a mark in each image, and all that the window leaves
+    with pytest.raises(ValueError, match="all images are equal once they are clipped"):
+        make_quick(intensity_range=(200, 255)).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [((0, 99), "21.9 % of them are clipped, which is right"), ((0, 1), "98.4 % .* nearly all")],
+)
+def test_the_share_that_a_window_clips_is_told(make_quick, window, words):
+    image = np.resize(np.arange(128, dtype=np.uint8), (16, 16))
+    X = np.stack([np.roll(image, shift) for shift in range(12)])
+    with pytest.warns(UserWarning, match=words):
+        model = make_quick(warm_up_epochs=1, intensity_range=window).fit(X)
+    new = np.full((4, 16, 16), 200, dtype=np.uint8)
+    new[0] = 0
+    with pytest.warns(UserWarning, match="training images: 75 % of them are clipped"):
+        model.predict(new)
+
+
+def test_equal_images_may_be_drawn_within_a_window():
+    X = np.stack([images_of(1)[0]] * 4)
+    with pytest.warns(UserWarning, match="are clipped"):
+        AugmentationDisplay.from_images(X, intensity_range=(0, 200))
+
+
 # ---- Pictures of Pillow ----
 
 Image = pytest.importorskip("PIL.Image", reason="pictures are Pillow's")

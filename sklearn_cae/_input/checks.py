@@ -12,11 +12,12 @@ from sklearn.utils import check_array
 
 from .._utils.warnings import warn
 from .arrays import check_numbers
-from .formats import ImageFormat, VectorFormat, holds_integers, is_clipped
-from .passes import extremes_of_features, scan_values
+from .formats import ImageFormat, VectorFormat, holds_integers, share_clipped
+from .passes import are_equal_within, extremes_of_features, scan_values
 
 CHANNELS = range(1, 5)
 SIDES = range(8, 257)
+_LARGE_SHARE = 0.9  # of intensities: windows of soft tissue clip air and bone, up to this
 _LARGEST = 1e30  # what is decoded may be some standard deviations larger
 
 
@@ -159,13 +160,7 @@ def _find_intensity_range(X, intensity_range):
         )
     if intensity_range is not None:
         intensity_range = _check_intensity_range(intensity_range)
-        if is_clipped((low, high), intensity_range):
-            warn(
-                f"X has intensities from {low:g} to {high:g}, outside intensity_range="
-                f"{intensity_range}; they are clipped, which is right for a window. Leave it at "
-                "None to keep all of them.",
-                UserWarning,
-            )
+        _check_window(X, (low, high), intensity_range)
         return intensity_range
     if X.dtype == np.uint8:
         return (0.0, 255.0)
@@ -177,6 +172,31 @@ def _find_intensity_range(X, intensity_range):
             f"{high:g}. Rescale or clip them."
         )
     return (low, high)
+
+
+def _check_window(X, extremes, window):
+    """Raise where images do not differ within a window; warn of what is clipped."""
+    share = share_clipped(X, extremes, window)
+    if share == 0:
+        return
+    (low, high), (window_low, window_high) = extremes, window
+    is_beside = low >= window_high or high <= window_low
+    if is_beside or (are_equal_within(X, *window) and not are_equal_within(X, low, high)):
+        raise ValueError(
+            "intensity_range must be a window within which images differ, got "
+            f"{window}, but the intensities of X go from {low:g} to {high:g}, and all images are "
+            "equal once they are clipped. Pass a window in the unit of X (it is in Hounsfield "
+            "units after pixel_array * RescaleSlope + RescaleIntercept), or leave it at None."
+        )
+    judged = "right for a window"
+    if share > _LARGE_SHARE:
+        judged = "nearly all: check that the window is in the unit of X"
+    warn(
+        f"X has intensities from {low:g} to {high:g}, outside intensity_range={window}: "
+        f"{100 * share:.3g} % of them are clipped, which is {judged}. Leave intensity_range at "
+        "None to keep all of them.",
+        UserWarning,
+    )
 
 
 def _fits_float32(low, high):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .passes import extremes_of_features, scan_values
+from .passes import extremes_of_features, scan_values, share_outside
 
 _FARTHEST = 1e9  # standard deviations
 
@@ -60,7 +60,7 @@ class ImageFormat:
         )
 
     def check_new(self, X):
-        """Raise where X cannot hold images like those fitted; return whether any is clipped."""
+        """Raise where X cannot hold images like those fitted; return the share that is clipped."""
         if X.shape[1:] != self.sample_shape:
             raise ValueError(self._other_shape(X.shape))
         if holds_integers(X) != self.is_integer:
@@ -70,7 +70,7 @@ class ImageFormat:
                 "their intensities cannot be compared. Convert X to the scale and dtype of the "
                 f"training images, as {self._way_from_kind(X)} does for 8-bit images."
             )
-        return is_clipped(scan_values(X), self.intensity_range)
+        return share_clipped(X, scan_values(X), self.intensity_range)
 
     def _other_shape(self, shape):
         """Tell what is wrong with the shape of X, and how it could be that of images fitted."""
@@ -182,7 +182,10 @@ def holds_integers(X):
     return X.dtype.kind in "bui"
 
 
-def is_clipped(extremes, intensity_range):
+def share_clipped(X, extremes, intensity_range):
+    """Share of the intensities of X that are outside a range."""
     # As float32, in which images come back: a reconstruction is never out of range.
     (low, high), (range_low, range_high) = np.float32(extremes), np.float32(intensity_range)
-    return low < range_low or high > range_high
+    if low >= range_low and high <= range_high:
+        return 0.0
+    return share_outside(X, *intensity_range)
