@@ -43,8 +43,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
     `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
-    memory or mapped from a file, as arrays or torch tensors. Flat rows without `image_shape` are
-    vectors: arrays or DataFrames, standardised and trained with multilayer perceptrons.
+    memory or mapped from a file, as arrays, torch tensors or lists of PIL images. Flat rows without
+    `image_shape` are vectors: arrays or DataFrames, standardised and trained with multilayer
+    perceptrons.
 
     The parameters stand in six groups: the clusters (`n_clusters` to `refinement_epochs`), the
     networks (`embedding_dim` to `variational`), the objective (`temperature` to `augmentation`),
@@ -204,7 +205,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     n_features_in_ : int
         Number of features of a sample, C x H x W for images.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of a DataFrame.
+        Names of the columns of a DataFrame, for vectors and for flat images.
 
     See Also
     --------
