@@ -5,11 +5,10 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from ._input.labels import encode_labels, is_missing, keep_missing, of_their_own_type
+from ._input.labels import check_column, check_known, encode_labels, is_missing
 from ._utils.warnings import warn
 
 _MAX_IDS = 2**20
@@ -208,23 +207,14 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
 
     def _check_labels(self, rows, y):
         """Return the labels, (n_labelled,), and which values of `y` they are, (n_samples,) bool."""
-        if y is None:
-            raise ValueError(
-                "ClusterLabelMapper requires y to be passed, but the target y is None. Pass one "
-                "label per row, with missing_label= where it is unknown."
-            )
-        y = column_or_1d(keep_missing(y), warn=True)
-        check_consistent_length(rows, y)
+        y = check_column(y, len(rows))
         labelled = ~_equals(y, self.missing_label)
         if not labelled.any():
             raise ValueError(
                 f"y must hold at least one label, but all {len(y)} values are "
                 f"missing_label={self.missing_label!r}. Label some rows."
             )
-        labels = of_their_own_type(y[labelled])
-        if labels.dtype.kind == "f":
-            assert_all_finite(labels, input_name="y")
-        return labels, labelled
+        return check_known(y[labelled]), labelled
 
     def _count_frequencies(self, class_counts):
         """Return class frequencies (n_clusters + 1, n_classes): the last row is the fallback."""

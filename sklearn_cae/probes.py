@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import cross_entropy, linear
 
-from ._input.labels import check_not_missing, encode_labels
+from ._input.labels import check_labels, encode_labels
 from ._utils.random import draw_seed, local_random_state, plain_torch
 
 
@@ -97,8 +97,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If the memory bank holds fewer than `n_neighbors` samples.
         """
-        check_not_missing(y)
-        X, y = validate_data(self, X, y)
+        X = validate_data(self, X)
+        y = check_labels(y, len(X))
         self.classes_, class_index = encode_labels(y)
         memory = _stratified_subset(
             class_index, self.memory_fraction, local_random_state(self.random_state)
@@ -253,8 +253,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If `y` holds fewer than two classes.
         """
-        check_not_missing(y)
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        X = validate_data(self, X, dtype=(np.float64, np.float32))
+        y = check_labels(y, len(X))
         self.classes_, class_index = encode_labels(y)
         if len(self.classes_) < 2:
             raise ValueError(

@@ -197,7 +197,13 @@ def test_soft_assignments_do_not_warn(dtype):
     ("parameters", "X", "y", "error", "message"),
     [
         ({}, SOFT_ASSIGNMENT, None, ValueError, "requires y"),
-        ({}, SOFT_ASSIGNMENT, Y[:2], ValueError, "inconsistent numbers of samples"),
+        (
+            {},
+            SOFT_ASSIGNMENT,
+            Y[:2],
+            ValueError,
+            "y must have . entries, one for each sample .* got 2",
+        ),
         ({}, SOFT_ASSIGNMENT, [0.5, 1.5, 2.5, 3.25], ValueError, "continuous"),
         ({}, SOFT_ASSIGNMENT, [0, 1, np.nan, 1], ValueError, "y contains NaN"),
         (
@@ -275,5 +281,5 @@ def test_labels_that_do_not_sort_are_named():
 
 
 def test_a_column_of_labels_is_taken_with_a_warning():
-    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+    with pytest.warns(DataConversionWarning, match="y was passed as a column-vector"):
         ClusterLabelMapper().fit(SOFT_ASSIGNMENT, np.reshape(Y, (-1, 1)))

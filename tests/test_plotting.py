@@ -264,7 +264,7 @@ def test_few_samples_and_one_dimension_are_laid_out(n_samples):
 
 
 def test_wrong_lengths_and_no_panel_are_errors(clusterer, toy):
-    with pytest.raises(ValueError, match=r"'true label' must have 60 entries.* got 59"):
+    with pytest.raises(ValueError, match=r"y must have 60 entries.* got 59"):
         EmbeddingDisplay.from_estimator(clusterer, toy.data, toy.target[:-1])
     with pytest.raises(ValueError, match="at least one panel"):
         EmbeddingDisplay([[0, 0]], {"cluster": None})

@@ -2,10 +2,11 @@
 
 import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from .._input.labels import check_labels, check_length
 from .._utils.random import local_random_state
-from ._display import Display, check_length, pick, take
+from ._display import Display, check_given, take
 from ._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to_block
 
 
@@ -104,6 +105,7 @@ class PrototypeDisplay(Display):
         ValueError
             If the estimator was fitted on vectors, or the lengths differ.
         """
+        given = check_given(len(X), y=y, mapped_labels=mapped_labels)
         prototypes = as_images(estimator.decode_prototypes(), estimator)
         typical = estimator.representatives(X, n_members)
         labels, numbers = estimator.predict(X), range(len(prototypes))
@@ -115,7 +117,7 @@ class PrototypeDisplay(Display):
             [as_images(take(X, rows), estimator) for rows in typical],
             [as_images(images, estimator) for images in samples],
             doubtful=[as_images(take(X, rows), estimator) for rows in doubtful],
-            row_labels=describe(labels, len(prototypes), y, mapped_labels),
+            row_labels=describe(labels, len(prototypes), given),
             intensity_range=estimator.intensity_range_,
         ).plot(ax=ax)
 
@@ -222,7 +224,8 @@ class ContingencyDisplay(Display):
         -------
         display : ContingencyDisplay
         """
-        check_consistent_length(y_true, labels)
+        y_true = check_labels(y_true, name="y_true")
+        labels = check_labels(labels, len(y_true), "labels")
         clusters, classes = np.unique(labels), np.unique(y_true)
         contingency = contingency_matrix(labels, y_true)
         if mapping is not None:
@@ -279,15 +282,14 @@ def find_doubtful(labels, margin, n_clusters, n):
     return [order[labels[order] == cluster][:n] for cluster in range(n_clusters)]
 
 
-def describe(clusters, n_clusters, y, mapped_labels):
+def describe(clusters, n_clusters, given):
     """Write down size, mapped label and most frequent true labels of each cluster."""
-    given = pick({"clusters": clusters, "y": y, "mapped": mapped_labels}, len(clusters))
     texts = []
     for cluster in range(n_clusters):
-        members = given["clusters"] == cluster
+        members = clusters == cluster
         lines = [f"cluster {cluster}, n = {members.sum()}"]
-        if "mapped" in given and members.any():
-            lines.append(f"mapped to {given['mapped'][members][0]}")
+        if "mapped_labels" in given and members.any():
+            lines.append(f"mapped to {given['mapped_labels'][members][0]}")
         if "y" in given and members.any():
             most = count_labels(given["y"][members])[:2]
             lines.append(", ".join(f"{label}: {n / members.sum():.0%}" for label, n in most))

@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
+from .._input.labels import check_length
 from .._utils.random import draw_seed, local_random_state
-from ._display import Display, check_length, choose_rows, pick, take
+from ._display import Display, check_given, choose_rows, pick, take
 from ._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
 
 _SHARED = ("true label", "mapped label")  # panels of the same colours
@@ -98,10 +99,14 @@ class EmbeddingDisplay(Display):
         """
         check_layout(method)
         rows = choose_rows(len(X), None if LAYOUTS[method].places else max_samples, random_state)
-        labels = {"true label": y, "cluster": range(len(X)), "mapped label": mapped_labels}
-        panels = pick(labels, len(X), rows)
+        given = check_given(len(X), y=y, mapped_labels=mapped_labels)
+        given = {name: labels[rows] for name, labels in given.items()}
         X = take(X, rows)
-        panels["cluster"] = estimator.predict(X)
+        panels = {
+            "true label": given.get("y"),
+            "cluster": estimator.predict(X),
+            "mapped label": given.get("mapped_labels"),
+        }
         embedding = embed(estimator, X)
         if estimator.image_shape_ is not None:
             kwargs["prototypes"] = as_images(estimator.decode_prototypes(), estimator)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_scalar, column_or_1d
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._grouping.search import last_step
 from .._input.checks import to_numpy
-from .._input.labels import encode_labels, keep_missing
+from .._input.labels import check_labels, check_length, encode_labels
 from .._input.passes import fingerprint
 from .._storage.files import write_whole
 from .._storage.fingerprint import steady_repr
@@ -170,19 +170,9 @@ def _check_samples(X):
     return X if hasattr(X, "shape") else np.asarray(X)
 
 
-def _check_length(name, given, n_samples):
-    if given != n_samples:
-        raise ValueError(
-            f"{name} must have one row for each of the {n_samples} samples of X, got {given}. Pass "
-            "the rows of X, in the order of X."
-        )
-
-
 def _check_labels(y, n_samples):
-    y = np.asarray(to_numpy(keep_missing(y)))
-    _check_length("y", _num_samples(y), n_samples)
-    y = column_or_1d(y)
-    encode_labels(y)  # raises where labels are missing, or do not sort
+    y = check_labels(y, n_samples)
+    encode_labels(y)  # raises where labels do not sort
     return y
 
 
@@ -196,7 +186,7 @@ def _check_metadata(metadata, n_samples):
             f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
             "pandas.DataFrame(metadata), or what its to_pandas returns."
         )
-    _check_length("metadata", len(metadata), n_samples)
+    check_length("metadata", metadata, n_samples, "sample of X")
     return [(str(name), *_read_column(column)) for name, column in metadata.items()]
 
 
