@@ -1,9 +1,13 @@
 """What is in each cluster: images, labels."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from .._grouping.members import find_doubtful, find_typical
 from .._input.labels import check_labels, check_length
 from .._utils.random import local_random_state
 from ._display import Display, check_given, take
@@ -106,18 +110,20 @@ class PrototypeDisplay(Display):
             If the estimator was fitted on vectors, or the lengths differ.
         """
         given = check_given(len(X), y=y, mapped_labels=mapped_labels)
+        check_scalar(n_members, "n_members", Integral, min_val=1)
         prototypes = as_images(estimator.decode_prototypes(), estimator)
-        typical = estimator.representatives(X, n_members)
-        labels, numbers = estimator.predict(X), range(len(prototypes))
-        doubtful = find_doubtful(labels, estimator.score_samples(X), len(prototypes), n_members)
+        n_clusters, assigned = len(prototypes), estimator.assign(X)
+        labels = assigned.labels
+        typical = find_typical(assigned.similarity, labels, n_clusters, n_members)
+        doubtful = find_doubtful(assigned.margin, labels, n_clusters, n_members)
         rng = local_random_state(random_state)
-        samples = [estimator.sample(n_samples, number, rng)[0] for number in numbers]
+        samples = [estimator.sample(n_samples, cluster, rng)[0] for cluster in range(n_clusters)]
         return cls(
             prototypes,
             [as_images(take(X, rows), estimator) for rows in typical],
             [as_images(images, estimator) for images in samples],
             doubtful=[as_images(take(X, rows), estimator) for rows in doubtful],
-            row_labels=describe(labels, len(prototypes), given),
+            row_labels=describe(labels, n_clusters, given),
             intensity_range=estimator.intensity_range_,
         ).plot(ax=ax)
 
@@ -269,17 +275,6 @@ class ContingencyDisplay(Display):
 def _with_sizes(clusters, contingency):
     sizes = contingency.sum(axis=1)
     return [f"cluster {name}, n = {size}" for name, size in zip(clusters, sizes, strict=True)]
-
-
-def find_doubtful(labels, margin, n_clusters, n):
-    """Find the members of each cluster with the smallest margins: n_clusters arrays of rows.
-
-    Beside a single prototype no member is more doubtful than another.
-    """
-    if n_clusters == 1:
-        return [np.empty(0, dtype=int)]
-    order = np.argsort(margin, kind="stable")
-    return [order[labels[order] == cluster][:n] for cluster in range(n_clusters)]
 
 
 def describe(clusters, n_clusters, given):

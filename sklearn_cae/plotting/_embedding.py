@@ -1,6 +1,5 @@
 """Where samples lie beside each other."""
 
-import copy
 from importlib import import_module
 
 import numpy as np
@@ -101,18 +100,17 @@ class EmbeddingDisplay(Display):
         rows = choose_rows(len(X), None if LAYOUTS[method].places else max_samples, random_state)
         given = check_given(len(X), y=y, mapped_labels=mapped_labels)
         given = {name: labels[rows] for name, labels in given.items()}
-        X = take(X, rows)
+        assigned = estimator.assign(take(X, rows))
         panels = {
             "true label": given.get("y"),
-            "cluster": estimator.predict(X),
+            "cluster": assigned.labels,
             "mapped label": given.get("mapped_labels"),
         }
-        embedding = embed(estimator, X)
         if estimator.image_shape_ is not None:
             kwargs["prototypes"] = as_images(estimator.decode_prototypes(), estimator)
             kwargs["prototype_embedding"] = estimator.embedding_means_
         kwargs |= {"method": method, "max_samples": max_samples, "random_state": random_state}
-        return cls.from_predictions(embedding, panels, **kwargs)
+        return cls.from_predictions(assigned.embedding, panels, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -212,12 +210,6 @@ class EmbeddingDisplay(Display):
             frame = {"edgecolor": color, "linewidth": 1.8}
             place = self.prototype_coordinates[cluster]
             panel.add_artist(AnnotationBbox(thumbnail, place, pad=0.1, bboxprops=frame))
-
-
-def embed(estimator, X):
-    """Embed samples with a clusterer whose `output` may be another one."""
-    # A shallow copy shares what was fitted; only its parameter `output` differs.
-    return copy.copy(estimator).set_params(output="embedding").transform(X)
 
 
 # ---- Layouts: points (n, dimensions) of unit length to coordinates (n, 2) ----
