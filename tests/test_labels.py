@@ -62,10 +62,10 @@ TAKERS = {
         lambda y, *_: ContingencyDisplay.from_predictions(CLUSTERS, y),
         "labels",
     ),
-    "EmbeddingDisplay": (lambda y, *_: EmbeddingDisplay(POINTS, panels(y)), "The panel 'a'"),
+    "EmbeddingDisplay": (lambda y, *_: EmbeddingDisplay(POINTS, panels(y)), "panel 'a'"),
     "EmbeddingDisplay.from_predictions": (
         lambda y, *_: EmbeddingDisplay.from_predictions(POINTS, panels(y), max_samples=30),
-        "The panel 'a'",
+        "panel 'a'",
     ),
     "EmbeddingDisplay.from_estimator, y": (
         lambda y, model, X: EmbeddingDisplay.from_estimator(model, X, y, max_samples=30),
@@ -105,7 +105,9 @@ def test_a_column_of_labels_is_taken_with_scikit_learns_warning(take, name, fitt
     with pytest.warns(DataConversionWarning) as caught:
         take(toy_images[1][:, None], fitted, toy_images[0])
     (told,) = (each for each in caught if each.category is DataConversionWarning)
-    assert str(told.message).startswith(f"{name} was passed as a column-vector of shape (96, 1)")
+    assert str(told.message).startswith(
+        f"A column-vector {name} was passed when a 1d array was expected"
+    )
     assert told.filename == __file__
 
 

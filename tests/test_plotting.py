@@ -438,6 +438,15 @@ def test_clusters_and_names_must_be_as_many():
 # ---- AugmentationDisplay ----
 
 
+def test_sums_of_weights_are_written_short():
+    mapper = ClusterLabelMapper(input="labels")
+    mapper.fit([[0], [0], [1]], ["a", "b", "b"], sample_weight=[1 / 3, 2, 1])
+    display = ContingencyDisplay.from_estimator(mapper)
+    assert [text.get_text() for text in display.ax_.texts] == ["0.3333", "2", "0", "1"]
+    rows = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert rows == ["cluster 0, n = 2.333", "cluster 1, n = 1"]
+
+
 def test_views_are_those_of_the_images_beside_them():
     X = np.zeros((4, 8, 8))
     X[np.arange(4), :, :] = np.arange(4)[:, None, None] / 3

@@ -57,8 +57,8 @@ def check_column(y, n_samples=None, name="y"):
         )
     if labels.ndim == 2:
         warn(
-            f"{name} was passed as a column-vector of shape {labels.shape}, but a 1d array was "
-            "expected. Pass its .ravel().",
+            f"A column-vector {name} was passed when a 1d array was expected: shape "
+            f"{labels.shape}. Pass its .ravel().",
             DataConversionWarning,
         )
     if n_samples is not None:

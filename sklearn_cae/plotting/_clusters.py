@@ -150,7 +150,7 @@ class ContingencyDisplay(Display):
     Parameters
     ----------
     contingency : array-like of shape (n_clusters, n_classes)
-        Counts.
+        Counts, or sums of weights.
     row_labels : list of n_clusters str, default=None
         Names of the clusters; None numbers them.
     classes : array-like of shape (n_classes,), default=None
@@ -254,7 +254,7 @@ class ContingencyDisplay(Display):
         image = self.ax_.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), count in np.ndenumerate(self.contingency):
             color = "white" if share[row, column] > 0.5 else "black"
-            self.ax_.text(column, row, str(count), ha="center", va="center", color=color)
+            self.ax_.text(column, row, _write(count), ha="center", va="center", color=color)
         self.ax_.set_xticks(range(n_classes), self.classes.astype(str))
         self.ax_.set_yticks(range(n_clusters), self.row_labels)
         self.ax_.tick_params(length=0)
@@ -274,7 +274,14 @@ class ContingencyDisplay(Display):
 
 def _with_sizes(clusters, contingency):
     sizes = contingency.sum(axis=1)
-    return [f"cluster {name}, n = {size}" for name, size in zip(clusters, sizes, strict=True)]
+    return [
+        f"cluster {name}, n = {_write(size)}" for name, size in zip(clusters, sizes, strict=True)
+    ]
+
+
+def _write(count):
+    """Write a count, or a sum of weights to four digits."""
+    return f"{count:.4g}" if isinstance(count, np.floating) else str(count)
 
 
 def describe(clusters, n_clusters, given):

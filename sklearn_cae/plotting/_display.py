@@ -48,7 +48,7 @@ def pick(panels, n_samples, rows=slice(None)):
     if not panels:
         raise ValueError("panels must hold labels for at least one panel, got none.")
     return {
-        title: check_labels(labels, n_samples, f"The panel {title!r}")[rows]
+        title: check_labels(labels, n_samples, f"panel {title!r}")[rows]
         for title, labels in panels.items()
     }
 
