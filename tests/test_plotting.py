@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state
+from sklearn.utils import Bunch, check_random_state
 
 from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import load_pneumoniamnist, make_toy_images
@@ -88,11 +88,11 @@ class ToyClusterer(BaseEstimator):
     def decode_prototypes(self):
         return self.decode(self.embedding_means_)
 
-    def representatives(self, X, n):
+    def assign(self, X):
         embedding, labels = self._embed(X), self.predict(X)
         distance = np.linalg.norm(embedding - self.embedding_means_[labels], axis=1)
-        order = np.argsort(distance)
-        return [order[labels[order] == label][:n] for label in range(self.n_clusters)]
+        margin = self.score_samples(X)
+        return Bunch(embedding=embedding, labels=labels, similarity=-distance, margin=margin)
 
     def score_samples(self, X):
         distance = np.sort(self.kmeans_.transform(self._embed(X)), axis=1)
