@@ -312,12 +312,14 @@ def test_rows_tell_size_mapped_label_and_mix(clusterer, toy):
 
 
 def test_the_mix_names_the_two_most_frequent_labels():
-    (text,) = _clusters.describe(np.zeros(6, int), 1, ["a", "b", "b", "c", "c", "c"], None)
+    y = np.array(["a", "b", "b", "c", "c", "c"])
+    (text,) = _clusters.describe(np.zeros(6, int), 1, {"y": y})
     assert text == "cluster 0, n = 6\nc: 50%, b: 33%"
 
 
 def test_a_cluster_without_members_is_described_by_its_size():
-    texts = _clusters.describe(np.zeros(2, int), 2, ["a", "a"], ["a", "a"])
+    y = np.array(["a", "a"])
+    texts = _clusters.describe(np.zeros(2, int), 2, {"y": y, "mapped_labels": y})
     assert texts[1] == "cluster 1, n = 0"
 
 
