@@ -500,11 +500,15 @@ def keep(batch, weights=None):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"y": [0, 1]}, ValueError, "y must have one row for each of the 96 samples of X, got 2"),
+        ({"y": [0, 1]}, ValueError, "y must have 96 entries, one for each sample .* got 2"),
         ({"y": [None, *range(95)]}, ValueError, "y must hold a label in every row"),
         ({"y": np.linspace(0, 1, 96)}, ValueError, "Unknown label type: continuous"),
         ({"y": np.zeros((96, 2))}, ValueError, "1d array"),
-        ({"metadata": pd.DataFrame({"a": [1]})}, ValueError, "metadata must have one row .* got 1"),
+        (
+            {"metadata": pd.DataFrame({"a": [1]})},
+            ValueError,
+            "metadata must have 96 entries, one for each sample of X .* got 1",
+        ),
         ({"metadata": {"age": [1]}}, TypeError, "metadata must be a pandas DataFrame, got dict"),
         ({"path": "no/such/report.html"}, FileNotFoundError, "path must be in a folder that is th"),
         ({"path": "."}, IsADirectoryError, "path must be a file, got the folder '.'"),

@@ -15,8 +15,7 @@ from .._storage.fingerprint import fingerprint_start
 from .._utils.devices import choose_device, choose_precision
 from .._utils.random import draw_seed, forked_rng
 from .._utils.warnings import warn
-from ..augmentations import choose_views
-from ..augmentations import is_own as has_own_views
+from ..augmentations import are_own_views, choose_views
 from ..optim import LARS, learning_rate_at
 from . import batches
 from .networks import is_own
@@ -153,12 +152,12 @@ class Trainer:
     def _has_own(self):
         """Whether callables of the user's own may draw from torch's global generator."""
         factories = self.params["encoder"], self.params["decoder"]
-        return any(map(is_own, factories)) or has_own_views(self.params["augmentation"])
+        return any(map(is_own, factories)) or are_own_views(self.params["augmentation"])
 
     def _seeded_for_own(self):
         """Seed what callables of the user's own draw from torch's global generator."""
         params = self.params
-        if not (params["encoder"] or params["decoder"] or has_own_views(params["augmentation"])):
+        if not (params["encoder"] or params["decoder"] or are_own_views(params["augmentation"])):
             return nullcontext()
         seed = draw_seed(self.rng)  # for this package's encoders too: seeds keep their results
         return forked_rng(seed, self.device) if self._has_own() else nullcontext()
