@@ -368,9 +368,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
-        tasks = FitTasks(self, *given, n_phases=self._n_phases())
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         params = self.get_params(deep=False)
+        tasks = FitTasks(self, *given, self._n_phases(), partial(self._as_if_stopped, X, rng))
         ran_with = describe_run(params)
         checkpoint = self._open_checkpoint(params, data, rng, ran_with)
         self._build_networks(X, rng)
@@ -378,17 +378,25 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
         self.provenance_ = {**ran_with, "data_sha256": data}
-        self._warm_up(trainer)  # phase one: update e, p, d
-        clustered, embedding, labels = self._cluster(X, rng)  # KMeans, elbow
+
+        # Phase one: contrastive and reconstruction loss update e, p and d together.
+        self._warm_up(trainer)
+        # KMeans on the embedding, with the elbow: the clusters' mean directions are the centroids.
+        embedding, labels = self._cluster(X, rng)
         if trainer.goes_on and self.refinement_epochs > 0:
-            self._refine(trainer, clustered, embedding, labels)
-            embedding = self._embed(clustered)  # e is fixed from here on
-        self._assign_members(X, embedding)
+            self._refine(trainer, embedding, labels)
+            # The refinement moved the samples as well as the prototypes: embed them again. From
+            # here on e is fixed.
+            embedding = self._embed_clustered(X)
+        # The decoder gets one input for each prototype. So those without members go before it is
+        # conditioned, not after.
+        self._drop_empty(embedding)
+        self._describe_clusters(X, embedding)
         if trainer.goes_on and self.conditioning_epochs > 0:
-            self._condition_decoder(trainer, embedding)  # phase two: update d only
-        self._describe_clusters(embedding)
-        self.n_iter_ = len(self.history_)
-        self.interrupted_ = not trainer.goes_on
+            # Phase two: the reconstruction loss updates d alone, given the soft assignment.
+            self._condition_decoder(trainer)
+        self._end(interrupted=not trainer.goes_on)
+        # A later fit may load this one only if every phase came to its own end.
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
@@ -420,7 +428,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     def _forget_fit(self):
         """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
-        vars(self).pop("embedding_means_", None)
+        vars(self).pop("n_iter_", None)
 
     def _n_phases(self):
         return 1 + (self.refinement_epochs > 0) + (self.conditioning_epochs > 0)
@@ -491,50 +499,38 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             generator,
         )
 
-        def come_to_end(model):
-            _, embedding, _ = model._cluster(trainer.X, copy.deepcopy(trainer.rng))
-            model._assign_members(trainer.X, embedding)
-            model._describe_clusters(embedding)
-
         trainer.run(
             "warm_up",
             phases.WarmUpNet,
             module,
             generator,
-            as_if_stopped=partial(self._as_if_stopped, come_to_end),
             temperature=float(self.temperature),
             reconstruction_weight=float(self.reconstruction_weight),
             kl_weight=float(self.kl_weight),
         )
 
-    def _as_if_stopped(self, come_to_end, history):
-        """Give the attributes of a model like this one, after what comes once training stops."""
-        model = copy.copy(self)
-        model.verbose = 0
-        model.history_, model.n_iter_, model.interrupted_ = history, len(history), False
-        for name in NETWORKS:
-            network = getattr(self, name)
-            setattr(model, name, None if network is None else copy.deepcopy(network).eval())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an elbow, which the end of the fit will tell of
-            come_to_end(model)
-        return {**vars(model), "verbose": self.verbose}
-
     def _cluster(self, X, rng):
-        """Find the prototypes of the embedding as it is now."""
-        clustered = Subset(X, search.draw_clustered(len(X), rng))
-        embedding = self._embed(clustered)
+        """Find the prototypes of the embedding as it is now.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_clustered, embedding_dim)
+            That of the samples at `clustered_indices_`.
+        labels : ndarray of shape (n_clustered,)
+            The clusterer's.
+        """
+        self.clustered_indices_ = search.draw_clustered(len(X), rng)
+        embedding = self._embed_clustered(X)
         search.check_finite(embedding)
         if self.whiten:
-            embedding = self._whiten(clustered, embedding)
-        return clustered, embedding, self._find_prototypes(embedding, rng)
+            self.encoder_ = change_basis(
+                self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
+            )
+            embedding = self._embed_clustered(X)
+        return embedding, self._find_prototypes(embedding, rng)
 
-    def _whiten(self, clustered, embedding):
-        """Change the basis of the embedding; give the new one of the clustered samples."""
-        self.encoder_ = change_basis(
-            self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
-        )
-        return self._embed(clustered)
+    def _embed_clustered(self, X):
+        return self._embed(Subset(X, self.clustered_indices_))
 
     def _find_prototypes(self, embedding, rng):
         """Cluster the embeddings; the clusters' mean directions are the prototypes."""
@@ -553,7 +549,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             self.cluster_centers_ = search.mean_directions(embedding, own)
         return labels
 
-    def _refine(self, trainer, clustered, embedding, labels):
+    def _refine(self, trainer, embedding, labels):
         """Update encoder and prototypes together.
 
         Neighbours, and the labels of the first epoch, are looked up among the clustered samples.
@@ -571,26 +567,18 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             torch.tensor(proportions, dtype=torch.float32),
             float(self.assignment_temperature),
         )
-
-        def come_to_end(model):
-            model._take_prototypes(module)
-            embedding = model._embed(clustered)
-            model._assign_members(trainer.X, embedding)
-            model._describe_clusters(embedding)
-
         trainer.run(
             "refinement",
             phases.RefinementNet,
             module,
             generator,
-            as_if_stopped=partial(self._as_if_stopped, come_to_end),
             depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
             # The first group's rate is the one that `history_` tells.
             optimizer__param_groups=[("encoder.*", {"lr": phases.ENCODER_RATE})],
             lr=phases.PROTOTYPE_RATE,
             iterator_train=batches.NeighborBatches,
-            iterator_train__neighbors=neighbors.without_itself(clustered.indices[nearest]),
+            iterator_train__neighbors=neighbors.without_itself(self.clustered_indices_[nearest]),
             iterator_train__labels=labels[nearest[:, 0]],
         )
         self._take_prototypes(module)
@@ -609,13 +597,20 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
                 )
         self.n_clusters_ = len(self.cluster_centers_)
 
-    def _assign_members(self, X, embedding):
-        """Give every sample, a batch at a time, to its closest prototype that has any."""
-        self._drop_empty(embedding)
+    def _describe_clusters(self, X, embedding):
+        """Assign every sample, and fit the Gaussians that `sample` draws from.
+
+        Their means are what `decode_prototypes` decodes.
+        """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
+        self.embedding_means_, self.embedding_covariances_ = gaussians.cluster_gaussians(
+            embedding,
+            self._closest(embedding),
+            self._posterior_variance(embedding),
+        )
 
-    def _condition_decoder(self, trainer, embedding):
+    def _condition_decoder(self, trainer):
         """Update the decoder under soft assignments; the encoder only encodes."""
         generator = trainer.new_generator()
         self.decoder_.add_condition(self.n_clusters_)
@@ -624,9 +619,6 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             phases.ConditioningNet,
             self.decoder_,
             generator,
-            as_if_stopped=partial(
-                self._as_if_stopped, lambda model: model._describe_clusters(embedding)
-            ),
             depends_on=[self.encoder_, self.cluster_centers_],
             encode=partial(
                 phases.encode, self.encoder_, self.log_variance_head_, generator=generator
@@ -634,10 +626,31 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             assign=self._assigner(trainer.device),
         )
 
-    def _describe_clusters(self, embedding):
-        """Fit the Gaussians that `sample` draws from, and whose means are decoded as prototypes."""
-        self.embedding_means_, self.embedding_covariances_ = gaussians.cluster_gaussians(
-            embedding,
-            self._closest(embedding),
-            self._posterior_variance(embedding),
-        )
+    def _end(self, *, interrupted):
+        """Be fitted from here on."""
+        self.n_iter_ = len(self.history_)
+        self.interrupted_ = interrupted
+
+    def _as_if_stopped(self, X, rng, net):
+        """Return the attributes that this fit would come to if the phase of a net ended now.
+
+        Callbacks of scikit-learn ask for them while a phase is trained.
+        """
+        model = copy.copy(self)
+        model.verbose = 0
+        for name in NETWORKS:
+            network = getattr(self, name)
+            setattr(model, name, None if network is None else copy.deepcopy(network).eval())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an elbow, which the end of the fit will tell of
+            if net.phase == "warm_up":
+                embedding, _ = model._cluster(X, copy.deepcopy(rng))
+            elif net.phase == "refinement":
+                model._take_prototypes(net.module_)
+                embedding = model._embed_clustered(X)
+            if net.phase != "conditioning":  # before it, clusters are described already
+                model._drop_empty(embedding)
+                model._describe_clusters(X, embedding)
+        model.history_ = net.history_so_far()
+        model._end(interrupted=False)
+        return {**vars(model), "verbose": self.verbose}

@@ -10,9 +10,9 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_array, check_scalar
 from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.deprecation import deprecated
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import nn
 
 from ._grouping import assignment
 from ._input import checks, formats
@@ -22,7 +22,6 @@ from ._utils.warnings import warn
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
-_AS_IT_IS = nn.Identity()
 _READ_AFTER_FIT = ("assignment_temperature", "batch_size", "device", "output")
 NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
@@ -118,8 +117,23 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return np.maximum(1 - self._similarity_of(X), 0)  # rounding can take a cosine past 1
         return self._assignment_of(X)
 
-    def score_samples(self, X):
-        """Tell how clearly each sample belongs to its cluster.
+    def embed(self, X):
+        """Embed samples, whatever `output` is.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, embedding_dim), float32
+            The encoder's output; the mean in the variational setting.
+        """
+        return self._embed(self._check_input(X))
+
+    def margin(self, X):
+        """Measure how clearly each sample belongs to its cluster.
 
         Parameters
         ----------
@@ -129,11 +143,27 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         margin : ndarray of shape (n_samples,)
-            Cosine to the closest prototype less the cosine to the next one, in [0, 2], whatever
-            `assignment` is: the lower, the more doubtful. 0 where there is one prototype only.
+            Cosine to the closest prototype minus the cosine to the second closest, in [0, 2],
+            for any `assignment`. A low margin marks a doubtful sample. It is 0 if there is only
+            one prototype.
         """
         own, next_ = assignment.closest_two(self._similarity_of(self._check_input(X)))
         return own - next_
+
+    @deprecated("It is called margin now, and will be removed in 0.2.")
+    def score_samples(self, X):
+        """Return `margin` of X, under its name of before.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        margin : ndarray of shape (n_samples,)
+        """
+        return self.margin(X)
 
     def score(self, X, y=None):
         """Mean simplified silhouette: the higher, the better separated the clusters.
@@ -214,7 +244,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 f"{embedding.shape[1]}. Use what transform returns with output='embedding'."
             )
         embedding = torch.from_numpy(embedding)
-        soft_assignment = self._run(_AS_IT_IS, embedding, then=self._assigner())
+        soft_assignment = self._in_batches(self._assigner(), embedding)
         return self._format.to_array(self._run(self.decoder_, embedding, soft_assignment))
 
     @available_if(_returns_embedding)
@@ -370,20 +400,30 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return None
         return self._run(self.log_variance_head_, torch.from_numpy(embedding)).exp().numpy()
 
-    def _run(self, network, *inputs, then=_AS_IT_IS):
+    def _run(self, network, *inputs, then=None):
         """Run a network in float32 and in batches over `Samples` or tensors of equal length.
 
-        What `then` makes of a batch's output is kept; the output itself is not.
+        If `then` is a function, its result for each batch of outputs is kept in place of the
+        outputs.
         """
         device = choose_device(self.device)
         if not _is_on(network, device):  # a model trained elsewhere comes from the disk on the CPU
             network.to(device)
         device = next((tensor.device for tensor in _tensors_of(network)), device)  # its number
+
+        def run(*batch):
+            output = network(*(each.to(device) for each in batch)).cpu()
+            return output if then is None else then(output)
+
+        return self._in_batches(run, *inputs)
+
+    def _in_batches(self, function, *inputs):
+        """Apply a function to batches of `Samples` or tensors of equal length."""
         n_samples, outputs = len(inputs[0]), None
         with plain_torch(), torch.no_grad():
             for start in range(0, n_samples, self.batch_size):
                 batch = slice(start, start + self.batch_size)
-                output = then(network(*(each[batch].to(device) for each in inputs)).cpu())
+                output = function(*(each[batch] for each in inputs))
                 # One block for all: small ones would settle in the gaps that the next batch needs.
                 if outputs is None:
                     outputs = output.new_empty((n_samples, *output.shape[1:]))
@@ -404,7 +444,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _closest(self, embedding):
         """Clusters of embeddings, in the batches of `_labels_of`, so that both give the same."""
-        return self._run(_AS_IT_IS, torch.from_numpy(embedding), then=self._labeller()).numpy()
+        return self._in_batches(self._labeller(), torch.from_numpy(embedding)).numpy()
 
     def _labeller(self):
         """Callable from embeddings to their clusters: the closest, or the posterior's largest."""
@@ -444,7 +484,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def __sklearn_is_fitted__(self):
         """Whether a fit came to its end."""
-        return hasattr(self, "embedding_means_")
+        return hasattr(self, "n_iter_")
 
     def __getstate__(self):
         """State with the networks on the CPU, so that it loads on any machine."""

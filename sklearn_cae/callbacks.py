@@ -10,7 +10,6 @@ from numbers import Integral
 from sklearn.utils import check_scalar
 from skorch.callbacks import Callback
 
-from ._training.trainer import epoch_history
 from .plotting import HistoryDisplay
 from .plotting._pictures import check_matplotlib
 
@@ -72,8 +71,7 @@ class LiveHistory(Callback):
         import matplotlib.pyplot as plt
         from IPython.display import clear_output, display
 
-        phase = epoch_history(net.phase, net.history, first_epoch=len(net.earlier))
-        figure = HistoryDisplay([*net.earlier, *phase]).plot().figure_
+        figure = HistoryDisplay(net.history_so_far()).plot().figure_
         clear_output(wait=True)
         display(figure)
         plt.close(figure)

@@ -7,7 +7,10 @@ from contextlib import nullcontext
 
 import torch
 from skorch import NeuralNet
+from skorch.history import History
 from torch import nn
+
+_SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 
 class PhaseNet(NeuralNet):
@@ -37,6 +40,21 @@ class PhaseNet(NeuralNet):
         self.precision = precision
         self.phase = phase
         self.earlier = earlier
+
+    def finished_epochs(self):
+        """Return the rows of this phase's finished epochs, as they stand in `history_`."""
+        rows = []
+        for row in self.history:
+            if "train_loss" not in row:  # the epoch in which training was interrupted
+                continue
+            kept = {key: value for key, value in row.items() if key not in _SKORCH_COLUMNS}
+            kept["train_loss"] = float(kept["train_loss"])
+            rows.append({"phase": self.phase, "epoch": len(self.earlier) + len(rows) + 1, **kept})
+        return rows
+
+    def history_so_far(self):
+        """Return the `History` of the earlier phases and of this one."""
+        return History([*self.earlier, *self.finished_epochs()])
 
     def autocast(self):
         """Context in which the networks, not the losses, may run in bfloat16."""

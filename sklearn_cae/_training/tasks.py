@@ -21,21 +21,25 @@ class FitTasks:
     X, y
         As `fit` got them.
     n_phases : int
+    as_if_stopped : callable
+        Returns, for the net of a phase, the attributes of the model to which the fit would come if
+        that phase ended now.
     """
 
-    def __init__(self, estimator, X, y, n_phases):
+    def __init__(self, estimator, X, y, n_phases, as_if_stopped):
         self.told = {"estimator": estimator, "X": X, "y": y}
+        self.as_if_stopped = as_if_stopped
         self.fit = None
         if getattr(estimator, "_skl_callbacks", None):
             self.fit = estimator._init_callback_context(max_subtasks=n_phases)
             self.fit.call_on_fit_task_begin(**self.told)
 
-    def of_phase(self, phase, n_epochs, as_if_stopped):
-        """Give the skorch callbacks, one or none, that tell of a phase."""
+    def of_phase(self, phase, n_epochs):
+        """Return the skorch callbacks, one or none, that tell of a phase."""
         if self.fit is None:
             return []
         task = self.fit.subcontext(task_name=phase, max_subtasks=n_epochs)
-        return [("tell_epochs", TellEpochs(task, self.told, as_if_stopped))]
+        return [("tell_epochs", TellEpochs(task, self.told, self.as_if_stopped))]
 
     def end(self):
         """Tell that the fit has come to its end: the estimator is the fitted one itself."""
@@ -53,8 +57,7 @@ class TellEpochs(Callback):
     told : dict
         What all of them are told.
     as_if_stopped : callable
-        Gives, for a net, the attributes of the model that the fit would come to if its phase ended
-        now. Only called where a callback asks for that model.
+        That of `FitTasks`. It is called only if a callback asks for the model.
     """
 
     def __init__(self, task, told, as_if_stopped):

@@ -27,7 +27,6 @@ OPTIMIZERS = {"lars": LARS, "adamw": torch.optim.AdamW}
 PEAK_LEARNING_RATES = {"lars": 0.25, "adamw": 1e-3}
 _FEW_SAMPLES = 16
 _PACKAGES = ("kneed", "numpy", "scikit-learn", "scikit-network", "scipy", "skorch", "torch")
-_SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 
 class Trainer:
@@ -70,7 +69,7 @@ class Trainer:
         """Give a phase a generator of its own, for its order, views and noise."""
         return torch.Generator().manual_seed(draw_seed(self.rng))
 
-    def run(self, phase, net_class, module, generator, *, as_if_stopped, depends_on=(), **options):
+    def run(self, phase, net_class, module, generator, *, depends_on=(), **options):
         """Train a module in one phase, and log it.
 
         Parameters
@@ -80,9 +79,6 @@ class Trainer:
             A `PhaseNet`.
         module : nn.Module
         generator : torch.Generator
-        as_if_stopped : callable
-            Gives, for the history so far, the attributes of the model that the fit comes to if the
-            phase ends now.
         depends_on : sequence of nn.Module and ndarray
             What else the phase comes from: one that was kept counts only if it is the same.
         **options
@@ -95,16 +91,14 @@ class Trainer:
                 self.checkpoint, phase, generator, start, len(callbacks), self._has_own()
             )
             callbacks = [*callbacks, ("keep_epochs", keeper)]
-        told = self.tasks.of_phase(
-            phase, self.params[f"{phase}_epochs"], partial(self._as_if_stopped, as_if_stopped)
-        )
+        told = self.tasks.of_phase(phase, self.params[f"{phase}_epochs"])
         callbacks = [*callbacks, *told]
         net = net_class(module, **{**self._net_params(phase, generator, callbacks), **options})
         with self._seeded_for_own(), noted_interrupts() as interrupts:
             _fit(net, self.X, keeper, told)
         module.zero_grad(set_to_none=True)
         module.eval()
-        rows = epoch_history(phase, net.history, first_epoch=len(self.history))
+        rows = net.finished_epochs()
         self.history.extend(rows)
         was_told_to = any(tell.stopped_ for _, tell in told)
         ends_itself = was_told_to or self.params["callbacks"]
@@ -120,11 +114,6 @@ class Trainer:
             )
         elif keeper and not was_told_to:
             keeper.finish(net)
-
-    def _as_if_stopped(self, as_if_stopped, net):
-        history = History(self.history)
-        history.extend(epoch_history(net.phase, net.history, first_epoch=len(history)))
-        return as_if_stopped(history)
 
     def _net_params(self, phase, generator, callbacks):
         """Parameters that the nets of all phases share."""
@@ -201,18 +190,6 @@ def _fit(net, X, keeper, told):
     for _, tell in told:  # as of any phase, though nothing is trained
         tell.on_train_begin(net)
         tell.on_train_end(net)
-
-
-def epoch_history(phase, net_history, first_epoch):
-    """Rows of finished epochs, without batches, as they stand in `history_`."""
-    rows = History()
-    for row in net_history:
-        if "train_loss" not in row:  # the epoch in which training was interrupted
-            continue
-        kept = {key: value for key, value in row.items() if key not in _SKORCH_COLUMNS}
-        kept["train_loss"] = float(kept["train_loss"])
-        rows.append({"phase": phase, "epoch": first_epoch + len(rows) + 1, **kept})
-    return rows
 
 
 def check_batch_size(batch_size, n_samples):
