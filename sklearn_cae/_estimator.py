@@ -83,7 +83,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         (what "paper" means for vectors). A callable takes a batch, a tensor (n, C, H, W) in
         [0, 1] or (n, n_features) on the device of the fit, and returns its views. One that draws a
         single set of parameters a call, as torchvision's transforms do, should be applied image by
-        image.
+        image. If it has a method `set_random_state`, as MONAI's transforms have, a copy of it is
+        seeded for each batch.
     encoder : callable, default=None
         Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim), called with those of
         the keywords `image_shape` and `embedding_dim` that its signature names. Each fit trains a
@@ -210,7 +211,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     On one CPU, with one number of threads, the same `random_state` gives the same bits. A fit with
     callables of your own seeds torch's global generator while it trains, and gives it back
     as it was: other threads that fit wait for it, and those that draw from that generator disturb
-    it. What your callables draw from elsewhere is not seeded.
+    it. An `augmentation` with `set_random_state(seed=...)` is seeded by that. What your callables
+    draw from elsewhere is not seeded.
 
     References
     ----------

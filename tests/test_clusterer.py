@@ -26,7 +26,7 @@ from sklearn_cae._grouping import search
 from sklearn_cae._training import phases, trainer, watchers
 from sklearn_cae._training.phases import LearnedPrototypes
 from sklearn_cae._utils import random
-from sklearn_cae.augmentations import PRESETS, ImageViews
+from sklearn_cae.augmentations import PRESETS, ImageViews, choose_views
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder
@@ -227,6 +227,39 @@ def test_own_callables_are_seeded_too(toy_images, make_quick):
         assert torch.equal(torch.get_rng_state(), state)
         torch.rand(3)
         assert_equal_bits(first, make_quick(**own).fit(X))
+
+
+class OwnGenerator:
+    """Views with a generator of their own, as MONAI's are, applied to one image at a time."""
+
+    def __init__(self):
+        self.set_random_state()
+
+    def set_random_state(self, seed=None, state=None):
+        self.seeds = [*vars(self).get("seeds", []), seed]
+        self.R = np.random.RandomState(seed) if state is None else state
+        return self
+
+    def __call__(self, batch):
+        noise = [self.R.normal(0, self.R.uniform(0, 0.2), image.shape) for image in batch]
+        return (batch + torch.tensor(np.array(noise)).to(batch)).clamp(0, 1)
+
+
+def test_views_with_a_generator_of_their_own_are_seeded(toy_images, make_quick):
+    X, _ = toy_images
+    views = OwnGenerator()
+    first = make_quick(augmentation=views).fit(X)
+    assert_equal_bits(first, make_quick(augmentation=OwnGenerator()).fit(X))
+    assert views.seeds == [None]  # it was copied, so that fits in other threads do not disturb it
+    other = make_quick(augmentation=views, random_state=1).fit(X)
+    assert not np.array_equal(first.cluster_centers_, other.cluster_centers_)
+
+
+def test_views_with_a_generator_of_their_own_differ_from_batch_to_batch():
+    draw = choose_views(OwnGenerator(), is_image=True)
+    generator, images = torch.Generator().manual_seed(0), torch.full((8, 1, 8, 8), 0.5)
+    first, second = draw(images, generator), draw(images, generator)
+    assert len(torch.unique(torch.cat([first, second]), dim=0)) == 16  # both halves, too
 
 
 # ---- What may be passed ----

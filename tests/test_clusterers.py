@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -186,6 +187,16 @@ def test_resolutions_that_are_far_too_low_are_tried_once(monkeypatch):
     assert min(n_runs) == 1.0  # of the thirteen resolutions from 0.3 on, the last one alone
     assert list(n_runs.values())[:-4] == [1] * (len(n_runs) - 4)
     assert max(n_runs.values()) == 5
+
+
+def test_samples_without_links_are_communities_of_their_own():
+    links = np.zeros((7, 7))
+    links[:3, :3] = links[4:6, 4:6] = 1
+    np.fill_diagonal(links, 0)
+    labels = _communities.communities(csr_array(links), 1.0, np.array([3, 0, 6, 4, 1, 5, 2]))
+    assert (labels[:3] == 0).all()
+    assert (labels[4:6] == 1).all()
+    assert sorted(labels[[3, 6]]) == [2, 3]
 
 
 def test_communities_that_are_not_linked_are_joined_by_distance():
