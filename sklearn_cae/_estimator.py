@@ -161,6 +161,11 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         Number of clusters found.
     clusterer_ : estimator
         The fitted clusterer.
+    clustered_indices_ : ndarray of shape (n_clustered,)
+        Ascending indices of the training samples that the clusterer saw: all, or 20 000.
+    clustered_labels_ : ndarray of shape (n_clustered,)
+        The clusterer's own labels of these, contiguous from 0; noise is -1. In `labels_`, noise is
+        in the closest cluster, and numbers may be others.
     elbow_ : dict or None
         The search for their number: "n_clusters", "inertia" and "silhouette" (arrays over the
         numbers tried), "knee" (int or None), "found" (whether it counts) and "best".
@@ -544,7 +549,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             rng,
             verbose=self.verbose,
         )
-        self.cluster_centers_, labels, self.clusterer_, self.elbow_ = found
+        self.cluster_centers_, labels, self.clustered_labels_, self.clusterer_, self.elbow_ = found
         self._posterior = None
         if self.assignment == "clusterer":
             self._posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)

@@ -32,7 +32,8 @@ def test_separate_groups_have_an_elbow(n_clusters):
     embedding, y = separated(n_clusters)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", 20, rng())
+        found = search.find_prototypes(embedding, None, "elbow", 20, rng())
+    centers, elbow = found.cluster_centers, found.elbow
     assert elbow["found"]
     assert elbow["knee"] == elbow["best"] == len(centers) == n_clusters
     labels = (normalize(embedding) @ centers.T).argmax(axis=1)
@@ -49,7 +50,8 @@ def test_one_group_has_no_elbow(on_sphere, n_features, seed):
     else:
         embedding += 3  # away from the origin, as embeddings are
     with pytest.warns(UserWarning, match="No elbow was found over 2 to 20 clusters"):
-        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", 20, rng())
+        found = search.find_prototypes(embedding, None, "elbow", 20, rng())
+    centers, elbow = found.cluster_centers, found.elbow
     assert not elbow["found"]
     assert len(centers) == elbow["best"] == elbow["n_clusters"][elbow["silhouette"].argmax()]
 
@@ -158,6 +160,7 @@ def test_noise_shapes_no_prototype():
     found = search.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", 20, rng())
     np.testing.assert_allclose(found.cluster_centers, np.eye(2))
     assert found.labels.tolist() == [0, 0, 1, 1, 1]
+    assert found.clusterer_labels.tolist() == [0, 0, 1, 1, -1]
 
 
 def test_all_noise_becomes_one_prototype():

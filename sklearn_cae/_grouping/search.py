@@ -40,7 +40,9 @@ class Found(NamedTuple):
     cluster_centers : ndarray of shape (n_clusters, embedding_dim)
         Unit vectors: the mean directions of the clusters.
     labels : ndarray of shape (n_samples,)
-        Of the clusterer, contiguous from 0; noise is in the closest cluster.
+        Contiguous from 0; noise is in the closest cluster.
+    clusterer_labels : ndarray of shape (n_samples,)
+        The same, but noise is -1.
     clusterer : estimator
         Fitted.
     elbow : dict or None
@@ -49,6 +51,7 @@ class Found(NamedTuple):
 
     cluster_centers: np.ndarray
     labels: np.ndarray
+    clusterer_labels: np.ndarray
     clusterer: Any
     elbow: dict | None
 
@@ -197,11 +200,12 @@ def find_prototypes(embedding, clusterer, n_clusters, max_clusters, rng, *, verb
     if n_clusters == "elbow" and number_parameter(clusterer) is not None:
         elbow = find_elbow(unit, clusterer, max_clusters, rng, verbose=verbose)
         n_clusters = elbow["best"]
-    model, labels = _cluster(unit, clusterer, n_clusters, rng)
+    model, clusterer_labels = _cluster(unit, clusterer, n_clusters, rng)
+    labels = _one_at_least(clusterer_labels)
     cluster_centers = mean_directions(unit, labels)
     noise = labels < 0
     labels[noise] = (unit[noise] @ cluster_centers.T).argmax(axis=1)
-    return Found(cluster_centers, labels, model, elbow)
+    return Found(cluster_centers, labels, clusterer_labels, model, elbow)
 
 
 def check_finite(embedding):
@@ -298,13 +302,17 @@ def _cluster(unit, clusterer, n_clusters, rng):
             "all, stands for them.",
             ConvergenceWarning,
         )
-        return model, np.zeros(len(unit), dtype=int)
     found, contiguous = np.unique(labels, return_inverse=True)
-    return model, contiguous - np.count_nonzero(found < 0)
+    return model, np.maximum(contiguous - np.count_nonzero(found < 0), -1)
+
+
+def _one_at_least(labels):
+    """Copy labels; if all are noise, one cluster has them all."""
+    return labels.copy() if labels.max() >= 0 else np.zeros_like(labels)
 
 
 def _score(unit, clusterer, n_clusters, rng):
-    _, labels = _cluster(unit, clusterer, n_clusters, rng)
+    labels = _one_at_least(_cluster(unit, clusterer, n_clusters, rng)[1])
     means, members = _means(unit, labels), labels >= 0
     inertia = np.square(unit[members] - means[labels[members]]).sum()
     return inertia, simplified_silhouette(unit @ normalize(means).T).mean()
