@@ -3,12 +3,14 @@
 import copy
 import os
 import warnings
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch.utils.data import Subset
@@ -181,7 +183,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     n_iter_ : int
         Number of epochs run.
     interrupted_ : bool
-        Whether a phase was interrupted: what comes after it was left out.
+        Whether a phase, or the search for clusters, was interrupted: what comes after it was left
+        out.
     provenance_ : dict
         What the fit ran with, to repeat it: "versions" of packages, "device", "precision",
         "threads" of the CPU, "platform", and "data_sha256", the digest of the samples. Of a fit
@@ -389,7 +392,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         # Phase one: contrastive and reconstruction loss update e, p and d together.
         self._warm_up(trainer)
         # KMeans on the embedding, with the elbow: the clusters' mean directions are the centroids.
-        embedding, labels = self._cluster(X, rng)
+        with self._noting_how_to_recluster():
+            embedding, labels = self._cluster(X, rng)
         if trainer.goes_on and self.refinement_epochs > 0:
             self._refine(trainer, embedding, labels)
             # The refinement moved the samples as well as the prototypes: embed them again. From
@@ -407,6 +411,73 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @plain_torch()
+    def recluster(self, X):
+        """Cluster anew, in the embedding as it is: nothing is trained.
+
+        It uses the parameters as they are now, such as another `n_clusters` or `clusterer`. It also
+        completes a fit that ended in the search for clusters by an error or by Ctrl-C. Clusters are
+        not refined. The decoder loses its condition, which was trained for other clusters, and
+        decodes embeddings alone. For refinement and condition, fit with ``warm_start=True``.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            At least 2 samples in the form that was fitted, usually the same ones. `labels_` are
+            theirs.
+
+        Returns
+        -------
+        self : ContrastiveAutoencoderClusterer
+
+        Raises
+        ------
+        NotFittedError
+            If no fit came as far as the search for clusters.
+        ValueError, TypeError
+            If a parameter or X breaks a rule. If anything is raised, a model that was fitted stays
+            as it was.
+
+        Examples
+        --------
+        >>> from sklearn_cae import ContrastiveAutoencoderClusterer
+        >>> from sklearn_cae.datasets import make_toy_images
+        >>> X, _ = make_toy_images(60, random_state=0, return_X_y=True)
+        >>> clusterer = ContrastiveAutoencoderClusterer(
+        ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=0, random_state=0
+        ... ).fit(X)
+        >>> clusterer.set_params(n_clusters=2).recluster(X).n_clusters_
+        2
+        """
+        was_fitted = self.__sklearn_is_fitted__()
+        if not was_fitted and not hasattr(self, "clustered_indices_"):
+            raise NotFittedError(
+                "recluster needs networks that were trained up to the search for clusters. Call "
+                "fit before."
+            )
+        X = self._read_input(X, reset=False)
+        if len(X) < 2:
+            raise ValueError("X must have at least 2 samples to be clustered, got 1. Pass more.")
+        search.check_clusterer(self.clusterer, self.n_clusters, len(X))
+        search.check_assignment(
+            self.assignment, self.clusterer, self.n_clusters, refinement_epochs=0
+        )
+        rng, before = local_random_state(self.random_state), dict(vars(self))
+        try:
+            self.clustered_indices_ = search.draw_clustered(len(X), rng)
+            embedding = self._embed_clustered(X)
+            self._find_prototypes(embedding, rng)
+            self._drop_empty(embedding)
+            self._describe_clusters(X, embedding)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        self.decoder_.condition = None
+        self._end(interrupted=self.interrupted_ if was_fitted else True)
         return self
 
     def _check_params_vs_input(self, X):
@@ -435,7 +506,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     def _forget_fit(self):
         """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
-        vars(self).pop("n_iter_", None)
+        for name in ("n_iter_", "clustered_indices_"):
+            vars(self).pop(name, None)
 
     def _n_phases(self):
         return 1 + (self.refinement_epochs > 0) + (self.conditioning_epochs > 0)
@@ -526,15 +598,30 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         labels : ndarray of shape (n_clustered,)
             The clusterer's.
         """
-        self.clustered_indices_ = search.draw_clustered(len(X), rng)
-        embedding = self._embed_clustered(X)
+        indices = search.draw_clustered(len(X), rng)
+        embedding = self._embed(Subset(X, indices))
         search.check_finite(embedding)
         if self.whiten:
             self.encoder_ = change_basis(
                 self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
             )
-            embedding = self._embed_clustered(X)
+            embedding = self._embed(Subset(X, indices))
+        self.clustered_indices_ = indices  # from here on, `recluster` can take over
         return embedding, self._find_prototypes(embedding, rng)
+
+    @contextmanager
+    def _noting_how_to_recluster(self):
+        """Let whatever ends the search for clusters say that the training is not lost."""
+        try:
+            yield
+        except BaseException as error:  # Ctrl-C, too
+            if hasattr(self, "clustered_indices_"):
+                error.add_note(
+                    "The trained networks are kept. To cluster without training them again, set "
+                    "another clusterer or n_clusters with set_params, if need be, and call "
+                    "recluster(X)."
+                )
+            raise
 
     def _embed_clustered(self, X):
         return self._embed(Subset(X, self.clustered_indices_))

@@ -349,9 +349,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _check_input(self, X, *, reset=False):
         """Check X against the rules, and without `reset` against the X of fit."""
-        X = checks.to_numpy(X)
         if not reset:
             self._check_fitted()
+        return self._read_input(X, reset)
+
+    def _read_input(self, X, reset):
+        X = checks.to_numpy(X)
         is_image = (
             checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
