@@ -379,6 +379,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """Check X against the rules, and without `reset` against the X of fit."""
         if not reset:
             self._check_fitted()
+        return self._read_input(X, reset)
+
+    def _read_input(self, X, reset):
         X = arrays.as_samples(X)
         is_image = (
             checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None

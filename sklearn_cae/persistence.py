@@ -234,6 +234,8 @@ def _check_shapes(clusterer):
         or not 0 <= labels.min() <= labels.max() < n_clusters
     ):
         raise ValueError(f"labels_ are not those of {n_clusters} clusters")
+    if hasattr(clusterer, "clustered_labels_"):  # older files have none
+        _check_clustered(clusterer.clustered_indices_, clusterer.clustered_labels_, len(labels))
     if clusterer._built_for["shape of a sample"] != clusterer._format.image_shape:
         raise ValueError("the networks are for samples of another shape")
     if (clusterer.n_clusters_, clusterer._built_for["embedding_dim"]) != (
@@ -241,6 +243,17 @@ def _check_shapes(clusterer):
         embedding_dim,
     ):
         raise ValueError("n_clusters_ or embedding_dim differ from the shape of cluster_centers_")
+
+
+def _check_clustered(indices, labels, n_samples):
+    if not (
+        indices.shape == labels.shape == (len(labels),)
+        and indices.dtype.kind == labels.dtype.kind == "i"
+        and 0 <= indices.min() <= indices.max() < n_samples
+        and (np.diff(indices) > 0).all()
+        and labels.min() >= -1
+    ):
+        raise ValueError("clustered_indices_ or clustered_labels_ are not those of the samples")
 
 
 def _build_networks(built_for, weights):

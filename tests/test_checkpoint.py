@@ -191,6 +191,35 @@ def test_an_interrupted_fit_goes_on(tmp_path, toy_images, make_quick):
     assert_same_fit(resumed, make_quick().fit(X))
 
 
+class OwnGenerator:
+    """Views with a generator of their own, as MONAI's are."""
+
+    def __init__(self):
+        self.rng = np.random.RandomState()
+
+    def set_random_state(self, seed):
+        self.rng = np.random.RandomState(seed)
+
+    def __call__(self, batch):
+        return batch + 0.05 * torch.tensor(self.rng.normal(size=batch.shape)).to(batch)
+
+
+def test_views_with_a_generator_of_their_own_go_on(tmp_path, toy_images, make_quick):
+    class Interrupt(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 2 and not (tmp_path / "interrupted").exists():
+                (tmp_path / "interrupted").touch()
+                raise KeyboardInterrupt
+
+    X, _ = toy_images
+    params = {"callbacks": [Interrupt()], "conditioning_epochs": 1}
+    with pytest.warns(match="interrupted after 1 of 3 epochs"):
+        make_quick(augmentation=OwnGenerator(), checkpoint_dir=tmp_path / "kept", **params).fit(X)
+    again = make_quick(augmentation=OwnGenerator(), checkpoint_dir=tmp_path / "kept", **params)
+    assert_same_fit(again.fit(X), make_quick(augmentation=OwnGenerator(), **params).fit(X))
+    assert len(list((tmp_path / "kept").iterdir())) == 1  # that of the fit before
+
+
 def test_clones_of_a_grid_search_do_not_collide(tmp_path, toy_images, make_quick):
     X, _ = toy_images
     model = make_quick(warm_up_epochs=1, conditioning_epochs=0, checkpoint_dir=tmp_path)

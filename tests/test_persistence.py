@@ -554,6 +554,10 @@ FORGED = {
     "other means": replace_tensor("embedding_means_", torch.zeros(2, 16)),
     "labels of no cluster": replace_tensor("labels_", torch.full((96,), 7)),
     "labels that are no numbers": replace_tensor("labels_", torch.full((96,), torch.nan)),
+    "clustered samples that are not there": replace_tensor(
+        "clustered_indices_", torch.arange(1, 97)
+    ),
+    "clustered samples without labels": replace_tensor("clustered_labels_", torch.arange(95)),
     "more clusters": set_state("n_clusters_", 10**9),
     "other weights": replace_tensor(WEIGHT, torch.zeros(2, 2)),
 }
@@ -587,6 +591,8 @@ REASONS = {
     "other means": "embedding_means_ has not the shape",
     "labels of no cluster": "labels_ are not those of",
     "labels that are no numbers": "labels_ are not those of",
+    "clustered samples that are not there": "are not those of the samples",
+    "clustered samples without labels": "are not those of the samples",
     "more clusters": "differ from the shape of cluster_centers_",
     "other weights": "the weights of encoder_",
 }

@@ -32,7 +32,8 @@ def test_separate_groups_have_an_elbow(n_clusters):
     embedding, y = separated(n_clusters)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", rng())
+        found = search.find_prototypes(embedding, None, "elbow", rng())
+    centers, elbow = found.cluster_centers, found.search
     assert elbow["found"]
     assert elbow["knee"] == elbow["best"] == len(centers) == n_clusters
     labels = (normalize(embedding) @ centers.T).argmax(axis=1)
@@ -48,7 +49,8 @@ def test_one_group_has_no_elbow(on_sphere, n_features, seed):
     else:
         embedding += 3  # away from the origin, as embeddings are
     with pytest.warns(UserWarning, match="No elbow was found over 2 to 20 clusters"):
-        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", rng())
+        found = search.find_prototypes(embedding, None, "elbow", rng())
+    centers, elbow = found.cluster_centers, found.search
     assert not elbow["found"]
     assert len(centers) == elbow["best"] == elbow["n_clusters"][elbow["silhouette"].argmax()]
 
@@ -159,6 +161,7 @@ def test_noise_shapes_no_prototype():
     found = search.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", rng())
     np.testing.assert_allclose(found.cluster_centers, np.eye(2))
     assert found.labels.tolist() == [0, 0, 1, 1, 1]
+    assert found.clusterer_labels.tolist() == [0, 0, 1, 1, -1]
 
 
 def test_all_noise_becomes_one_prototype():
@@ -240,7 +243,7 @@ def test_a_posterior_is_no_matter_of_refinement_alone():
 
 def test_one_cluster_is_no_noise(recwarn):
     unit = normalize(np.random.RandomState(0).rand(20, 3))
-    found = search.find_prototypes(unit, KMeans(n_init=1), 1, 5, np.random.RandomState(0))
+    found = search.find_prototypes(unit, KMeans(n_init=1), 1, np.random.RandomState(0))
     assert found.labels.tolist() == [0] * 20
     assert not [one for one in recwarn if "noise" in str(one.message)]
 
@@ -264,7 +267,7 @@ def test_a_clusterer_may_scale_in_place():
         for copy in (True, False)
     ]
     np.testing.assert_array_equal(*(found.cluster_centers for found in scaled))
-    np.testing.assert_array_equal(*(found.elbow["inertia"] for found in scaled))
+    np.testing.assert_array_equal(*(found.search["inertia"] for found in scaled))
 
 
 @pytest.mark.filterwarnings("ignore")

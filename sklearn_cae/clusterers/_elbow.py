@@ -17,7 +17,7 @@ from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from .._utils.warnings import warn
 from ._silhouette import simplified_silhouette
-from ._steps import cluster_means, fit_clone
+from ._steps import cluster_means, fit_clone, one_at_least
 
 #: At most so many samples take part in the search: memory and time stay bounded.
 SWEEP_SAMPLES = 10_000
@@ -206,7 +206,7 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
 
 
 def _score(unit, clusterer, n_clusters, rng):
-    _, labels = fit_clone(unit, clusterer, n_clusters, rng)
+    labels = one_at_least(fit_clone(unit, clusterer, n_clusters, rng)[1])
     means, members = cluster_means(unit, labels), labels >= 0
     inertia = np.square(unit[members] - means[labels[members]]).sum()
     return inertia, simplified_silhouette(unit @ normalize(means).T).mean()
