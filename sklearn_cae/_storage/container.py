@@ -11,16 +11,14 @@ import os
 import re
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 
-from .files import write_whole
+from .files import patiently, write_whole
 
 FORMAT = 1
 _OWN = "sklearn_cae"
 _UNSIGNED = "0" * 64
 _MAX_HEADER = 2**22
-_CHUNK = 2**20
 
 
 class LoadError(ValueError):
@@ -53,10 +51,12 @@ def reading(path):
         If the file is damaged, of a newer format, or not of this package; also for what fails
         while it is read.
     """
-    header = _check(Path(path))
+    header, content = _check(Path(path))
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            yield header, file.get_tensor
+        # From memory: safe_open opens a path several times, and it may be another file each time.
+        tensors = safetensors.torch.load(content)
+        del content
+        yield header, tensors.pop
     except LoadError:
         raise
     except Exception as error:  # whatever a forger thinks of
@@ -64,6 +64,21 @@ def reading(path):
             f"{path} is forged, or does not fit what was passed with it: {type(error).__name__}: "
             f"{error}."
         ) from error
+
+
+def read_header(path):
+    """Give the header of a file, whose checksum is not looked at; an empty one if there is none."""
+    try:
+        with Path(path).open("rb") as file:
+            header = _parse(_read_raw_header(path, file))
+    except (LookupError, OSError, RecursionError, TypeError, ValueError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def _parse(raw):
+    """Give the header of this package in that of safetensors."""
+    return json.loads(json.loads(raw[8:])["__metadata__"][_OWN])
 
 
 def _metadata(header):
@@ -84,11 +99,11 @@ def _signature(digest):
 
 
 def _check(path):
-    """Give the header of a file that is whole, of this package and of a known format."""
-    with path.open("rb") as file:
+    """Give header and content of a file that is whole, of this package and of a known format."""
+    with patiently(path.open, "rb") as file:
         raw = _read_raw_header(path, file)
         try:
-            header = json.loads(json.loads(raw[8:])["__metadata__"][_OWN])
+            header = _parse(raw)
             digest, version = header.pop("sha256"), header.pop("format")
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise LoadError(
@@ -98,8 +113,8 @@ def _check(path):
         if not is_digest or raw.count(_signature(digest)) != 1:
             raise LoadError(f"{path} has no checksum where it should be. Take another copy.")
         hashed = hashlib.sha256(raw.replace(_signature(digest), _signature(_UNSIGNED)))
-        while chunk := file.read(_CHUNK):
-            hashed.update(chunk)
+        content = raw + file.read()
+        hashed.update(memoryview(content)[len(raw) :])
     if hashed.hexdigest() != digest:
         raise LoadError(
             f"{path} is damaged or cut off: its SHA-256 is not the one that was written with it. "
@@ -110,7 +125,7 @@ def _check(path):
             f"{path} has format {version!r}; this version of {_OWN} reads format {FORMAT}. Load it "
             f"with the version that wrote it, {header.get('version')!r}, or a newer one."
         )
-    return header
+    return header, content
 
 
 def _read_raw_header(path, file):
