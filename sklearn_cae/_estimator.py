@@ -374,6 +374,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         ran_with = describe_run(params)
         checkpoint = self._open_checkpoint(params, data, rng, ran_with)
         self._build_networks(X, rng)
+        if checkpoint:
+            networks = [getattr(self, name) for name in NETWORKS]
+            checkpoint.check([net.state_dict() for net in networks if net is not None])
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with

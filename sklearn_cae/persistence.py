@@ -51,9 +51,13 @@ class _KnownEstimator(Known):
         n_features = vars(instance).get("n_features_in_")
         if n_features is None:  # it is the parameter of another one
             return
-        if not 0 < n_features <= _MAX_FEATURES:
-            raise ValueError(f"n_features_in_ must be in 1 to {_MAX_FEATURES}, got {n_features}")
+        _check_n_features(n_features)
         answer(instance, np.zeros((2, n_features)))
+
+
+def _check_n_features(n_features):
+    if not 0 < n_features <= _MAX_FEATURES:
+        raise ValueError(f"n_features_in_ must be in 1 to {_MAX_FEATURES}, got {n_features}")
 
 
 def answer(estimator, X):
@@ -339,6 +343,8 @@ def save(estimator, path):
     TypeError
         If something in it cannot be saved, such as callbacks, or estimators of other packages: it
         is named.
+    ValueError
+        If it is larger than what `load` reads.
     OSError
         If the file cannot be written; one that was there is left as it was.
 

@@ -574,13 +574,16 @@ def test_what_no_checkpoint_can_hold_is_named(tmp_path, toy_images, make_quick):
         make_quick(callbacks=[Learn()], checkpoint_dir=tmp_path).fit(toy_images[0])
 
 
-def test_a_buffer_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick):
+def test_networks_that_cannot_be_kept_are_refused_before_training(
+    tmp_path, toy_images, make_quick, monkeypatch
+):
     class Complex(UnpooledEncoder):
         def __init__(self, image_shape, embedding_dim):
             super().__init__(image_shape, embedding_dim)
             self.register_buffer("phases", torch.zeros(2, dtype=torch.complex128))
 
-    with pytest.warns(UserWarning, match="No checkpoint could be written.*complex128"):
+    monkeypatch.setattr(trainer.Trainer, "run", None)
+    with pytest.raises(ValueError, match=r"checkpoint_dir must be None .*phases is .*complex128"):
         make_quick(encoder=Complex, checkpoint_dir=tmp_path).fit(toy_images[0])
 
 

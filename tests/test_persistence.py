@@ -23,6 +23,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EarlyStopping
+from skorch.history import History
 from torch import nn
 
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
@@ -368,10 +369,10 @@ def test_other_files_are_refused(tmp_path, fitted):
 
 
 def test_newer_formats_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "FORMAT", 2)
+    monkeypatch.setattr(container, "FORMAT", 3)
     save(small_mapper(), tmp_path / "model")
     monkeypatch.undo()
-    with pytest.raises(LoadError, match=r"has format 2; this version .* reads format 1"):
+    with pytest.raises(LoadError, match=r"has format 3; this version .* reads formats 1 to 2"):
         load(tmp_path / "model")
 
 
@@ -701,11 +702,57 @@ def test_a_forged_depth_is_refused(tmp_path, depth):
         load(tmp_path / "model")
 
 
-def test_too_much_to_load_again_is_not_written(tmp_path, fitted):
+def test_names_of_60000_features_come_back(tmp_path, make_quick):
+    names = [f"gene_{i}_of_the_right_upper_lobe_and_of_its_surroundings" for i in range(60_000)]
+    X = pd.DataFrame(np.random.RandomState(0).rand(12, 60_000), columns=names, dtype=np.float32)
+    model = make_pipeline(
+        StandardScaler().set_output(transform="pandas"),
+        make_quick(warm_up_epochs=1, conditioning_epochs=0, embedding_dim=2),
+    ).fit(X)
+    again = load_after_saving(model, tmp_path)
+    assert again.feature_names_in_.tolist() == again[1].feature_names_in_.tolist() == names
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(ValueError, match="feature names"):
+        again.predict(X[names[::-1]])
+
+
+def test_a_text_of_any_length_comes_back(tmp_path):
     mapper = small_mapper()
     mapper.missing_label = "x" * 2**23
-    with pytest.raises(ValueError, match=r"header of .* would have more than"):
-        save(mapper, tmp_path / "model")
+    assert load_after_saving(mapper, tmp_path).missing_label == mapper.missing_label
+
+
+def test_a_long_history_comes_back(tmp_path, fitted):
+    model = copy.copy(fitted)
+    model.history_ = History(100_000 * list(fitted.history_[:1]))
+    assert list(load_after_saving(model, tmp_path).history_) == list(model.history_)
+
+
+def test_more_than_can_be_loaded_is_not_written(tmp_path):
+    table = small_mapper()
+    table.classes_ = [np.zeros(1)] * 50_000
+    wide = small_mapper()
+    wide.classes_ = np.array(["x" * 2**20] + 99 * [""])
+    keys = small_mapper()
+    keys.classes_ = dict.fromkeys(range(10_001))
+    for mapper, message in (
+        (table, "a table of at most .* of 500.* tensors would be longer. Use joblib.dump"),
+        (wide, "ClusterLabelMapper.classes_, of 100 texts of .*dtype=object, or shorten"),
+        (keys, "classes_ must have at most 10000 keys that are no text.*joblib.dump"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            save(mapper, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_forged_texts_beside_the_header_are_refused(tmp_path, fitted, monkeypatch):
+    path = tmp_path / "model"
+    content = bytearray(b"[" * 10**6)
+    tensors = {"sklearn_cae.estimator": torch.frombuffer(content, dtype=torch.uint8)}
+    for names in (["estimator"], ["nothing"], "estimator", 5):
+        container.write(path, {"kind": "estimator", "long": names}, dict(tensors))
+        with pytest.raises(LoadError):
+            load(path)
 
 
 # ---- Files of released formats ----

@@ -1,7 +1,7 @@
-"""Processes that share one checkpoint folder: ``python tests/writers.py WHAT N_PROCESSES N_ROUNDS``.
+"""Processes that share a checkpoint: ``python tests/writers.py WHAT N_PROCESSES N_ROUNDS``.
 
-WHAT is "keep" (a fit's calls of a checkpoint, and no training), "fit", or "kill" (as "keep", but one
-of the processes is killed while it writes). All begin at once in each round. Prints, as JSON, what
+WHAT is "keep" (a fit's calls of a checkpoint without training), "fit", or "kill" (as "keep", but
+one of the processes is killed while it writes). All begin at once in each round. Prints, as JSON, what
 went wrong in each round; nothing should.
 """
 

@@ -16,6 +16,8 @@ from .fingerprint import describe, digest
 from .packing import Packer, Unpacker
 
 _FIT = "fit.json"
+#: Of fits, which are those of older versions while it stays.
+_FORMAT = 1
 #: Parameters that do not change what a fit comes to.
 _LEFT_OUT = {"checkpoint_dir", "device", "output", "verbose", "warm_start"}
 
@@ -58,7 +60,7 @@ class Checkpoint:
                 f"{rng!r}. Pass an int."
             )
         about = {
-            "format": container.FORMAT,
+            "format": _FORMAT,
             "parameters": {
                 name: describe(value) for name, value in params.items() if name not in _LEFT_OUT
             },
@@ -108,6 +110,17 @@ class Checkpoint:
                 "trained again.",
                 UserWarning,
             )
+
+    def check(self, state):
+        """Raise ValueError where no checkpoint could hold a state."""
+        try:
+            packer = Packer({})
+            container.as_bytes({"state": packer.pack(state, "networks")}, packer.tensors)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"checkpoint_dir must be None for what no checkpoint can hold, got "
+                f"{str(self.folder)!r}: {error}"
+            ) from error
 
     def read(self, phase, start):
         """Give the state of a phase as it was last kept, a dict, or None.

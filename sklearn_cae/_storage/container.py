@@ -12,13 +12,19 @@ import re
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from .files import patiently, write_whole
 
-FORMAT = 1
+FORMAT = 2
 _OWN = "sklearn_cae"
 _UNSIGNED = "0" * 64
+#: In bytes: of the table of tensors, with the header in it; of a value of the header.
 _MAX_HEADER = 2**22
+_MAX_VALUE = 2**28
+#: In characters: longer values of the header stand in tensors.
+_LONG = 2**18
+_WAY_OUT = "Use joblib.dump, whose files run code when they are loaded."
 
 
 class LoadError(ValueError):
@@ -34,11 +40,52 @@ def write(path, header, tensors):
     header : dict
         Of what JSON holds.
     tensors : dict of str to Tensor
+
+    Raises
+    ------
+    ValueError
+        If it would be too large for `reading`, or of a dtype that files cannot have.
     """
-    content = _sign(safetensors.torch.save(tensors, _metadata(header)))
+    write_whole(path, as_bytes(header, tensors))
+
+
+def as_bytes(header, tensors):
+    """Give the content of a file; see `write`."""
+    header, long = _split(header)
+    content = _sign(safetensors.torch.save({**tensors, **long}, _metadata(header)))
     if int.from_bytes(content[:8], "little") > _MAX_HEADER:
-        raise ValueError(f"The header of {path} would have more than {_MAX_HEADER} bytes.")
-    write_whole(path, content)
+        raise ValueError(
+            f"A file holds a table of at most {_MAX_HEADER} bytes, but that of {len(tensors)} "
+            f"tensors would be longer. {_WAY_OUT}"
+        )
+    return content
+
+
+def _split(header):
+    """Give the header without its long values, and those as tensors of bytes."""
+    short, long = {}, {}
+    for name, value in header.items():
+        text = json.dumps(value, allow_nan=False)
+        if len(text) > _MAX_VALUE:
+            raise ValueError(
+                f"A file holds text of at most {_MAX_VALUE} characters, got {len(text)}. {_WAY_OUT}"
+            )
+        if len(text) > _LONG:
+            content = bytearray(text.encode())
+            long[f"{_OWN}.{name}"] = torch.frombuffer(content, dtype=torch.uint8)
+        else:
+            short[name] = value
+    return ({**short, "long": sorted(set(header) - set(short))} if long else short), long
+
+
+def _join(header, tensors):
+    """Put the long values of a header back into it."""
+    for name in header.pop("long", []):
+        content = tensors.pop(f"{_OWN}.{name}").numpy()
+        if len(content) > _MAX_VALUE:
+            raise ValueError(f"its text has over {_MAX_VALUE} characters")
+        header[name] = json.loads(content.tobytes())
+    return header
 
 
 @contextlib.contextmanager
@@ -56,7 +103,7 @@ def reading(path):
         # From memory: safe_open opens a path several times, and it may be another file each time.
         tensors = safetensors.torch.load(content)
         del content
-        yield header, tensors.pop
+        yield _join(header, tensors), tensors.pop
     except LoadError:
         raise
     except Exception as error:  # whatever a forger thinks of
@@ -120,10 +167,10 @@ def _check(path):
             f"{path} is damaged or cut off: its SHA-256 is not the one that was written with it. "
             "Take another copy."
         )
-    if version != FORMAT:
+    if version not in range(1, FORMAT + 1):
         raise LoadError(
-            f"{path} has format {version!r}; this version of {_OWN} reads format {FORMAT}. Load it "
-            f"with the version that wrote it, {header.get('version')!r}, or a newer one."
+            f"{path} has format {version!r}; this version of {_OWN} reads formats 1 to {FORMAT}. "
+            f"Load it with the version that wrote it, {header.get('version')!r}, or a newer one."
         )
     return header, content
 

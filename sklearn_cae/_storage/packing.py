@@ -73,6 +73,7 @@ class Packer:
     def __init__(self, known):
         self.known = {one.cls: (name, one) for name, one in known.items()}
         self.tensors = {}
+        self._n_characters = 0
 
     def pack(self, value, path):
         """Give what JSON can hold for a value; its arrays go to `tensors`.
@@ -87,6 +88,8 @@ class Packer:
         ------
         TypeError
             If it, or something in it, cannot be packed.
+        ValueError
+            If it is larger than what is unpacked again.
         """
         if value is None or type(value) in (bool, int, str):
             return value
@@ -115,6 +118,11 @@ class Packer:
         return self._pack_other(value, path)
 
     def _pack_items(self, items, path):
+        if sum(type(key) is not str for key in items) > _MAX_KEYS:
+            raise ValueError(
+                f"{path} must have at most {_MAX_KEYS} keys that are no text, got {len(items)}. "
+                "Use joblib.dump, whose files run code when they are loaded."
+            )
         return [
             [self.pack(key, f"{path} key {i}"), self.pack(value, f"{path}.{key}")]
             for i, (key, value) in enumerate(items.items())
@@ -137,6 +145,14 @@ class Packer:
             packed = {"type": kind, "shape": list(array.shape)}
             if kind == "strings":
                 packed["width"] = array.dtype.itemsize // 4
+                self._n_characters += packed["width"] * array.size
+                if self._n_characters > _MAX_TEXT:
+                    raise ValueError(
+                        f"Arrays of text of a fixed width may have {_MAX_TEXT} characters, but "
+                        f"with {path}, of {array.size} texts of up to {packed['width']}, there are "
+                        f"{self._n_characters}. Pass it as an array of dtype=object, or shorten "
+                        "the longest text."
+                    )
             return {**packed, "values": self.pack(array.ravel().tolist(), path)}
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if str(array.dtype) not in _NUMBERS:
@@ -165,7 +181,7 @@ def can_be_packed(value):
     """Whether a value can be packed without classes that are known."""
     try:
         Packer({}).pack(value, "")
-    except TypeError:
+    except (TypeError, ValueError):
         return False
     return True
 
