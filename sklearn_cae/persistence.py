@@ -80,6 +80,40 @@ class _KnownPipeline(_KnownEstimator):
                 raise ValueError(f"a step of the pipeline is no estimator but {step!r}")
 
 
+class _KnownStep(_KnownEstimator):
+    """A step that takes columns of any type, by numpy alone: no samples are there to try it."""
+
+    def try_out(self, instance):
+        """Look for what it has learned."""
+        if "n_features_in_" in vars(instance):
+            check_is_fitted(instance)
+
+
+class _KnownColumns(_KnownStep):
+    """A step for each group of columns: they have been tried out."""
+
+    def try_out(self, instance):
+        super().try_out(instance)
+        for _, step, _ in [*instance.transformers, *vars(instance).get("transformers_", [])]:
+            if not isinstance(step, BaseEstimator) and step not in ("drop", "passthrough"):
+                raise ValueError(f"a step of the columns is no estimator but {step!r}")
+
+
+class _KnownSelector(Known):
+    """A choice of columns by name or type, as make_column_selector gives."""
+
+    def put_together(self, state):
+        return self.cls(**state)
+
+
+class _KnownCenters(_KnownEstimator):
+    """A clusterer that predicts if it has centres."""
+
+    def try_out(self, instance):
+        if "cluster_centers_" in vars(instance):  # not of distances that are given
+            super().try_out(instance)
+
+
 class _KnownKMeans(_KnownEstimator):
     """KMeans, which reads centres beyond their end if they are too few."""
 
@@ -90,6 +124,8 @@ class _KnownKMeans(_KnownEstimator):
             return
         if centers.shape != (instance.n_clusters, instance.n_features_in_):
             raise ValueError("cluster_centers_ have another shape than n_clusters and features")
+        if "_counts" in vars(instance) and instance._counts.shape != (instance.n_clusters,):
+            raise ValueError("_counts has another shape than n_clusters")
         answer(instance, np.zeros((2, centers.shape[1]), dtype=centers.dtype))
 
 
@@ -281,14 +317,21 @@ _CLASSES = {
     _KnownEstimator: {
         "sklearn_cae": ["ClusterLabelMapper", "KNNProbe", "LinearProbe"],
         "sklearn_cae.clusterers": ["CommunityClusterer", "MixtureClusterer"],
-        "sklearn.cluster": ["AgglomerativeClustering"],
+        "sklearn.cluster": ["AgglomerativeClustering", "DBSCAN", "OPTICS", "SpectralClustering"],
         "sklearn.decomposition": ["PCA"],
         "sklearn.linear_model": ["LogisticRegression"],
-        "sklearn.mixture": ["GaussianMixture"],
+        "sklearn.mixture": ["BayesianGaussianMixture", "GaussianMixture"],
         "sklearn.preprocessing": ["StandardScaler"],
     },
     _KnownHDBSCAN: {"sklearn.cluster": ["HDBSCAN"]},
-    _KnownKMeans: {"sklearn.cluster": ["KMeans"]},
+    _KnownCenters: {"sklearn.cluster": ["AffinityPropagation", "MeanShift"]},
+    _KnownColumns: {"sklearn.compose": ["ColumnTransformer"]},
+    _KnownSelector: {"sklearn.compose": ["make_column_selector"]},
+    _KnownStep: {
+        "sklearn.impute": ["MissingIndicator", "SimpleImputer"],
+        "sklearn.preprocessing": ["FunctionTransformer", "OneHotEncoder"],
+    },
+    _KnownKMeans: {"sklearn.cluster": ["KMeans", "MiniBatchKMeans"]},
     _KnownPipeline: {"sklearn.pipeline": ["Pipeline"]},
     _KnownNeighbors: {"sklearn.neighbors": ["KNeighborsClassifier"]},
     _KnownHistory: {"skorch.history": ["History"]},
@@ -331,8 +374,10 @@ def save(estimator, path):
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of this package, or a pipeline of such and of scikit-learn's
-        ``StandardScaler``, ``PCA``, ``KMeans``, ``LogisticRegression`` and the like.
+        A fitted estimator of this package, or a pipeline of such and of scikit-learn's usual steps
+        and clusterers, such as ``SimpleImputer``, ``ColumnTransformer``, ``StandardScaler``,
+        ``PCA``, ``KMeans`` and ``LogisticRegression``. ``Birch`` and ``BisectingKMeans`` are not
+        among them.
     path : path-like
         The file to write; one that is there is replaced. ``.safetensors`` is its usual ending.
 
@@ -354,7 +399,8 @@ def save(estimator, path):
 
     Notes
     -----
-    The user's own callables (`encoder`, `decoder`, `augmentation`) are saved as their names; `load`
+    The user's own callables (`encoder`, `decoder`, `augmentation`, a ``FunctionTransformer``'s
+    `func`) are saved as their names; `load`
     is to be given them again. `checkpoint_dir`, a path of this machine, is left out.
 
     Examples

@@ -1,8 +1,8 @@
 """Processes that share a checkpoint: ``python tests/writers.py WHAT N_PROCESSES N_ROUNDS``.
 
 WHAT is "keep" (a fit's calls of a checkpoint without training), "fit", or "kill" (as "keep", but
-one of the processes is killed while it writes). All begin at once in each round. Prints, as JSON, what
-went wrong in each round; nothing should.
+one of the processes is killed while it writes). All begin at once in each round. Prints, as JSON,
+what went wrong in each round; nothing should.
 """
 
 import hashlib
