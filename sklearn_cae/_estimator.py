@@ -166,7 +166,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
         Mean embedding of each cluster: what `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
-        Shrunk covariances: with the means, what `sample` draws from.
+        Shrunk covariances: with the means, what `sample` draws from. They are computed, to the
+        precision of float32, each time that they are read, from a form that takes less memory.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
     history_ : skorch History
@@ -639,7 +640,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     def _describe_clusters(self, embedding):
         """Fit the Gaussians that `sample` draws from, and whose means are decoded as prototypes."""
-        self.embedding_means_, self.embedding_covariances_ = gaussians.cluster_gaussians(
+        self.embedding_means_, self._gaussians = gaussians.cluster_gaussians(
             embedding,
             self._closest(embedding),
             self._posterior_variance(embedding),

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import __version__
 from ._fitted import NETWORKS
 from ._grouping.assignment import Posterior
+from ._grouping.gaussians import ClusterGaussians
 from ._grouping.whitening import with_linear_ends
 from ._storage import container
 from ._storage.container import LoadError
@@ -189,6 +190,9 @@ class _KnownClusterer(_KnownEstimator):
 
     def put_together(self, state):
         weights, posterior = state.pop("networks"), state.pop("posterior")
+        if "embedding_covariances_" in state:  # of format 1
+            covariances = state.pop("embedding_covariances_")
+            state["_gaussians"] = ClusterGaussians.from_covariances(covariances)
         instance = Known.put_together(self, state)
         instance._validate_params()
         _be_where_there_is_a_device(instance)
@@ -232,13 +236,17 @@ def _be_where_there_is_a_device(clusterer):
 def _check_shapes(clusterer):
     """Raise where the parts of a fitted clusterer cannot belong together."""
     n_clusters, embedding_dim = clusterer.cluster_centers_.shape
-    shapes = {
-        "embedding_means_": (n_clusters, embedding_dim),
-        "embedding_covariances_": (n_clusters, embedding_dim, embedding_dim),
-    }
-    for name, shape in shapes.items():
-        if getattr(clusterer, name).shape != shape:
-            raise ValueError(f"{name} has not the shape {shape}")
+    if clusterer.embedding_means_.shape != (n_clusters, embedding_dim):
+        raise ValueError(f"embedding_means_ has not the shape {(n_clusters, embedding_dim)}")
+    gaussians = clusterer._gaussians
+    n_rows = gaussians.ranks.sum()
+    if (
+        gaussians.ranks.shape != (n_clusters,)
+        or gaussians.ranks.min() < 0
+        or gaussians.factors.shape != (n_rows, embedding_dim)
+        or gaussians.diagonals.shape != (n_clusters, embedding_dim)
+    ):
+        raise ValueError(f"_gaussians are not those of {n_clusters} clusters")
     labels = clusterer.labels_
     if (
         labels.ndim != 1
@@ -336,6 +344,7 @@ _CLASSES = {
     _KnownNeighbors: {"sklearn.neighbors": ["KNeighborsClassifier"]},
     _KnownHistory: {"skorch.history": ["History"]},
     Known: {
+        "sklearn_cae._grouping.gaussians": ["ClusterGaussians"],
         "sklearn_cae._input.formats": ["ImageFormat", "VectorFormat"],
         "sklearn_cae.augmentations": ["ImageViews", "VectorViews"],
         "sklearn_cae.modules": ["Encoder", "UnpooledEncoder", "VectorEncoder"],

@@ -679,6 +679,14 @@ FORGED = {
     "a parameter of another type": set_state("batch_size", "all"),
     "no weights": drop_state("networks"),
     "no means": drop_state("embedding_means_"),
+    **{
+        f"other {part} of covariances": replace_tensor(f"_gaussians.{part}", other)
+        for part, other in (
+            ("factors", torch.zeros(2, 16)),
+            ("ranks", torch.tensor([-2, 2, 2])),
+            ("diagonals", torch.zeros(3, 2)),
+        )
+    },
     "other means": replace_tensor("embedding_means_", torch.zeros(2, 16)),
     "labels of no cluster": replace_tensor("labels_", torch.full((96,), 7)),
     "labels that are no numbers": replace_tensor("labels_", torch.full((96,), torch.nan)),
@@ -713,6 +721,10 @@ REASONS = {
     "a parameter outside its range": "'temperature' parameter",
     "a parameter of another type": "'batch_size' parameter",
     "other means": "embedding_means_ has not the shape",
+    **{
+        f"other {part} of covariances": "_gaussians are not those of"
+        for part in ("factors", "ranks", "diagonals")
+    },
     "labels of no cluster": "labels_ are not those of",
     "labels that are no numbers": "labels_ are not those of",
     "more clusters": "differ from the shape of cluster_centers_",
@@ -895,4 +907,12 @@ def test_files_of_released_formats_are_read():
             np.testing.assert_allclose(
                 model.predict_proba(expected["X"]), expected["probability"], rtol=1e-4
             )
+            covariances = model[0].embedding_covariances_
+            if "covariances" in expected:  # since format 2
+                np.testing.assert_allclose(covariances, expected["covariances"], atol=1e-6)
+            else:
+                with safetensors.safe_open(path, framework="np") as file:
+                    kept = file.get_tensor("Pipeline.steps.0.1.embedding_covariances_")
+                np.testing.assert_allclose(covariances, kept, atol=1e-6)
+            assert model[0].sample(5, random_state=0)[0].shape == (5, 5)
             assert model.predict(expected["X"]).tolist() == expected["labels"].tolist()
