@@ -52,13 +52,9 @@ class _KnownEstimator(Known):
         n_features = vars(instance).get("n_features_in_")
         if n_features is None:  # it is the parameter of another one
             return
-        _check_n_features(n_features)
+        if not 0 < n_features <= _MAX_FEATURES:
+            raise ValueError(f"n_features_in_ must be in 1 to {_MAX_FEATURES}, got {n_features}")
         answer(instance, np.zeros((2, n_features)))
-
-
-def _check_n_features(n_features):
-    if not 0 < n_features <= _MAX_FEATURES:
-        raise ValueError(f"n_features_in_ must be in 1 to {_MAX_FEATURES}, got {n_features}")
 
 
 def answer(estimator, X):
