@@ -189,7 +189,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
         Mean embedding of each cluster, which `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
-        Shrunk covariances. `sample` draws from Gaussians with these and the means.
+        Shrunk covariances. `sample` draws from Gaussians with these and the means. They are
+        computed, to the precision of float32, each time that they are read, from a form that takes
+        less memory.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
     history_ : skorch History
@@ -393,6 +395,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         ran_with = describe_run(params)
         checkpoint = self._open_checkpoint(params, data, rng, ran_with)
         self._build_networks(X, rng)
+        if checkpoint:
+            networks = [getattr(self, name) for name in NETWORKS]
+            checkpoint.check([net.state_dict() for net in networks if net is not None])
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
@@ -708,7 +713,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
-        self.embedding_means_, self.embedding_covariances_ = gaussians.cluster_gaussians(
+        self.embedding_means_, self._gaussians = gaussians.cluster_gaussians(
             embedding,
             self._closest(embedding),
             self._posterior_variance(embedding),

@@ -354,15 +354,23 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _draw(self, label, count, rng):
         """Draw embeddings (count, embedding_dim) of a cluster from its Gaussian."""
         mean = self.embedding_means_[label].astype(np.float64)
-        covariance = self.embedding_covariances_[label].astype(np.float64)
-        drawn = rng.multivariate_normal(mean, covariance, size=count)
+        drawn = mean + self._gaussians.draw(label, count, rng)
         for _ in range(_REDRAWS):
             assigned = self._closest(drawn.astype(np.float32))
             strays = np.flatnonzero(assigned != label)
             if len(strays) == 0:
                 break
-            drawn[strays] = rng.multivariate_normal(mean, covariance, size=len(strays))
+            drawn[strays] = mean + self._gaussians.draw(label, len(strays), rng)
         return drawn
+
+    @property
+    def embedding_covariances_(self):
+        """Covariances of the clusters' embeddings; see the attributes of the class."""
+        if not hasattr(self, "_gaussians"):
+            raise AttributeError(
+                f"This {type(self).__name__} has no embedding_covariances_ before it is fitted."
+            )
+        return self._gaussians.covariances()
 
     # ---- Steps that fit takes too ----
 
