@@ -21,16 +21,19 @@ from ._storage.checkpoint import Checkpoint
 from ._storage.fingerprint import fingerprint_start
 from ._training import batches, phases
 from ._training.networks import build_networks
+from ._training.own_callbacks import CallbackParamsMixin, check_callbacks
+from ._training.resume import tells_what_is_kept
 from ._training.tasks import CallbackSupportMixin, FitTasks
 from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
-from ._training.watchers import check_callbacks
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from .augmentations import PRESETS
 
 _SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
 
 
-class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEstimator):
+class ContrastiveAutoencoderClusterer(
+    CallbackSupportMixin, CallbackParamsMixin, FittedMixin, BaseEstimator
+):
     """Cluster images without labels, and decode what was found.
 
     An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
@@ -135,9 +138,11 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         (``torch.backends.cudnn.allow_tf32``). "auto" is bfloat16 where the device multiplies it in
         hardware.
     callbacks : list of skorch callbacks, default=None
-        Or of tuples of a name and one. Cloned for each phase: state belongs into attributes with a
-        trailing underscore, as in skorch's own. With scikit-learn 1.9, `set_callbacks` takes
-        scikit-learn's beside them: they are told of phases and epochs.
+        Or of tuples of a name and one (None leaves it out), whose parameters are
+        ``callbacks__NAME__PARAMETER``; one without a name has that of its class. Cloned for each
+        phase: state belongs into attributes with a trailing underscore, as in skorch's own. A
+        callback does nothing in a phase that does not record its `monitor`. With scikit-learn 1.9,
+        `set_callbacks` takes scikit-learn's beside them: they are told of phases and epochs.
     checkpoint_dir : str or path-like, default=None
         Folder in which every epoch is kept, in a subfolder named by the fingerprint of parameters
         and data. A fit with the same ones goes on where it was stopped, to the same bits; one that
@@ -336,6 +341,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
+    @tells_what_is_kept
     def fit(self, X, y=None):
         """Train the networks and find the prototypes.
 
@@ -423,7 +429,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
                 "Networks are trained in float32, but torch's default dtype is "
                 f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) before."
             )
-        check_callbacks(self.callbacks)
+        check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
     def _forget_fit(self):
