@@ -10,6 +10,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_array, check_scalar
 from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.deprecation import deprecated
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -116,8 +117,23 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return np.maximum(1 - self._similarity_of(X), 0)  # rounding can take a cosine past 1
         return self._assignment_of(X)
 
-    def score_samples(self, X):
-        """Tell how clearly each sample belongs to its cluster.
+    def embed(self, X):
+        """Embed samples, whatever `output` is.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, embedding_dim), float32
+            The encoder's output; the mean in the variational setting.
+        """
+        return self._embed(self._check_input(X))
+
+    def margin(self, X):
+        """Measure how clearly each sample belongs to its cluster.
 
         Parameters
         ----------
@@ -127,11 +143,27 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         margin : ndarray of shape (n_samples,)
-            Cosine to the closest prototype less the cosine to the next one, in [0, 2], whatever
-            `assignment` is: the lower, the more doubtful. 0 where there is one prototype only.
+            Cosine to the closest prototype minus the cosine to the second closest, in [0, 2],
+            for any `assignment`. A low margin marks a doubtful sample. It is 0 if there is only
+            one prototype.
         """
         own, next_ = assignment.closest_two(self._similarity_of(self._check_input(X)))
         return own - next_
+
+    @deprecated("It is called margin now, and will be removed in 0.2.")
+    def score_samples(self, X):
+        """Return `margin` of X, under its name of before.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        margin : ndarray of shape (n_samples,)
+        """
+        return self.margin(X)
 
     def score(self, X, y=None):
         """Mean simplified silhouette: the higher, the better separated the clusters.

@@ -340,7 +340,7 @@ def test_one_cluster(toy_images, make_quick):
     model = make_quick(n_clusters=1).fit(X)
     assert (model.predict_proba(X) == 1).all()
     assert model.score(X) == 0
-    assert not model.score_samples(X).any()
+    assert not model.margin(X).any()
 
 
 def build_encoder(image_shape):
@@ -454,7 +454,7 @@ def test_samples_are_assigned_by_the_clusterer(toy_images, make_quick, clusterer
         assert set(rows) <= set(members)
         assert cosine[rows[0], label] == pytest.approx(cosine[members, label].max())
     next_, own = np.sort(cosine, axis=1)[:, -2:].T
-    np.testing.assert_allclose(model.score_samples(X), own - next_, atol=1e-5)
+    np.testing.assert_allclose(model.margin(X), own - next_, atol=1e-5)
 
 
 @pytest.mark.parametrize("clusterer", [MixtureClusterer(n_dims=4), CommunityClusterer()])

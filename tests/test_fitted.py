@@ -100,11 +100,24 @@ def test_predict_from_eight_threads(fitted, toy_images):
             np.testing.assert_array_equal(result, expected)
 
 
-def test_score_samples_is_the_margin(fitted, toy_images):
+def test_margin_is_the_distance_between_the_two_closest(fitted, toy_images):
     X, _ = toy_images
     distance = np.sort(asking(fitted, "distance").transform(X), axis=1)
     expected = distance[:, 1] - distance[:, 0]
-    np.testing.assert_allclose(fitted.score_samples(X), expected, atol=1e-6)
+    np.testing.assert_allclose(fitted.margin(X), expected, atol=1e-6)
+
+
+def test_score_samples_is_the_old_name_of_margin(fitted, toy_images):
+    X, _ = toy_images
+    with pytest.warns(FutureWarning, match="margin"):
+        np.testing.assert_array_equal(fitted.score_samples(X), fitted.margin(X))
+
+
+def test_embed_is_the_embedding_whatever_the_output_is(fitted, toy_images):
+    X, _ = toy_images
+    expected = asking(fitted, "embedding").transform(X)
+    np.testing.assert_array_equal(fitted.embed(X), expected)
+    np.testing.assert_array_equal(asking(fitted, "distance").embed(X), expected)
 
 
 def test_score_is_the_mean_simplified_silhouette(fitted, toy_images):
@@ -358,7 +371,8 @@ METHODS = {
     "predict": "X",
     "predict_proba": "X",
     "transform": "X",
-    "score_samples": "X",
+    "margin": "X",
+    "embed": "X",
     "score": "X",
     "representatives": "X",
     "reconstruct": "X",

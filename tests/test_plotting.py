@@ -49,7 +49,7 @@ class ToyClusterer(BaseEstimator):
         self.image_shape_ = self.image_shape if X.ndim == 2 else np.atleast_3d(X[0]).shape
         self.intensity_range_ = None if self.image_shape_ is None else (0.0, 255.0)
         self.pca_ = PCA(8, random_state=0).fit(self._flat(X))
-        embedding = self._embed(X)
+        embedding = self.embed(X)
         self.kmeans_ = KMeans(self.n_clusters, n_init=1, random_state=0).fit(embedding)
         self.labels_ = self.kmeans_.labels_
         self.embedding_means_ = self.kmeans_.cluster_centers_
@@ -68,14 +68,14 @@ class ToyClusterer(BaseEstimator):
     def _flat(self, X):
         return np.asarray(X, dtype=np.float32).reshape(len(X), -1)
 
-    def _embed(self, X):
+    def embed(self, X):
         return self.pca_.transform(self._flat(X))
 
     def predict(self, X):
-        return self.kmeans_.predict(self._embed(X))
+        return self.kmeans_.predict(self.embed(X))
 
     def transform(self, X):
-        embedding = self._embed(X)
+        embedding = self.embed(X)
         return embedding if self.output == "embedding" else self.kmeans_.transform(embedding)
 
     def decode(self, embedding):
@@ -83,19 +83,19 @@ class ToyClusterer(BaseEstimator):
         return X.astype(np.float32).reshape(len(X), *self.shape_)
 
     def reconstruct(self, X):
-        return self.decode(self._embed(X))
+        return self.decode(self.embed(X))
 
     def decode_prototypes(self):
         return self.decode(self.embedding_means_)
 
     def representatives(self, X, n):
-        embedding, labels = self._embed(X), self.predict(X)
+        embedding, labels = self.embed(X), self.predict(X)
         distance = np.linalg.norm(embedding - self.embedding_means_[labels], axis=1)
         order = np.argsort(distance)
         return [order[labels[order] == label][:n] for label in range(self.n_clusters)]
 
-    def score_samples(self, X):
-        distance = np.sort(self.kmeans_.transform(self._embed(X)), axis=1)
+    def margin(self, X):
+        distance = np.sort(self.kmeans_.transform(self.embed(X)), axis=1)
         return distance[:, 1] - distance[:, 0]
 
     def sample(self, n_samples=1, cluster=None, random_state=None):
@@ -344,7 +344,7 @@ def test_images_in_a_row_are_the_prototype_then_the_members_then_the_samples():
 
 def test_doubtful_members_have_the_smallest_margins_of_their_cluster(clusterer, toy):
     display = PrototypeDisplay.from_estimator(clusterer, toy.data, n_members=2)
-    margin = clusterer.score_samples(toy.data)
+    margin = clusterer.margin(toy.data)
     for cluster, images in enumerate(display.doubtful):
         members = np.flatnonzero(clusterer.labels_ == cluster)
         np.testing.assert_array_equal(images, toy.data[members[np.argsort(margin[members])[:2]]])

@@ -142,12 +142,12 @@ def test_clusters_and_their_members(page, fitted, toy_images, names):
         members = labels == cluster
         assert int(size) == members.sum()
         assert share == to_percent(members.mean())
-        assert margin == f"{fitted.score_samples(X)[members].mean():.3f}"
+        assert margin == f"{fitted.margin(X)[members].mean():.3f}"
         assert label == pd.Series(names[members]).mode()[0]
         assert label_share == to_percent((names[members] == label).mean())
     typical = [rows.tolist() for rows in fitted.representatives(X, 6)]
     assert page.rows_shown("Most typical members") == typical
-    margins = pd.Series(fitted.score_samples(X)).groupby(labels)
+    margins = pd.Series(fitted.margin(X)).groupby(labels)
     doubtful = [group.nsmallest(6).index.tolist() for _, group in margins]
     assert page.rows_shown("Most doubtful members") == doubtful
 
@@ -174,7 +174,7 @@ def test_points_and_their_pictures(page, fitted, toy_images, names):
     assert sorted(points["row"]) == list(range(96))
     assert points["cluster"] == fitted.labels_[points["row"]].tolist() == sorted(fitted.labels_)
     assert points["label"] == names[points["row"]].tolist()
-    margins = fitted.score_samples(toy_images[0])[points["row"]]
+    margins = fitted.margin(toy_images[0])[points["row"]]
     for cluster in range(3):  # the arrow keys walk from clear members to doubtful ones
         assert (np.diff(margins[np.array(points["cluster"]) == cluster]) <= 0).all()
     for row, picture in zip(points["row"], page.sheet(), strict=True):
@@ -715,7 +715,7 @@ def test_the_table_sorts(opened, fitted, toy_images):
         heads = opened.find_elements("css selector", "#table tbody th")
         return [int(head.get_attribute("data-value")) for head in heads]
 
-    margins = pd.Series(fitted.score_samples(toy_images[0])).groupby(fitted.labels_).mean()
+    margins = pd.Series(fitted.margin(toy_images[0])).groupby(fitted.labels_).mean()
     expected = margins.sort_values().index.tolist()
     assert cluster.get_attribute("aria-sort") == "ascending"
     margin.find_element("css selector", "button").click()

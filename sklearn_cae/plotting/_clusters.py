@@ -107,7 +107,7 @@ class PrototypeDisplay(Display):
         prototypes = as_images(estimator.decode_prototypes(), estimator)
         typical = estimator.representatives(X, n_members)
         labels, numbers = estimator.predict(X), range(len(prototypes))
-        doubtful = find_doubtful(labels, estimator.score_samples(X), len(prototypes), n_members)
+        doubtful = find_doubtful(labels, estimator.margin(X), len(prototypes), n_members)
         rng = local_random_state(random_state)
         samples = [estimator.sample(n_samples, number, rng)[0] for number in numbers]
         return cls(

@@ -1,6 +1,5 @@
 """Where samples lie beside each other."""
 
-import copy
 from importlib import import_module
 
 import numpy as np
@@ -102,7 +101,7 @@ class EmbeddingDisplay(Display):
         panels = pick(labels, len(X), rows)
         X = take(X, rows)
         panels["cluster"] = estimator.predict(X)
-        embedding = embed(estimator, X)
+        embedding = estimator.embed(X)
         if estimator.image_shape_ is not None:
             kwargs["prototypes"] = as_images(estimator.decode_prototypes(), estimator)
             kwargs["prototype_embedding"] = estimator.embedding_means_
@@ -207,15 +206,6 @@ class EmbeddingDisplay(Display):
             frame = {"edgecolor": color, "linewidth": 1.8}
             place = self.prototype_coordinates[cluster]
             panel.add_artist(AnnotationBbox(thumbnail, place, pad=0.1, bboxprops=frame))
-
-
-def embed(estimator, X):
-    """Embed samples with a clusterer whose `output` may be another one."""
-    # A shallow copy shares what was fitted; only its parameter `output` differs.
-    return copy.copy(estimator).set_params(output="embedding").transform(X)
-
-
-# ---- Layouts: points (n, dimensions) of unit length to coordinates (n, 2) ----
 
 
 class _TSNE:

@@ -24,7 +24,7 @@ from .._utils.random import local_random_state
 from ..metrics import clustering_report
 from ..plotting._clusters import count_labels, find_doubtful
 from ..plotting._display import choose_rows, take
-from ..plotting._embedding import LAYOUTS, embed
+from ..plotting._embedding import LAYOUTS
 from ..plotting._pictures import as_images, styles
 from ._associations import adjust, compare_categories, compare_numbers, count_categories, quartiles
 from ._markers import outline, place, trace
@@ -243,7 +243,7 @@ class _Clusters:
         self.n, self.n_samples = estimator.n_clusters_, len(X)
         self.y = y
         self.labels = np.asarray(estimator.predict(X))
-        self.margins = np.asarray(estimator.score_samples(X))
+        self.margins = np.asarray(estimator.margin(X))
         self.looks = list(styles([range(self.n)]).values())
         self.pictures = None if estimator.image_shape_ is None else _Pictures(estimator, X)
         prototypes = [None] * self.n
@@ -308,7 +308,7 @@ def _draw_plot(estimator, X, group, max_samples, random_state):
     rows = choose_rows(len(X), max_samples, random_state)
     # By cluster, and from its clearest member on: the order in which the arrow keys walk.
     rows = rows[np.lexsort([-group.margins[rows], group.labels[rows]])]
-    embedding = embed(estimator, take(X, rows))
+    embedding = estimator.embed(take(X, rows))
     points = np.vstack([embedding, estimator.embedding_means_])
     layout = LAYOUTS["tsne"](normalize(points), _PERPLEXITY, random_state)
     places, height = place(layout.coordinates)
