@@ -26,15 +26,16 @@ def named_callbacks(callbacks):
     """
     if not isinstance(callbacks, list):
         return []
-    pairs = [
-        item if isinstance(item, tuple) and len(item) == 2 else (_class_of(item).__name__, item)
-        for item in callbacks
-    ]
+    pairs = [item if _has_name(item) else (_class_of(item).__name__, item) for item in callbacks]
     names = [name for name, _ in pairs]
     return [
         (f"{name}_{names[: i + 1].count(name)}" if names.count(name) > 1 else name, callback)
         for i, (name, callback) in enumerate(pairs)
     ]
+
+
+def _has_name(item):
+    return isinstance(item, tuple) and len(item) == 2
 
 
 def _class_of(callback):
@@ -106,7 +107,7 @@ class CallbackParamsMixin:
 
 def is_left_out(item):
     """Whether an entry of `callbacks` is a name with None in place of a callback."""
-    return isinstance(item, tuple) and item[1] is None
+    return _has_name(item) and item[1] is None
 
 
 def check_callbacks(callbacks, recorded):
@@ -123,7 +124,7 @@ def check_callbacks(callbacks, recorded):
     for item in callbacks or []:
         if is_left_out(item):
             continue
-        callback = item[1] if isinstance(item, tuple) else item
+        callback = item[1] if _has_name(item) else item
         if not hasattr(callback, "on_train_begin"):
             raise TypeError(
                 "callbacks must be skorch callbacks, or tuples of a name and one, got "
