@@ -1,7 +1,7 @@
-# Two commands for a fresh clone: `make demo` and `make test`. Both make their virtual environment.
+# `make demo` and `make test` need nothing but a fresh clone: they make their virtual environment.
 PYTHON ?= python3
 DATASET ?= pneumoniamnist
-SETTING ?= paper
+SETTING ?= recommended
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -24,7 +24,7 @@ lint: $(VENV)/test.stamp
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
-	$(BIN)/python docs/check_links.py docs/_build/html
+	$(BIN)/python docs/tools/check_links.py docs/_build/html
 
 $(VENV)/%.stamp: pyproject.toml | $(VENV)
 	$(BIN)/pip install --quiet --editable '.[$*]'

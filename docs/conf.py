@@ -24,7 +24,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 # Pages without pages below them have nothing to list at the left.
-html_sidebars = {page: [] for page in ("index", "get_started", "contributing", "changes")}
+html_sidebars = {page: [] for page in ("index", "guide/get_started", "contributing", "changes")}
 html_sidebars["auto_examples/plot_*"] = []  # code wants the room
 html_theme_options = {
     "navbar_align": "left",

@@ -240,7 +240,7 @@ def _write_scores(output, options, clusterer, seconds, rows, reports):
     scores = {
         "options": vars(options),
         "n_clusters": clusterer.n_clusters_,
-        "elbow_found": clusterer.elbow_["found"] if clusterer.elbow_ else None,
+        "number_found": clusterer.search_["found"] if clusterer.search_ else None,
         "fit_seconds": round(seconds, 1),
         "versions": {name: version(name) for name in ("sklearn_cae", "torch", "scikit-learn")},
         "scores": rows,
@@ -283,7 +283,7 @@ def _write_pictures(output, clusterer, mapper, splits, seed):
         ),
         "history": plotting.HistoryDisplay.from_estimator(clusterer),
     }
-    if clusterer.elbow_ is not None:
+    if clusterer.search_ and "knee" in clusterer.search_:
         displays["elbow"] = plotting.ElbowDisplay.from_estimator(clusterer)
     for name, display in displays.items():
         display.figure_.savefig(output / f"{name}.png", dpi=150)

@@ -27,7 +27,9 @@ from ._training.tasks import CallbackSupportMixin, FitTasks
 from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from .augmentations import PRESETS
+from .clusterers._steps import mean_directions
 
+_KL_WEIGHT = 1e-3  # of ``variational=True``
 _SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
 
 
@@ -44,148 +46,164 @@ class ContrastiveAutoencoderClusterer(
 
     Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
     `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
-    memory or mapped from a file, as arrays or torch tensors. Flat rows without `image_shape` are
-    vectors: arrays or DataFrames, standardised and trained with multilayer perceptrons.
+    memory or mapped from a file, as arrays, torch tensors or lists of PIL images. Flat rows without
+    `image_shape` are vectors: arrays or DataFrames, standardised and trained with multilayer
+    perceptrons.
+
+    The parameters stand in six groups: the clusters (`n_clusters` to `refinement_epochs`), the
+    networks (`embedding_dim` to `variational`), the objective (`temperature` to `augmentation`),
+    its optimisation (`warm_up_epochs` to `learning_rate`), the samples (`image_shape` and
+    `intensity_range`), and how the fit runs (`output` to `verbose`).
 
     Parameters
     ----------
     n_clusters : int, "elbow" or "auto", default="elbow"
-        Number of clusters. With "elbow" the knee of the inertia over 2 to `max_clusters` decides,
-        if it stays where it is when fewer are shown and its clusters are tighter than those of
-        one Gaussian; otherwise, with a warning, the best silhouette. With "auto" the clusterer
-        decides: its own parameter stays as it is. The default clusterer of "auto" takes the
-        communities of neighbours that are most stable. A number that was set on `clusterer`
-        counts as with "auto" if `n_clusters` is "elbow".
-        At most 10 000 samples, drawn at random, take part in the search, and 20 000 in the final
-        clustering; all are assigned.
-    max_clusters : int, default=20
-        Upper end of the search. It replaces the clusterer's own `max_clusters`, except that a
-        value set there counts if this one is left at its default.
+        Number of clusters, or how it is found:
+
+        - int: that many clusters.
+        - "elbow": the number at the knee of the inertia, by
+          :class:`~sklearn_cae.clusterers.ElbowClusterer`. If `clusterer` has a number of clusters
+          that differs from its default, that number counts.
+        - "auto": the number that `clusterer` finds. By default it is the most stable number of
+          communities of neighbours, by :class:`~sklearn_cae.clusterers.CommunityClusterer`.
+
+        At most 20 000 samples, drawn at random, are clustered. All samples are assigned.
+    clusterer : estimator, default=None
+        Clusterer of the normalised embeddings. None is KMeans for an int `n_clusters`,
+        `ElbowClusterer` for "elbow" and `CommunityClusterer` for "auto". If it, or the last step of
+        a pipeline, has a parameter `n_clusters` or `n_components`, that parameter is set to an
+        int `n_clusters`, and searched with "elbow". A clusterer of another package needs
+        `fit_predict` and scikit-learn's `get_params`. The mean directions of the clusters
+        become the prototypes. Samples with negative labels (noise) go to the closest prototype.
+    assignment : {"cosine", "clusterer"}, default="cosine"
+        Rule that assigns samples to clusters: the cosine to the prototypes, or the
+        ``predict_proba`` of the clusterer, for groups that are not cones.
+    assignment_temperature : float, default=0.1
+        Positive divisor of the cosines in the soft assignment, also in the refinement. It
+        changes no label. Above about 1e5 all shares are equal, because float32 has no more digits.
+    whiten : bool, default=False
+        Whether the basis of the embedding is changed after the warm-up, so that its principal
+        components count more alike (the fourth root of their variances stays). Groups that differ
+        in directions of little variance are then found more easily, and groups that differ in
+        directions of much variance stand out less. It helps clusterers that look at neighbours. It
+        cannot be combined with `variational`.
+    refinement_epochs : int, default=0
+        Number of epochs in which encoder and prototypes are trained together, so that views of
+        neighbours agree on their cluster [2]_, starting from the labels of the clusterer. The
+        optimizer is AdamW with a learning rate of 1e-4 for the encoder and 1e-2 for the prototypes,
+        whatever `optimizer` and `learning_rate` are. Clusters tend to keep the sizes that the
+        clusterer found; a cluster that loses all its members is dropped. The projection head, and
+        without conditioning the decoder, stay those of the embedding before. It cannot be combined
+        with `variational`.
     embedding_dim : int, default=128
-        Width of the embedding.
+        Number of dimensions of the embedding.
+    encoder : callable, default=None
+        Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim). It is called with the
+        keywords `image_shape` and `embedding_dim`, if its signature has them. Each fit trains a
+        copy of the module that it returns: with ``lambda: backbone`` every fit starts from the
+        weights of ``backbone``, and does not change them.
+    decoder : callable, default=None
+        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called and copied as
+        the one of `encoder`.
+    variational : bool or float, default=False
+        Weight of a KL term in the reconstruction loss, for an encoder that returns a distribution.
+        True is 1e-3; False is an ordinary encoder. The KL term is a mean over the dimensions of
+        the embedding, and the reconstruction loss a mean over pixels; `reconstruction_weight`
+        multiplies both. The weight is reached linearly over the warm-up.
     temperature : float, default=0.5
         Positive divisor of the cosines in the contrastive loss.
-    assignment_temperature : float, default=0.1
-        Positive divisor of the cosines in the soft assignment, that of the refinement too. It
-        changes no label; above some 1e5 shares are equal, since float32 has no more digits.
     reconstruction_weight : float, default=0.1
-        At least 0. Weight of the reconstruction loss in the warm-up.
+        Weight of the reconstruction loss in the warm-up, at least 0.
+    augmentation : {"paper", "xray", "digits", "vector"} or callable, default="paper"
+        Random views of each sample:
+
+        - "paper": rotations up to 30 degrees, crops, flips, blur and noise.
+        - "xray": gentler, without flips.
+        - "digits": as "paper", without flips.
+        - "vector": noise and masked features; "paper" means the same for vectors.
+        - callable: it takes a batch, a tensor (n, C, H, W) in [0, 1] or (n, n_features) on the
+          device of the fit, and returns its views. A transform that draws one set of parameters
+          per call, as those of torchvision do, should be applied per image.
     warm_up_epochs : int, default=50
-        Epochs of phase one, at least 1.
+        Number of epochs of phase one, at least 1.
     conditioning_epochs : int, default=50
-        Epochs of phase two; 0 leaves it out. The learning rate follows one curve over both.
+        Number of epochs of phase two. With 0 it is left out. The learning rate follows one curve
+        over both phases.
     batch_size : int, default=256
-        Samples a step, at least 2; each gives two views. Also the batch of all inference.
+        Number of samples per step, at least 2; each gives two views. Inference uses the same
+        batches.
     optimizer : {"lars", "adamw"}, default="lars"
         LARS as in the paper (trust coefficient 0.02), or AdamW.
     learning_rate : float, default=None
-        Peak of the schedule. None is 0.25 for LARS, 1e-3 for AdamW.
-    augmentation : {"paper", "xray", "digits", "vector"} or callable, default="paper"
-        Random views. "paper": rotations to 30 degrees, crops, flips, blur, noise; "xray": gentler
-        and without flips; "digits": as "paper" without flips; "vector": noise and masked features
-        (what "paper" means for vectors). A callable takes a batch, a tensor (n, C, H, W) in
-        [0, 1] or (n, n_features) on the device of the fit, and returns its views. One that draws a
-        single set of parameters a call, as torchvision's transforms do, should be applied image by
-        image.
-    encoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim), called with those of
-        the keywords `image_shape` and `embedding_dim` that its signature names. Each fit trains a
-        copy of what it returns: with ``lambda: backbone`` every fit starts from the weights of
-        ``backbone``, and leaves them as they are.
-    decoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called likewise; its
-        module is copied likewise.
-    clusterer : estimator, default=None
-        Clusters the normalised embeddings; None is KMeans, and
-        `sklearn_cae.clusterers.CommunityClusterer` for ``n_clusters="auto"``. Where it, or the last
-        step of a pipeline, has a parameter `n_clusters` or `n_components`, that is set to the
-        number above; where not, `n_clusters` stays "elbow" or "auto". Clusterers of other packages
-        need `fit_predict` and scikit-learn's `get_params`. The mean directions of the clusters
-        become the prototypes; samples with negative labels (noise) go to the closest one.
-    assignment : {"cosine", "clusterer"}, default="cosine"
-        What assigns samples: the cosine to the prototypes, or the clusterer's ``predict_proba``,
-        for groups that are no cones.
-    refinement_epochs : int, default=0
-        Epochs in which encoder and prototypes are trained together, so that views of neighbours
-        agree on their cluster [2]_, from the clusterer's labels on; by AdamW, whatever `optimizer`
-        and `learning_rate` are, at 1e-4, and 1e-2 for the prototypes. Clusters tend to keep the
-        sizes that the clusterer found; one that loses all its members is dropped. The projection
-        head, and without conditioning the decoder, stay those of the embedding before. Not with
-        `variational`.
-    whiten : bool, default=False
-        Whether the embedding's basis is changed after the warm-up, so that its principal components
-        count more alike (the fourth root of their variances is left): groups that differ in what
-        varies little can be found, and those that differ in what varies most stand out less. Not
-        with `variational`. It is for clusterers that look at neighbours.
-    variational : bool, default=False
-        Whether the encoder is reparametrised, with a KL term.
-    kl_weight : float, default=1e-3
-        At least 0. Weight of the KL term, a mean over the embedding's dimensions, beside the
-        reconstruction loss, a mean over pixels; reached linearly over the warm-up. Both are
-        weighed by `reconstruction_weight`.
+        Peak of the learning rate. None is 0.25 for LARS and 1e-3 for AdamW.
     image_shape : tuple of int, default=None
         Shape of one image in flat rows: (H, W), (C, H, W) or (H, W, C).
     intensity_range : tuple of float, default=None
-        (low, high) of the images' intensities. None is the range of uint8 and bool, and the
-        training minimum and maximum of all other types.
+        (low, high) of the intensities of the images. None is the full range for uint8 and bool,
+        and the minimum and maximum of the training images for other types.
     output : {"soft_assignment", "embedding", "projection", "distance"}, default="soft_assignment"
-        What `transform` returns. Not used in `fit`: a fitted model can be asked for another one
-        with ``set_params``.
+        What `transform` returns. `fit` does not use it: ``set_params`` changes it on a fitted
+        model.
     device : str or torch.device, default="auto"
-        "auto" is CUDA, then MPS, then the CPU.
+        Device of the networks. "auto" is CUDA if there is one, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the networks in training; losses and inference are in float32, on a GPU as torch has it
-        (``torch.backends.cudnn.allow_tf32``). "auto" is bfloat16 where the device multiplies it in
-        hardware.
+        Precision of the networks in training. Losses and inference use float32, on a GPU as torch
+        is set (``torch.backends.cudnn.allow_tf32``). "auto" is bfloat16 if the device multiplies it
+        in hardware.
     callbacks : list of skorch callbacks, default=None
-        Or of tuples of a name and one (None leaves it out), whose parameters are
-        ``callbacks__NAME__PARAMETER``; one without a name has that of its class. Cloned for each
-        phase: state belongs into attributes with a trailing underscore, as in skorch's own. A
-        callback does nothing in a phase that does not record its `monitor`. With scikit-learn 1.9,
-        `set_callbacks` takes scikit-learn's beside them: they are told of phases and epochs.
+        Callbacks, or tuples of a name and a callback. Their parameters are
+        ``callbacks__NAME__PARAMETER``; a callback without a name has the name of its class. None in
+        place of a callback leaves it out. Each phase clones them; their state belongs into
+        attributes with a trailing underscore, as in those of skorch. In a phase that does not
+        record its `monitor`, a callback does nothing. With scikit-learn 1.9, `set_callbacks` also
+        takes callbacks of scikit-learn, which follow phases and epochs.
     checkpoint_dir : str or path-like, default=None
-        Folder in which every epoch is kept, in a subfolder named by the fingerprint of parameters
-        and data. A fit with the same ones goes on where it was stopped, to the same bits; one that
-        had come to its end is loaded. A subfolder that is named itself has to be this fit's.
-        Callables are told apart by their names, not by what they do.
+        Folder that keeps every epoch, in a subfolder named by the fingerprint of parameters
+        and data. A fit with the same parameters and data resumes from it, to the same bits; if that
+        fit was finished, it is loaded. If the folder is such a subfolder itself, it must be the one
+        of this fit. Callables are identified by their names, not by their code.
     warm_start : bool, default=False
         Whether `fit` starts from the fitted weights. Prototypes are found anew.
     random_state : int, RandomState instance or None, default=None
-        Seeds everything; None is fresh entropy. Global generators are left as they are.
+        Seed of all random numbers of the fit. None gives different results on each call. Global
+        generators are not changed.
     verbose : int, default=0
-        Whether bars show the progress of both phases and the search.
+        Whether progress bars are shown for the phases and the search.
 
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (`n_clusters_`, embedding_dim)
         The prototypes, of unit length.
     labels_ : ndarray of shape (n_samples,)
-        Cluster of each training sample, equal to ``predict`` of it.
+        Cluster of each training sample, equal to its ``predict``.
     n_clusters_ : int
         Number of clusters found.
     clusterer_ : estimator
         The fitted clusterer.
-    elbow_ : dict or None
-        The search for their number: "n_clusters", "inertia" and "silhouette" (arrays over the
-        numbers tried), "knee" (int or None), "found" (whether it counts) and "best".
+    clustered_indices_ : ndarray of shape (n_clustered,)
+        Indices of the training samples that were clustered, in ascending order.
+    search_ : dict or None
+        Record of the search for the number of clusters, as `ElbowClusterer` and
+        `CommunityClusterer` keep it; its "found" tells whether a number stood out. None if there
+        was no search, or the clusterer keeps no record.
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
-        Mean embedding of each cluster: what `decode_prototypes` decodes.
+        Mean embedding of each cluster, which `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
-        Shrunk covariances: with the means, what `sample` draws from.
+        Shrunk covariances. `sample` draws from Gaussians with these and the means.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
     history_ : skorch History
-        A row for each epoch, with its "phase", losses and learning rate;
+        One row per epoch, with its "phase", losses and learning rate;
         ``pandas.DataFrame(list(history_))`` makes a table of it.
     n_iter_ : int
         Number of epochs run.
     interrupted_ : bool
-        Whether a phase was interrupted: what comes after it was left out.
+        Whether a phase was interrupted, so that later phases were left out.
     provenance_ : dict
-        What the fit ran with, to repeat it: "versions" of packages, "device", "precision",
-        "threads" of the CPU, "platform", and "data_sha256", the digest of the samples. Of a fit
-        that was taken up from `checkpoint_dir` it is what it was begun with, and "taken_up_with",
-        if it is there, what of that was another.
+        Facts that repeat the fit: "versions" of packages, "device", "precision", "threads" of the
+        CPU, "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
+        `checkpoint_dir`, they are those of its beginning, and "taken_up_with" holds those that
+        differed later.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.
     intensity_range_ : tuple of float or None
@@ -193,7 +211,7 @@ class ContrastiveAutoencoderClusterer(
     n_features_in_ : int
         Number of features of a sample, C x H x W for images.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of a DataFrame's columns.
+        Names of the columns of a DataFrame, for vectors and for flat images.
 
     See Also
     --------
@@ -240,26 +258,24 @@ class ContrastiveAutoencoderClusterer(
 
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({"elbow", "auto"})],
-        "max_clusters": [Interval(Integral, 2, None, closed="left")],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "clusterer": [HasMethods(["fit_predict", "get_params"]), None],
+        "assignment": [StrOptions({"cosine", "clusterer"})],
         "assignment_temperature": [Interval(Real, _SMALLEST, None, closed="left")],
+        "whiten": ["boolean"],
+        "refinement_epochs": [Interval(Integral, 0, None, closed="left")],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "encoder": [callable, None],
+        "decoder": [callable, None],
+        "variational": ["boolean", Interval(Real, 0, None, closed="neither")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "augmentation": [StrOptions(set(PRESETS)), callable],
         "warm_up_epochs": [Interval(Integral, 1, None, closed="left")],
         "conditioning_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
         # Far from what float32 holds, so that no step of an optimiser overflows.
         "learning_rate": [Interval(Real, 0, 1e30, closed="neither"), None],
-        "augmentation": [StrOptions(set(PRESETS)), callable],
-        "encoder": [callable, None],
-        "decoder": [callable, None],
-        "clusterer": [HasMethods(["fit_predict", "get_params"]), None],
-        "assignment": [StrOptions({"cosine", "clusterer"})],
-        "refinement_epochs": [Interval(Integral, 0, None, closed="left")],
-        "whiten": ["boolean"],
-        "variational": ["boolean"],
-        "kl_weight": [Interval(Real, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
         "intensity_range": [tuple, list, None],
         "output": [StrOptions(set(OUTPUTS))],
@@ -276,25 +292,23 @@ class ContrastiveAutoencoderClusterer(
         self,
         n_clusters="elbow",
         *,
-        max_clusters=search.MAX_CLUSTERS,
-        embedding_dim=128,
-        temperature=0.5,
+        clusterer=None,
+        assignment="cosine",
         assignment_temperature=0.1,
+        whiten=False,
+        refinement_epochs=0,
+        embedding_dim=128,
+        encoder=None,
+        decoder=None,
+        variational=False,
+        temperature=0.5,
         reconstruction_weight=0.1,
+        augmentation="paper",
         warm_up_epochs=50,
         conditioning_epochs=50,
         batch_size=256,
         optimizer="lars",
         learning_rate=None,
-        augmentation="paper",
-        encoder=None,
-        decoder=None,
-        clusterer=None,
-        assignment="cosine",
-        refinement_epochs=0,
-        whiten=False,
-        variational=False,
-        kl_weight=1e-3,
         image_shape=None,
         intensity_range=None,
         output="soft_assignment",
@@ -307,25 +321,23 @@ class ContrastiveAutoencoderClusterer(
         verbose=0,
     ):
         self.n_clusters = n_clusters
-        self.max_clusters = max_clusters
-        self.embedding_dim = embedding_dim
-        self.temperature = temperature
+        self.clusterer = clusterer
+        self.assignment = assignment
         self.assignment_temperature = assignment_temperature
+        self.whiten = whiten
+        self.refinement_epochs = refinement_epochs
+        self.embedding_dim = embedding_dim
+        self.encoder = encoder
+        self.decoder = decoder
+        self.variational = variational
+        self.temperature = temperature
         self.reconstruction_weight = reconstruction_weight
+        self.augmentation = augmentation
         self.warm_up_epochs = warm_up_epochs
         self.conditioning_epochs = conditioning_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.learning_rate = learning_rate
-        self.augmentation = augmentation
-        self.encoder = encoder
-        self.decoder = decoder
-        self.clusterer = clusterer
-        self.assignment = assignment
-        self.refinement_epochs = refinement_epochs
-        self.whiten = whiten
-        self.variational = variational
-        self.kl_weight = kl_weight
         self.image_shape = image_shape
         self.intensity_range = intensity_range
         self.output = output
@@ -415,12 +427,12 @@ class ContrastiveAutoencoderClusterer(
         )
         if self.whiten and self.variational:
             raise ValueError(
-                "whiten must be False with variational=True, whose noise is drawn in the basis "
-                "that was trained, got True. Pass one of the two."
+                "whiten must be False with variational, because noise is drawn in the basis that "
+                "was trained, got True. Pass one of the two."
             )
         if self.refinement_epochs > 0 and self.variational:
             raise ValueError(
-                "refinement_epochs must be 0 with variational=True, whose noise is that of the "
+                "refinement_epochs must be 0 with variational, because its noise is that of the "
                 f"embedding before the refinement, got {self.refinement_epochs}. Pass one of the "
                 "two."
             )
@@ -468,7 +480,7 @@ class ContrastiveAutoencoderClusterer(
                 self.embedding_dim,
                 encoder=self.encoder,
                 decoder=self.decoder,
-                variational=self.variational,
+                variational=bool(self.variational),
             )
         for name, network in networks.items():
             setattr(self, f"{name}_", network)
@@ -479,7 +491,7 @@ class ContrastiveAutoencoderClusterer(
         return {
             "shape of a sample": X.format.image_shape,
             "embedding_dim": self.embedding_dim,
-            "variational": self.variational,
+            "variational": bool(self.variational),
             "whiten": self.whiten,
             "encoder": self.encoder,
             "decoder": self.decoder,
@@ -512,7 +524,9 @@ class ContrastiveAutoencoderClusterer(
             generator,
             temperature=float(self.temperature),
             reconstruction_weight=float(self.reconstruction_weight),
-            kl_weight=float(self.kl_weight),
+            kl_weight=_KL_WEIGHT
+            if isinstance(self.variational, bool | np.bool_)
+            else float(self.variational),
         )
 
     def _cluster(self, X, rng):
@@ -544,15 +558,14 @@ class ContrastiveAutoencoderClusterer(
             embedding,
             self.clusterer,
             self.n_clusters,
-            self.max_clusters,
             rng,
             verbose=self.verbose,
         )
-        self.cluster_centers_, labels, self.clusterer_, self.elbow_ = found
+        self.cluster_centers_, labels, self.clusterer_, self.search_ = found
         self._posterior = None
         if self.assignment == "clusterer":
             self._posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
-            self.cluster_centers_ = search.mean_directions(embedding, own)
+            self.cluster_centers_ = mean_directions(embedding, own)
         return labels
 
     def _refine(self, trainer, embedding, labels):

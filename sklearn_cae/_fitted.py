@@ -15,10 +15,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._grouping import assignment
-from ._input import checks, formats
+from ._input import arrays, checks, formats
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
 from ._utils.warnings import warn
+from .clusterers._silhouette import closest_two, simplified_silhouette
 
 OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
@@ -147,7 +148,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             for any `assignment`. A low margin marks a doubtful sample. It is 0 if there is only
             one prototype.
         """
-        own, next_ = assignment.closest_two(self._similarity_of(self._check_input(X)))
+        own, next_ = closest_two(self._similarity_of(self._check_input(X)))
         return own - next_
 
     @deprecated("It is called margin now, and will be removed in 0.2.")
@@ -181,7 +182,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             In [0, 1]; 0 where there is one prototype only.
         """
         similarity = self._similarity_of(self._check_input(X))
-        return float(assignment.simplified_silhouette(similarity).mean())
+        return float(simplified_silhouette(similarity).mean())
 
     def representatives(self, X, n=5):
         """Find the most typical members of each cluster.
@@ -233,7 +234,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         self._check_fitted()
         # A copy, since torch takes neither negative strides nor read-only arrays.
-        embedding = checks.to_numpy(embedding)
+        embedding = arrays.as_samples(embedding, "embedding")
         embedding = check_array(
             embedding, dtype=np.float32, order="C", copy=True, input_name="embedding"
         )
@@ -349,9 +350,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _check_input(self, X, *, reset=False):
         """Check X against the rules, and without `reset` against the X of fit."""
-        X = checks.to_numpy(X)
         if not reset:
             self._check_fitted()
+        X = arrays.as_samples(X)
         is_image = (
             checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
@@ -374,21 +375,31 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return X
 
     def _check_images(self, X, reset):
-        X = checks.check_image_array(X, self, minimum=2 if reset else 1)
+        given, X = X, checks.check_image_array(X, self, minimum=2 if reset else 1)
         if reset:
             format = checks.infer_image_format(X, self.image_shape, self.intensity_range)
-            validate_data(self, X, skip_check_array=True)  # forgets the feature names of vectors
+            self._check_names(given, reset)
             self.n_features_in_ = int(np.prod(format.image_shape))
             self.image_shape_ = format.image_shape
             self.intensity_range_ = format.intensity_range
             self._format = format
-        elif self._format.check_new(X):
+            return X
+        if X.ndim == 2:
+            self._check_names(given, reset)
+        share = self._format.check_new(X)
+        if share > 0:
             warn(
                 f"X has intensities outside the intensity_range_ {self.intensity_range_} of the "
-                "training images; they are clipped. Check that X is on the same scale.",
+                f"training images: {100 * share:.3g} % of them are clipped. Check that X is on the "
+                "same scale.",
                 UserWarning,
             )
         return X
+
+    def _check_names(self, X, reset):
+        """Note the names of columns of pixels, or compare them; other images have no names."""
+        # The number of columns is left to the format, which knows the shape of an image.
+        validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=False)
 
     def _embed(self, X):
         """Embed `Samples`: float32 (n_samples, embedding_dim)."""
@@ -468,6 +479,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             assignment.cosine_similarity,
             cluster_centers=torch.tensor(self.cluster_centers_, device="cpu"),
         )
+
+    @property
+    @deprecated("It is called search_ now, and will be removed in 0.2.")
+    def elbow_(self):
+        """The search for an elbow, under its name of before; None if there was none."""
+        return self.search_ if self.search_ and "knee" in self.search_ else None
 
     # ---- Life as a scikit-learn estimator ----
 

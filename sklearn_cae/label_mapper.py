@@ -9,6 +9,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from ._input.arrays import as_samples
 from ._input.labels import encode_labels, is_missing, keep_missing, of_their_own_type
 from ._utils.warnings import warn
 
@@ -198,7 +199,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
 
     def _closest_cluster(self, X, *, reset):
         """Validate `X` (n_samples, n_columns) and return cluster ids (n_samples,)."""
-        X = validate_data(self, X, reset=reset)
+        X = validate_data(self, as_samples(X), reset=reset)
         if self.input == "labels":
             return _check_cluster_ids(X, reset)
         if self.input == "distance":

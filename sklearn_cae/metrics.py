@@ -19,6 +19,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from ._input.arrays import check_kind
 from ._input.labels import check_not_missing, keep_missing
 from ._utils.random import draw_seed, local_random_state, random_state_names
 
@@ -248,6 +249,7 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
             "estimator must have predict, to assign samples that it was not fitted to; "
             f"{type(estimator).__name__} has none."
         )
+    check_kind(X)  # no more: X is in any form that the estimator takes
     n_samples = _num_samples(X)
     groups = np.arange(n_samples) if groups is None else np.asarray(groups)
     check_consistent_length(X, groups)

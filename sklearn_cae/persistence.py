@@ -25,6 +25,7 @@ from ._training.networks import build_networks, is_own
 from ._utils.devices import is_there
 from ._utils.random import forked_rng, plain_torch
 from ._utils.warnings import warn
+from .clusterers import ElbowClusterer
 
 __all__ = ["LoadError", "load", "save"]
 
@@ -74,6 +75,16 @@ class _KnownPipeline(_KnownEstimator):
         for _, step in instance.steps:
             if not isinstance(step, BaseEstimator) and step not in (None, "passthrough"):
                 raise ValueError(f"a step of the pipeline is no estimator but {step!r}")
+
+
+class _KnownElbow(_KnownEstimator):
+    """A search around a clusterer, which has been tried out."""
+
+    def try_out(self, instance):
+        for name in ("clusterer", "clusterer_"):
+            inside = vars(instance).get(name)
+            if inside is not None and not isinstance(inside, BaseEstimator):
+                raise ValueError(f"{name} of the search is no estimator but {inside!r}")
 
 
 class _KnownKMeans(_KnownEstimator):
@@ -148,6 +159,7 @@ class _KnownClusterer(_KnownEstimator):
         return state
 
     def put_together(self, state):
+        state = _as_named_now(state)
         weights, posterior = state.pop("networks"), state.pop("posterior")
         instance = Known.put_together(self, state)
         instance._validate_params()
@@ -176,6 +188,22 @@ class _KnownClusterer(_KnownEstimator):
         answer(instance, X)
         instance.decode_prototypes()
         instance.device = device
+
+
+def _as_named_now(state):
+    """Rename what files of earlier versions hold under other names."""
+    state = dict(state)
+    if "elbow_" in state:
+        clusterer = state["clusterer_"]
+        state["search_"] = state.pop("elbow_") or getattr(clusterer, "search_", None)
+        state["clustered_indices_"] = None
+    if "max_clusters" in state:
+        max_clusters, kl_weight = state.pop("max_clusters"), state.pop("kl_weight")
+        if state["n_clusters"] == "elbow":
+            state["clusterer"] = ElbowClusterer(state["clusterer"], max_clusters=max_clusters)
+        if state["variational"]:
+            state["variational"] = kl_weight
+    return state
 
 
 def _be_where_there_is_a_device(clusterer):
@@ -283,6 +311,7 @@ _CLASSES = {
         "sklearn.mixture": ["GaussianMixture"],
         "sklearn.preprocessing": ["StandardScaler"],
     },
+    _KnownElbow: {"sklearn_cae.clusterers": ["ElbowClusterer"]},
     _KnownHDBSCAN: {"sklearn.cluster": ["HDBSCAN"]},
     _KnownKMeans: {"sklearn.cluster": ["KMeans"]},
     _KnownPipeline: {"sklearn.pipeline": ["Pipeline"]},

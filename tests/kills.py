@@ -22,13 +22,14 @@ from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae._grouping import search
 from sklearn_cae._storage import container as _container
 from sklearn_cae._training import trainer
+from sklearn_cae.clusterers import ElbowClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import UnpooledEncoder
 
 PLACES = ("before", "warm_up", "search", "refinement", "conditioning", "writing", "done")
 PARAMS = {
     "n_clusters": "elbow",
-    "max_clusters": 8,
+    "clusterer": ElbowClusterer(max_clusters=8),
     "embedding_dim": 32,
     "encoder": UnpooledEncoder,
     "warm_up_epochs": 8,

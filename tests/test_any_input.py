@@ -4,6 +4,7 @@
 """
 
 import copy
+import itertools
 import re
 import tempfile
 from collections import Counter
@@ -216,7 +217,6 @@ def test_any_training_samples(case, n_clusters, params):
         image_shape=image_shape,
         warm_up_epochs=1,
         embedding_dim=4,
-        max_clusters=4,
         **params,
     )
     fitted = fit_or_refuse(model, X, r"\bX\b|[Ii]mages|image_shape|sample|n_clusters|array")
@@ -226,14 +226,22 @@ def test_any_training_samples(case, n_clusters, params):
         assert_keeps_promises(fitted, X)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(12, 8, 9), (12, 2, 8, 9), (12, 8, 9, 4)])
+SHAPES = [(12, 8, 9), (12, 2, 8, 9), (12, 8, 9, 4)]
+
+
+@pytest.mark.parametrize(("dtype", "shape"), zip(DTYPES, itertools.cycle(SHAPES), strict=False))
 def test_images_of_every_type_give_a_result(dtype, shape):
     X = (100 * np.random.RandomState(0).rand(*shape)).astype(dtype)
     if dtype == "?":
         X = np.random.RandomState(0).rand(*shape) > 0.5
     model = quick_clusterer(warm_up_epochs=1, conditioning_epochs=0).fit(X)
     assert np.array_equal(model.labels_, model.predict(X))
+    ranges = {"u1": (0, 255), "?": (0, 1)}
+    assert model.intensity_range_ == ranges.get(dtype, (X.min(), X.max()))
+    reconstruction = model.reconstruct(X)
+    assert reconstruction.dtype == np.float32
+    low, high = model.intensity_range_
+    assert low <= reconstruction.min() <= reconstruction.max() <= high
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +289,7 @@ ANY_VALUES = st.one_of(
 PARAMETERS = sorted(set(quick_clusterer().get_params()) - {"checkpoint_dir", "verbose"})
 #: These may ask for more memory or time than there is, which no rule can know.
 LARGEST = {"embedding_dim": 300, "warm_up_epochs": 3, "conditioning_epochs": 3}
-LARGEST |= {"refinement_epochs": 3, "max_clusters": 10**6}
+LARGEST |= {"refinement_epochs": 3, "variational": 10**6}
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))

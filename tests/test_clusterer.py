@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import quick_clusterer
 from nets import default_device
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
 from torchvision.transforms.v2 import RandomRotation
@@ -27,7 +29,7 @@ from sklearn_cae._training import phases, trainer, watchers
 from sklearn_cae._training.phases import LearnedPrototypes
 from sklearn_cae._utils import random
 from sklearn_cae.augmentations import PRESETS, ImageViews
-from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
+from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder
 from sklearn_cae.optim import LARS
@@ -62,7 +64,7 @@ def test_fitted_attributes(fitted, toy_images):
     assert fitted.labels_.shape == (96,)
     assert set(fitted.labels_) == set(range(fitted.n_clusters_)) == {0, 1, 2}
     assert np.array_equal(fitted.labels_, fitted.predict(X))
-    assert fitted.elbow_ is None
+    assert fitted.search_ is None
     assert fitted.embedding_means_.shape == (3, 16)
     assert fitted.embedding_covariances_.shape == (3, 16, 16)
     assert fitted.image_shape_ == (1, 16, 16)
@@ -158,10 +160,33 @@ def test_elbow(toy_images, make_quick):
     X, _ = toy_images
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # whether there is one is not the claim
-        clusterer = make_quick(n_clusters="elbow", max_clusters=6).fit(X)
-    assert clusterer.elbow_["n_clusters"].tolist() == [2, 3, 4, 5, 6]
-    assert clusterer.elbow_["inertia"].shape == clusterer.elbow_["silhouette"].shape == (5,)
-    assert clusterer.n_clusters_ == clusterer.elbow_["best"] == len(clusterer.cluster_centers_)
+        clusterer = make_quick(clusterer=ElbowClusterer(max_clusters=6), n_clusters="elbow").fit(X)
+    assert clusterer.search_["n_clusters"].tolist() == [2, 3, 4, 5, 6]
+    assert clusterer.search_["inertia"].shape == clusterer.search_["silhouette"].shape == (5,)
+    assert clusterer.n_clusters_ == clusterer.search_["best"] == len(clusterer.cluster_centers_)
+    assert clusterer.clusterer_.search_ is clusterer.search_
+    with pytest.warns(FutureWarning, match="search_"):
+        assert clusterer.elbow_ is clusterer.search_
+
+
+def test_the_search_may_be_around_any_clusterer(toy_images, make_quick):
+    """It is what n_clusters="elbow" puts around the user's clusterer, to the same bits."""
+    X, _ = toy_images
+    mixture = GaussianMixture(covariance_type="diag")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        given = make_quick(n_clusters="elbow", clusterer=ElbowClusterer(mixture)).fit(X)
+        wrapped = make_quick(n_clusters="elbow", clusterer=mixture).fit(X)
+    np.testing.assert_array_equal(given.search_["inertia"], wrapped.search_["inertia"])
+    np.testing.assert_array_equal(given.predict_proba(X), wrapped.predict_proba(X))
+
+
+def test_variational_is_the_weight_of_its_term(toy_images, make_quick):
+    X, _ = toy_images
+    weights = (True, 1e-3, 1.0)
+    tables = [pd.DataFrame(list(make_quick(variational=w).fit(X).history_)) for w in weights]
+    assert tables[0].train_loss.equals(tables[1].train_loss)
+    assert not tables[0].train_loss.equals(tables[2].train_loss)
 
 
 @pytest.mark.parametrize("optimizer", ["lars", "adamw"])
@@ -232,10 +257,15 @@ def test_own_callables_are_seeded_too(toy_images, make_quick):
 # ---- What may be passed ----
 
 
+@pytest.fixture(scope="module")
+def of_images(toy_images):
+    """A fit on images of shape (n, height, width), in the range that is told in every form."""
+    return quick_clusterer(intensity_range=(0, 255), warm_up_epochs=1).fit(toy_images[0])
+
+
 @pytest.mark.parametrize(
     ("make_input", "image_shape"),
     [
-        (lambda X: X, None),
         (lambda X: X[:, None], None),
         (lambda X: X[..., None], None),
         (lambda X: X.reshape(len(X), -1), (16, 16)),
@@ -247,32 +277,20 @@ def test_own_callables_are_seeded_too(toy_images, make_quick):
         (lambda X: pd.DataFrame(X.reshape(len(X), -1)), (16, 16)),
     ],
     ids=[
-        *["HW", "CHW", "HWC", "flat", "flat HWC", "tensor", "Fortran", "strided", "lists"],
+        *["CHW", "HWC", "flat", "flat HWC", "tensor", "Fortran", "strided", "lists"],
         "flat DataFrame",
     ],
 )
 def test_the_same_images_in_any_form_give_the_same_model(
-    toy_images, make_quick, make_input, image_shape
+    toy_images, of_images, make_input, image_shape
 ):
     X, _ = toy_images
     given = make_input(X)
-    ranged = {"intensity_range": (0, 255)}  # lists are int64, whose range would be the data's
-    expected = make_quick(**ranged, warm_up_epochs=1).fit(X)
-    model = make_quick(**ranged, warm_up_epochs=1, image_shape=image_shape).fit(given)
-    assert_equal_bits(model, expected)
+    model = clone(of_images).set_params(image_shape=image_shape).fit(given)
+    assert_equal_bits(model, of_images)
     reconstruction = model.reconstruct(given)
     assert reconstruction.shape == np.shape(given)
-    np.testing.assert_array_equal(reconstruction.ravel(), expected.reconstruct(X).ravel())
-
-
-@pytest.mark.parametrize("dtype", ["int16", "uint16", "bool", "float32", "float64", "float16"])
-def test_dtypes_and_their_scales(toy_images, make_quick, dtype):
-    X = (toy_images[0] > 128) if dtype == "bool" else toy_images[0].astype(dtype)
-    model = make_quick(warm_up_epochs=1).fit(X)
-    assert model.intensity_range_ == ((0, 1) if dtype == "bool" else (X.min(), X.max()))
-    reconstruction = model.reconstruct(X)
-    assert reconstruction.dtype == np.float32
-    assert X.min() <= reconstruction.min() <= reconstruction.max() <= X.max()
+    np.testing.assert_array_equal(reconstruction.ravel(), of_images.reconstruct(X).ravel())
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (4, 12, 30), (2, 33, 9)])
@@ -295,14 +313,14 @@ def test_the_smallest_and_the_largest_images(make_quick, shape):
     assert model.reconstruct(X).shape == X.shape
 
 
-def test_memory_maps_stay_on_the_disk(tmp_path, toy_images, make_quick):
+def test_memory_maps_stay_on_the_disk(tmp_path, fitted, toy_images, make_quick):
     X, _ = toy_images
     np.save(tmp_path / "images.npy", X)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # torch warns about arrays it cannot write to
         model = make_quick().fit(mapped)
-    assert_equal_bits(model, make_quick().fit(X))
+    assert_equal_bits(model, fitted)
 
 
 def test_a_fit_does_not_read_a_memory_map_at_once(tmp_path, make_quick):
@@ -397,10 +415,9 @@ def test_own_networks_that_do_not_fit(toy_images, make_quick, params, error, mes
         lambda batch: torch.stack([RandomRotation(20)(image) for image in batch]),
     ],
 )
-def test_own_views(toy_images, make_quick, augmentation):
-    X, _ = toy_images
-    model, default = (make_quick(augmentation=a).fit(X) for a in (augmentation, "paper"))
-    assert not np.array_equal(model.cluster_centers_, default.cluster_centers_)
+def test_own_views(fitted, toy_images, make_quick, augmentation):
+    model = make_quick(augmentation=augmentation).fit(toy_images[0])
+    assert not np.array_equal(model.cluster_centers_, fitted.cluster_centers_)
 
 
 @pytest.mark.parametrize("clusterer", [AgglomerativeClustering(), HDBSCAN(copy=True)])
@@ -418,11 +435,12 @@ def test_own_clusterers(toy_images, make_quick, clusterer):
 def test_the_number_can_be_left_to_the_clusterer(toy_images, make_quick):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = make_quick(n_clusters="auto", max_clusters=5).fit(toy_images[0])
+        model = make_quick(n_clusters="auto", clusterer=CommunityClusterer(max_clusters=5)).fit(
+            toy_images[0]
+        )
     assert isinstance(model.clusterer_, CommunityClusterer)
-    assert model.clusterer_.max_clusters == 5
-    assert 1 <= model.n_clusters_ <= model.clusterer_.n_clusters_
-    assert model.elbow_ is None
+    assert model.search_ is model.clusterer_.search_
+    assert 1 <= model.n_clusters_ <= model.clusterer_.n_clusters_ <= 5
     four = make_quick(n_clusters="auto", clusterer=KMeans(4, n_init=1)).fit(toy_images[0])
     assert four.n_clusters_ == 4
 
@@ -470,7 +488,7 @@ def test_samples_are_drawn_from_the_clusterers_groups(toy_images, make_quick, cl
     assert share > 0.9
 
 
-def test_a_refined_model_is_one_like_any_other(toy_images, make_quick):
+def test_a_refined_model_is_one_like_any_other(fitted, toy_images, make_quick):
     X, _ = toy_images
     model = make_quick(refinement_epochs=2).fit(X)
     phases = [row["phase"] for row in model.history_]
@@ -479,13 +497,12 @@ def test_a_refined_model_is_one_like_any_other(toy_images, make_quick):
     assert model.n_iter_ == 7
     assert np.array_equal(model.predict(X), model.labels_)
     np.testing.assert_allclose(np.linalg.norm(model.cluster_centers_, axis=1), 1, rtol=1e-5)
-    plain = make_quick().fit(X)
     assert not np.array_equal(
-        states(plain)["encoder_.0.weight"], states(model)["encoder_.0.weight"]
+        states(fitted)["encoder_.0.weight"], states(model)["encoder_.0.weight"]
     )
     # The learning rate of the other phases is that of a fit without.
     rates = [row["learning_rate"] for row in model.history_]
-    assert rates[:3] + rates[5:] == [row["learning_rate"] for row in plain.history_]
+    assert rates[:3] + rates[5:] == [row["learning_rate"] for row in fitted.history_]
     assert rates[3:5] == [1e-4] * 2
     assert_equal_bits(model, make_quick(refinement_epochs=2).fit(X))
 
@@ -598,7 +615,9 @@ def test_early_stopping_ends_a_phase_but_not_the_fit(toy_images, make_quick):
 def test_verbose_shows_both_phases_and_the_sweep(toy_images, make_quick, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        make_quick(verbose=1, n_clusters="elbow", max_clusters=4).fit(toy_images[0])
+        make_quick(verbose=1, n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4)).fit(
+            toy_images[0]
+        )
     shown = capsys.readouterr().err
     assert all(name in shown for name in ("warm_up", "elbow", "conditioning", "train_loss"))
     make_quick().fit(toy_images[0])
@@ -689,9 +708,9 @@ def test_an_interrupted_search_leaves_no_clusters_of_other_networks(toy_images, 
     assert not model.interrupted_
 
 
-def test_bfloat16_trains_about_the_same(toy_images, make_quick):
+def test_bfloat16_trains_about_the_same(fitted, toy_images, make_quick):
     X, _ = toy_images
-    exact, fast = (make_quick(precision=p).fit(X) for p in ("float32", "bfloat16"))
+    exact, fast = fitted, make_quick(precision="bfloat16").fit(X)
     assert not np.array_equal(exact.cluster_centers_, fast.cluster_centers_)
     first, second = exact.history_[-1]["train_loss"], fast.history_[-1]["train_loss"]
     assert second == pytest.approx(first, rel=0.1)
@@ -742,7 +761,7 @@ def test_bad_images(make_quick, X, error, message):
         ({"n_clusters": 0}, "n_clusters"),
         ({"n_clusters": 21}, "n_clusters must be at most n_samples=20, got 21"),
         ({"n_clusters": "knee"}, "n_clusters"),
-        ({"max_clusters": 1}, "max_clusters"),
+        ({"clusterer": ElbowClusterer(max_clusters=1)}, "max_clusters"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": -1.0}, "temperature"),
         ({"assignment_temperature": 0.0}, "assignment_temperature"),
@@ -806,9 +825,8 @@ def test_views_of_images_are_none_of_vectors(make_quick, augmentation):
         make_quick(augmentation=augmentation).fit(np.random.RandomState(0).rand(30, 5))
 
 
-def test_views_by_name_and_by_value_are_the_same(toy_images, make_quick):
-    X, _ = toy_images
-    assert_equal_bits(make_quick().fit(X), make_quick(augmentation=ImageViews()).fit(X))
+def test_views_by_name_and_by_value_are_the_same(fitted, toy_images, make_quick):
+    assert_equal_bits(fitted, make_quick(augmentation=ImageViews()).fit(toy_images[0]))
 
 
 @pytest.mark.parametrize("own", [lambda batch: batch[:, :, :8], lambda batch: None])
@@ -948,7 +966,9 @@ def test_nan_in_the_refinement_names_what_acts_there(toy_images, make_quick):
 
 def test_the_callers_default_device_changes_nothing(toy_images, make_quick):
     X, _ = toy_images
-    expected = make_quick(n_clusters="elbow", max_clusters=4, refinement_epochs=1).fit(X)
+    expected = make_quick(
+        n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4), refinement_epochs=1
+    ).fit(X)
     with default_device("meta"):
         model = clone(expected).fit(X)
         score = model.score(X)

@@ -6,15 +6,42 @@ from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer, _communities
+from sklearn_cae.clusterers import (
+    CommunityClusterer,
+    ElbowClusterer,
+    MixtureClusterer,
+    _communities,
+)
 from sklearn_cae.clusterers._communities import shared_neighbors
 
 
-@parametrize_with_checks([CommunityClusterer(random_state=0), MixtureClusterer(2, random_state=0)])
+@pytest.mark.filterwarnings("ignore:No elbow was found")  # in what the checks feed in
+@parametrize_with_checks(
+    [
+        CommunityClusterer(random_state=0),
+        ElbowClusterer(max_clusters=3, random_state=0),
+        MixtureClusterer(2, random_state=0),
+    ]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("clusterer", [None, GaussianMixture(covariance_type="diag", n_init=2)])
+def test_an_elbow_is_found_by_any_clusterer_with_a_number(clusterer):
+    X, y = make_blobs(400, 16, centers=5, cluster_std=0.5, random_state=0)
+    elbow = ElbowClusterer(clusterer, max_clusters=9, random_state=0).fit(X)
+    assert elbow.search_["found"]
+    assert elbow.search_["n_clusters"].tolist() == list(range(2, 10))
+    assert elbow.search_["knee"] == elbow.n_clusters_ == 5
+    assert adjusted_rand_score(y, elbow.labels_) > 0.99
+    np.testing.assert_array_equal(elbow.predict(X), elbow.labels_)
+    assert hasattr(elbow, "predict_proba") == (clusterer is not None)
+    again = ElbowClusterer(clusterer, max_clusters=9, random_state=0).fit(10 * X)  # same directions
+    np.testing.assert_array_equal(again.labels_, elbow.labels_)
 
 
 def test_links_are_the_shares_of_neighbours_in_common():

@@ -31,16 +31,18 @@ def check_same(estimator, X, session):
 
 
 FORMS = {
-    "gray": (lambda X: X, {}),
     "8 bits, signed": (lambda X: X.astype(np.int16) - 100, {}),
-    "channels first": (lambda X: np.stack([X, X[:, ::-1]], axis=1), {}),
+    "channels first, a range of one's own": (
+        lambda X: np.stack([X, X[:, ::-1]], axis=1),
+        {"intensity_range": (50, 200)},
+    ),
     "channels last, float": (lambda X: np.stack([X, X // 2, X // 3], axis=-1) / 7 + 1000.5, {}),
-    "flat": (lambda X: X.reshape(len(X), -1), {"image_shape": (16, 16)}),
-    "a range of one's own": (lambda X: X, {"intensity_range": (50, 200)}),
-    "whitened": (lambda X: X, {"whiten": True}),
-    "refined": (lambda X: X, {"refinement_epochs": 1}),
+    "flat, another temperature": (
+        lambda X: X.reshape(len(X), -1),
+        {"image_shape": (16, 16), "assignment_temperature": 0.5},
+    ),
+    "whitened and refined": (lambda X: X, {"whiten": True, "refinement_epochs": 1}),
     "variational": (lambda X: X, {"variational": True}),
-    "another temperature": (lambda X: X, {"assignment_temperature": 0.5}),
     "shares that are all alike": (lambda X: X, {"assignment_temperature": 1e9}),
 }
 

@@ -295,7 +295,7 @@ def search_with_ctrl_c(make_quick, **params):
 
 
 def test_a_search_goes_on_after_ctrl_c_and_resumes(toy_images, make_quick, tmp_path):
-    """As docs/saving.md tells."""
+    """As docs/guide/saving.md tells."""
     X, _ = toy_images
     search = search_with_ctrl_c(make_quick, checkpoint_dir=tmp_path)
     with pytest.warns(ConvergenceWarning, match="after 2 of 3 epochs of the phase 'warm_up'"):

@@ -28,7 +28,7 @@ from torch import nn
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
 from sklearn_cae._storage import container
 from sklearn_cae.augmentations import ImageViews
-from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
+from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
 from sklearn_cae.modules import UnpooledEncoder
 from sklearn_cae.persistence import LoadError
 
@@ -55,7 +55,7 @@ def own_views(batch):
 OWN = {"encoder": own_encoder, "decoder": own_decoder, "augmentation": own_views}
 MODELS = {
     "defaults": {},
-    "elbow": {"n_clusters": "elbow", "max_clusters": 5},
+    "elbow": {"n_clusters": "elbow", "clusterer": ElbowClusterer(max_clusters=5)},
     "whitened communities": {
         "n_clusters": "auto",
         "whiten": True,
@@ -486,21 +486,21 @@ FORGED = {
     "lists for text": set_state("output", text([[""] * 60_000], width=10**5)),
     "many texts": set_state("callbacks", [text([""] * 20, width=800_000)] * 60),
     "a structure of two lengths": set_state(
-        "elbow_",
+        "search_",
         {"type": "structured", "fields": {"type": "dict", "items": [["a", 1], ["b", text([""])]]}},
     ),
-    "a structure of nothing": set_state("elbow_", {"type": "structured", "fields": NO_STATE}),
-    "keys that collide": set_state("elbow_", colliding_keys(60_000)),
+    "a structure of nothing": set_state("search_", {"type": "structured", "fields": NO_STATE}),
+    "keys that collide": set_state("search_", colliding_keys(60_000)),
     "a random state beyond its end": set_random_state(2 * 10**9),
     "a random state before its beginning": set_random_state(-1),
     "a method": set_state(
-        "elbow_",
+        "search_",
         forged(
             "sklearn.preprocessing.StandardScaler", **StandardScaler().get_params(), transform=5
         ),
     ),
     "no rules": set_state(
-        "elbow_",
+        "search_",
         forged(
             "sklearn_cae.probes.KNNProbe",
             **KNNProbe().get_params(),
@@ -509,7 +509,7 @@ FORGED = {
     ),
     **{
         what: set_state(
-            "elbow_", forged("sklearn_cae.probes.KNNProbe", **KNNProbe().get_params(), **state)
+            "search_", forged("sklearn_cae.probes.KNNProbe", **KNNProbe().get_params(), **state)
         )
         for what, state in (
             ("other rules", {"_parameter_constraints": {"type": "dict", "items": []}}),
@@ -530,7 +530,7 @@ FORGED = {
         forged("sklearn.pipeline.Pipeline", **{**NO_PIPELINE, "steps": [["a", 5]]})
     ),
     "too many features": set_state(
-        "elbow_", forged("sklearn.decomposition.PCA", **PCA().get_params(), n_features_in_=10**12)
+        "search_", forged("sklearn.decomposition.PCA", **PCA().get_params(), n_features_in_=10**12)
     ),
     "no format": drop_state("_format"),
     "another format": set_state("_format", 5),
@@ -540,7 +540,7 @@ FORGED = {
         "callbacks",
         [{"type": "tensor", "name": f"ContrastiveAutoencoderClusterer.{WEIGHT}"}] * 20_000,
     ),
-    "a tensor that is not there": set_state("elbow_", {"type": "array", "name": "nowhere"}),
+    "a tensor that is not there": set_state("search_", {"type": "array", "name": "nowhere"}),
     "a huge embedding": set_built_for("embedding_dim", 10**9),
     "a huge image": set_built_for(
         "shape of a sample", {"type": "tuple", "items": [1, 10**6, 10**6]}

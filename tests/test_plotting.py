@@ -54,7 +54,7 @@ class ToyClusterer(BaseEstimator):
         self.labels_ = self.kmeans_.labels_
         self.embedding_means_ = self.kmeans_.cluster_centers_
         numbers = np.arange(2, 9)
-        self.elbow_ = {
+        self.search_ = {
             "n_clusters": numbers,
             "inertia": 90.0 / numbers**1.5,
             "silhouette": np.array([0.3, 0.5, 0.4, 0.35, 0.3, 0.3, 0.2]),
@@ -534,7 +534,7 @@ def test_without_a_knee_the_best_silhouette_is_marked(knee, found):
 
 def test_a_given_number_of_clusters_has_no_elbow(toy):
     clusterer = ToyClusterer().fit(toy.data)
-    clusterer.elbow_ = None
+    clusterer.search_ = None
     with pytest.raises(ValueError, match="n_clusters=3 there was no search"):
         ElbowDisplay.from_estimator(clusterer)
     with pytest.raises(ValueError, match="silhouette must have 2 entries"):

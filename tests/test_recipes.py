@@ -1,4 +1,4 @@
-"""Every recipe of docs/recipes.md is run as it stands there."""
+"""Every recipe of docs/guide/recipes.md is run as it stands there."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_cae import ClusterLabelMapper
 from sklearn_cae.datasets import make_toy_images
 
-PAGE = Path(__file__).parents[1] / "docs" / "recipes.md"
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "recipes.md"
 RECIPES = dict(re.findall(r"^## (.*?)\n.*?^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S))
 
 
@@ -122,7 +122,7 @@ def test_mlflow(run, tmp_path, monkeypatch):
 
 
 def test_onnx(run):
-    names = run("A model where there is no Python: ONNX", "onnx", "onnxscript", "onnxruntime")
+    names = run("A model without Python: ONNX", "onnx", "onnxscript", "onnxruntime")
     clusterer = names["clusterer"]
     np.testing.assert_allclose(
         names["soft_assignment"], clusterer.predict_proba(names["X"]), atol=1e-5

@@ -335,7 +335,7 @@ def test_one_cluster_has_no_doubtful_members(make_quick, toy_images, tmp_path):
 
 def test_a_careful_reader_is_told(fitted, toy_images, tmp_path):
     doubtful = copy.copy(fitted)
-    doubtful.interrupted_, doubtful.elbow_ = True, {"found": False}
+    doubtful.interrupted_, doubtful.search_ = True, {"found": False}
     page = Page(cluster_report(doubtful, toy_images[0], path=tmp_path / "report.html"))
     assert "The training was interrupted before its end" in page.text
     assert "No number of clusters stood out" in page.text

@@ -13,11 +13,11 @@ from sklearn.pipeline import make_pipeline
 
 import sklearn_cae
 from sklearn_cae import ClusterLabelMapper
-from sklearn_cae.clusterers import CommunityClusterer
+from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer
 
 
 def _no_elbow(X, tmp_path):
-    quick_clusterer(n_clusters="elbow", max_clusters=4).fit(X)
+    quick_clusterer(n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4)).fit(X)
 
 
 def _noise_alone(X, tmp_path):

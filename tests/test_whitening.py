@@ -68,8 +68,14 @@ ENCODERS = [
 ]
 
 
-@pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("decoder", [None, own_decoder])
+@pytest.mark.parametrize(
+    ("encoder", "decoder"),
+    [
+        *((encoder, None) for encoder in ENCODERS),
+        (linear_at_the_end, own_decoder),
+        (nonlinear_at_the_end, own_decoder),
+    ],
+)
 def test_the_basis_of_the_embedding_is_all_that_changes(toy_images, make_quick, encoder, decoder):
     X, _ = toy_images
     params = {"warm_up_epochs": 3, "conditioning_epochs": 0, "encoder": encoder, "decoder": decoder}

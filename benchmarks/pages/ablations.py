@@ -1,4 +1,4 @@
-"""The tables of ``docs/ablations.md``, from the results of ``benchmarks.quality.ablations``."""
+"""Tables of ``docs/measured/ablations.md``, from results of ``benchmarks.quality.ablations``."""
 
 from functools import partial
 from statistics import mean

@@ -1,4 +1,4 @@
-"""The tables of ``docs/benchmarks_how.md``: aims that were set before, and all evaluations."""
+"""Tables of ``docs/measured/benchmarks_how.md``: aims that were set before, and evaluations."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The tables of ``docs/benchmarks_images.md``: reconstructions, and the use of samples."""
+"""The tables of ``docs/measured/benchmarks_images.md``: reconstructions, and the use of samples."""
 
 from benchmarks.pages._tables import TITLES, read_cells, spread, table
 from benchmarks.quality.published import PUBLISHED

@@ -1,4 +1,4 @@
-"""The five tables of ``docs/benchmarks.md``, each the answer to one question."""
+"""The five tables of ``docs/measured/benchmarks.md``, each the answer to one question."""
 
 from statistics import mean, median
 

@@ -1,4 +1,4 @@
-"""The tables of ``docs/performance.md``, from the results of ``benchmarks.speed``."""
+"""The tables of ``docs/measured/performance.md``, from the results of ``benchmarks.speed``."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The tables of ``docs/reliability.md``, from the slow tests and ``benchmarks.robustness``.
+"""Tables of ``docs/measured/reliability.md``, from slow tests and ``benchmarks.robustness``.
 
 ``python -m benchmarks.pages.reliability`` draws its figure.
 """

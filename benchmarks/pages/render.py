@@ -21,15 +21,15 @@ from benchmarks.pages import (
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "README.md": {"results": table1.render_results},
-    "docs/benchmarks.md": overview.TABLES,
-    "docs/benchmarks_pneumoniamnist.md": table1.TABLES["pneumoniamnist"],
-    "docs/benchmarks_mnist.md": table1.TABLES["mnist"],
-    "docs/benchmarks_images.md": images.TABLES,
-    "docs/benchmarks_how.md": how.TABLES,
-    "docs/ablations.md": ablations.TABLES,
-    "docs/recommended.md": small.TABLES,
-    "docs/reliability.md": reliability.TABLES,
-    "docs/performance.md": performance.TABLES,
+    "docs/measured/benchmarks.md": overview.TABLES,
+    "docs/measured/benchmarks_pneumoniamnist.md": table1.TABLES["pneumoniamnist"],
+    "docs/measured/benchmarks_mnist.md": table1.TABLES["mnist"],
+    "docs/measured/benchmarks_images.md": images.TABLES,
+    "docs/measured/benchmarks_how.md": how.TABLES,
+    "docs/measured/ablations.md": ablations.TABLES,
+    "docs/measured/small.md": small.TABLES,
+    "docs/measured/reliability.md": reliability.TABLES,
+    "docs/measured/performance.md": performance.TABLES,
 }
 
 

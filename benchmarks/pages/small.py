@@ -1,4 +1,4 @@
-"""The table of ``docs/recommended.md``, from the results of ``benchmarks.quality.small``."""
+"""The table of ``docs/measured/small.md``, from the results of ``benchmarks.quality.small``."""
 
 from benchmarks._common import over_seeds
 from benchmarks.pages._tables import check_alike, read, spread, table

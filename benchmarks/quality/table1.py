@@ -69,8 +69,8 @@ def method(setting, dataset, splits, seed):
         "fit_seconds": round(seconds, 1),
         "clusters": {split: pack_clusters(labels) for split, labels in clusters.items()},
     }
-    if model.elbow_ is not None:
-        found["elbow_found"] = model.elbow_["found"]
+    if model.search_ and "knee" in model.search_:
+        found["elbow_found"] = model.search_["found"]
     return rows, found
 
 

@@ -2,8 +2,8 @@
 The whole method in plain torch
 ===============================
 
-Algorithm 1 of `the paper <https://arxiv.org/abs/2209.12005>`_ without this library: for readers who
-want to see every step, or to build on one of them. In small: the paper's networks are larger.
+This page writes Algorithm 1 of `the paper <https://arxiv.org/abs/2209.12005>`_ without this
+library. Read it to see every step, or to change one. The networks are smaller than the paper's.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ from sklearn_cae.losses import nt_xent_loss
 
 X, y = make_toy_images(600, n_classes=4, random_state=0, return_X_y=True)
 images = torch.tensor(X[:, None] / 255, dtype=torch.float32)
-torch.manual_seed(0)  # a script may; the library never touches the global seed
+torch.manual_seed(0)  # the library itself never sets the global seed
 k, dim, temperature, alpha = 4, 32, 0.5, 0.1
 encoder = nn.Sequential(
     *(nn.Conv2d(1, 32, 4, 2, 1), nn.GELU(), nn.Conv2d(32, 64, 4, 2, 1), nn.GELU()),
@@ -28,8 +28,8 @@ decoder = nn.Sequential(
     *(nn.Linear(dim, 64 * 4 * 4), nn.GELU(), nn.Unflatten(1, (64, 4, 4))),
     *(nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.GELU(), nn.ConvTranspose2d(32, 1, 4, 2, 1)),
 )
-condition = nn.Linear(k, dim, bias=False)  # of phase two
-nn.init.zeros_(condition.weight)  # so that phase two starts where phase one ends
+condition = nn.Linear(k, dim, bias=False)  # used in phase two
+nn.init.zeros_(condition.weight)  # phase two starts with the decoder of phase one
 
 
 def view(batch):
@@ -40,7 +40,7 @@ def view(batch):
 
 
 def nt_xent(z_a, z_b):
-    """Find the other view of each image among all 2N - 1 others, by cosine."""
+    """Find the other view of each image among all 2N - 1 other views, by cosine."""
     z = F.normalize(torch.cat([z_a, z_b]))
     similarity = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
     return F.cross_entropy(similarity, torch.arange(len(z)).roll(len(z_a)))
@@ -56,8 +56,8 @@ def train(networks, n_epochs, loss_of):
 
 
 # %%
-# Phase one updates all three networks: two views of an image attract each other, all others repel
-# each other, and the decoder keeps the embedding from forgetting the image.
+# Phase one trains all three networks. The contrastive loss makes two views of an image similar. The
+# reconstruction loss keeps the content of the image in the embedding.
 
 
 def warm_up_loss(view_a, view_b):
@@ -69,9 +69,8 @@ def warm_up_loss(view_a, view_b):
 train([encoder, head, decoder], 20, warm_up_loss)
 
 # %%
-# From here on the encoder is frozen. KMeans on the unit sphere gives the prototypes, and the
-# softmax of the cosines to them the soft assignment. Phase two updates the decoder alone, which is
-# told it.
+# Now the encoder stays fixed. KMeans on embeddings of length 1 finds the prototypes. The softmax of
+# the cosines to them is the soft assignment. Phase two trains only the decoder, which receives it.
 
 h = encoder(images).detach()
 kmeans = KMeans(k, n_init=10, random_state=0).fit(F.normalize(h).numpy())
@@ -89,7 +88,8 @@ def conditioning_loss(*views):
 train([decoder, condition], 10, conditioning_loss)
 
 # %%
-# What came of it: each cluster's mean embedding, decoded; and the loss is the library's.
+# The pictures show the decoded mean embedding of each cluster. The last line checks that the loss
+# equals the library's.
 
 figure, axes = plt.subplots(1, k, figsize=(8, 2.3))
 for label, ax in enumerate(axes):

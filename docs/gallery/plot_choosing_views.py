@@ -2,8 +2,8 @@
 Choose views before training
 ============================
 
-A view is a random change of an image after which it should still be the same image. The choice of
-views is the one place where this method is told what does *not* matter. So look at them first.
+Look at the views before you train. A view is an image after a random change, the augmentation. The
+augmentation tells the method what does *not* matter, and no other parameter does.
 """
 
 from sklearn_cae.datasets import load_pneumoniamnist, make_toy_images
@@ -18,21 +18,23 @@ except (ImportError, OSError):
 _ = AugmentationDisplay.from_images(X, "paper", n_images=4)
 
 # %%
-# The paper's views rotate by up to 30 degrees, crop to half of the area, mirror, blur and add
-# noise. In a mirrored chest the heart is on the other side, and a crop can lose a part of a lung.
+# The paper's augmentation rotates by up to 30 degrees, crops to half of the area, mirrors, blurs
+# and adds noise. In a mirrored chest the heart is on the wrong side, and a crop can remove a part
+# of a lung.
 
 _ = AugmentationDisplay.from_images(X, "xray", n_images=4)
 
 # %%
-# The preset for X-rays is gentler, and never mirrors. For images in which no direction is special,
-# such as cells or histology, a view may turn them by any angle. That is a function of your own: it
-# takes a batch, a tensor (n, C, H, W) in [0, 1], and returns one of the same shape.
+# The preset for X-rays makes smaller changes, and never mirrors. Images without a direction, such
+# as cells or histology, may be rotated by any angle. You can also write your own function. It
+# receives a batch, a tensor (n, C, H, W) with values in [0, 1], and returns a batch of the same
+# shape.
 
 import torch
 
 
 def quarter_turns(batch):
-    """Turn each image by 0, 90, 180 or 270 degrees, and add a little noise."""
+    """Rotate each image by 0, 90, 180 or 270 degrees, and add a little noise."""
     turns = torch.randint(4, (len(batch),)).tolist()
     turned = torch.stack([image.rot90(k, (1, 2)) for image, k in zip(batch, turns, strict=True)])
     return (turned + 0.05 * torch.randn(batch.shape, device=batch.device)).clamp(0, 1)
@@ -41,10 +43,10 @@ def quarter_turns(batch):
 _ = AugmentationDisplay.from_images(X, quarter_turns, n_images=4)
 
 # %%
-# What views take away
-# --------------------
-# Toy images of discs, and of bars in two directions, fitted twice: with gentle views, and with
-# quarter turns, after which horizontal bars are vertical ones.
+# Lost differences
+# ----------------
+# Toy images of discs, and of bars in two directions, are fitted twice: with the X-ray preset, and
+# with quarter turns, which turn horizontal bars into vertical ones.
 
 import pandas as pd
 
@@ -68,6 +70,7 @@ for name, views in {"xray": "xray", "quarter_turns": quarter_turns}.items():
 pd.concat(tables, axis=1)
 
 # %%
-# Under quarter turns the two kinds of bars are one thing, and whatever the third cluster divides,
-# it is not them. No later step brings back what the views took away. Nor do scores without labels
-# tell: they measure how well the groups are separated that the views have left.
+# With quarter turns, both kinds of bars look the same to the model. The third cluster divides
+# something else. No later step restores a difference that the augmentation removed. Scores without
+# labels do not show the loss, because they measure only how well the remaining groups are
+# separated.

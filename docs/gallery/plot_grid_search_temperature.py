@@ -1,10 +1,10 @@
 """
-Search for a temperature, and who may choose it
-===============================================
+Choose a temperature by grid search
+===================================
 
-A clusterer and a :class:`~sklearn_cae.ClusterLabelMapper` make a classifier, and
-``GridSearchCV`` can look for its parameters. What it looks at are labels: this page shows how it
-is done, and what it costs.
+A clusterer and a :class:`~sklearn_cae.ClusterLabelMapper` form a classifier, and ``GridSearchCV``
+can search for its parameters. The search uses labels. This page shows how to do it, and which
+labels may be used.
 """
 
 import matplotlib.pyplot as plt
@@ -21,13 +21,13 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# The test images are put away before anything is chosen.
+# The test images are not used until the end.
 #
 # The search
 # ----------
-# Three scores are kept of every fold, each on the images that its fit did not see: the accuracy
-# under the mapping, the adjusted Rand index, which mapping and chance do not help, and the mean
-# silhouette, which needs no labels.
+# Three scores are computed for every fold, on images that its fit did not see: the accuracy of the
+# mapped clusters, the adjusted Rand index (which needs no mapping, and corrects for chance), and
+# the mean silhouette (which needs no labels).
 
 
 def rand_index(pipeline, X, y):
@@ -58,8 +58,8 @@ for panel, score in zip(axes, search.scoring, strict=True):
     panel.set(xscale="log", xlabel="temperature", title=score)
 
 # %%
-# Points are means over the folds, bars their standard deviations. Is the best temperature better by
-# more than that?
+# Points are means over the folds, and bars are standard deviations. Is the best temperature better
+# by more than one standard deviation?
 
 best, worst = (function(search.cv_results_["mean_test_rand index"]) for function in (max, min))
 print(f"best {search.best_params_}")
@@ -67,16 +67,16 @@ print(f"rand index: {worst:.3f} to {best:.3f} over temperatures")
 print(f"standard deviation over folds: {search.cv_results_['std_test_rand index'].mean():.3f}")
 
 # %%
-# Where the first range is not clearly wider than the second number, the search has chosen by
-# chance, and the default would have done. The silhouette cannot choose a temperature at all: the
-# temperature shapes the very space in which it is measured. It may compare numbers of clusters in
-# one embedding.
+# If the range is not clearly wider than the standard deviation, the search chose by chance, and the
+# default is as good. Do not choose a temperature by the silhouette, because the temperature changes
+# the embedding in which it is measured. The silhouette can compare numbers of clusters in one
+# embedding.
 #
-# Who may choose
-# --------------
-# - Labels of the training images, in folds, as here. From then on the clustering is no longer
-#   unsupervised, and a report has to say so, with the number of settings that were tried.
-# - Labels of validation and test images: never. The score of the best of many settings, on the
-#   labels that chose it, is too high. They are asked once, at the end:
+# Which labels may choose
+# -----------------------
+# - Labels of training images, in folds, as here. The clustering is then no longer unsupervised.
+#   Report this, and the number of settings that were tried.
+# - Never labels of validation and test images. The best score of many settings is too high on the
+#   labels that chose the setting. Use them once, at the end:
 
 clustering_report(y_test, search.best_estimator_["clusterer"].predict(X_test))

@@ -2,9 +2,9 @@
 How many groups, and are there any?
 ===================================
 
-The number of groups can be searched for by an elbow (the paper's way), found on the graph of
-neighbours, or given. Every one of these returns groups, of noise too. This page shows what each of
-them says of images that have four groups, and of images that have none.
+The number of groups can be found by an elbow (the paper's way), found by communities of neighbours,
+or given. Each of these returns groups, even for noise. This page shows their results for images
+with four groups, and for images without groups.
 """
 
 import textwrap
@@ -20,7 +20,6 @@ four, y = make_toy_images(300, n_classes=4, image_size=12, random_state=0, retur
 none = np.random.default_rng(0).integers(0, 256, size=(300, 12, 12), dtype=np.uint8)
 
 params = {
-    "max_clusters": 12,
     "warm_up_epochs": 15,
     "conditioning_epochs": 0,
     "batch_size": 64,
@@ -31,7 +30,7 @@ params = {
 
 
 def fit(X, n_clusters):
-    """Fit, and print what is found and what is warned of."""
+    """Fit, and print the number of groups and all warnings."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         clusterer = ContrastiveAutoencoderClusterer(n_clusters, **params).fit(X)
@@ -43,21 +42,21 @@ def fit(X, n_clusters):
 # %%
 # Four groups
 # -----------
-# The elbow is the number after which the inertia falls less; it is a guess at a bend, and the
-# silhouette beside it need not agree.
+# The elbow is the number of clusters after which the inertia falls more slowly. It is only a guess,
+# and the silhouette may have its maximum elsewhere.
 
 _ = ElbowDisplay.from_estimator(fit(four, "elbow"))
 
 # %%
-# ``"auto"`` looks for communities among neighbours, and takes the number that lasts longest as the
-# resolution is raised.
+# ``"auto"`` finds communities of neighbours. It takes the number of communities that stays the same
+# over the widest range of resolutions.
 
 _ = fit(four, "auto")
 
 # %%
 # No groups
 # ---------
-# The same for images in which each pixel was drawn at random.
+# The same for images with random pixels.
 
 _ = ElbowDisplay.from_estimator(fit(none, "elbow"))
 
@@ -65,14 +64,15 @@ _ = ElbowDisplay.from_estimator(fit(none, "elbow"))
 _ = fit(none, "auto")
 
 # %%
-# A warning says that no number stood out. Its absence says little: a network may stretch an
-# embedding of noise into something lumpy, and a number that is given is never warned of.
+# A warning says that no number is clearly best. If there is no warning, there may still be no
+# groups, because a network can create groups in an embedding of noise. For a given number there is
+# never such a warning.
 #
 # Do they come back?
 # ------------------
-# The question that noise fails: do other seeds, and other halves of the images, give the same
-# groups? A Jaccard overlap below 0.6 is a group that does not come back, one above 0.75 does. (One
-# repeat, to run in seconds; take more.)
+# Noise fails this test: do other seeds, and other halves of the images, lead to the same groups? A
+# group with a Jaccard overlap below 0.6 does not come back, and one above 0.75 does. (This page
+# uses one repeat to run in seconds. Use more.)
 
 from sklearn_cae.metrics import stability_report
 

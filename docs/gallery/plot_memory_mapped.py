@@ -1,9 +1,9 @@
 """
-Images that stay on the disk, and a fit that is cut off
-=======================================================
+Fit images on the disk, and resume a fit
+========================================
 
-A large array need not be loaded: a file opened with ``mmap_mode="r"`` is read batch by batch. And a
-long fit need not start over when the machine goes down.
+Large arrays can stay on the disk: a file that was opened with ``mmap_mode="r"`` is read batch by
+batch. If a long fit is interrupted, it can resume.
 """
 
 import tempfile
@@ -23,8 +23,8 @@ for start in range(0, 4000, 1000):  # written in parts, as a large file would be
 on_disk.flush()
 
 # %%
-# Opened read-only. ``tracemalloc`` sees what NumPy allocates: were the file loaded, it would be
-# among it.
+# The file is opened read-only. ``tracemalloc`` measures the memory that NumPy allocates. If the
+# file were loaded, it would be included.
 
 X = np.load(folder / "images.npy", mmap_mode="r")
 params = {"n_clusters": 3, "warm_up_epochs": 2, "conditioning_epochs": 1, "random_state": 0}
@@ -34,14 +34,14 @@ labels = clusterer.predict(X)
 _, peak = tracemalloc.get_traced_memory()
 tracemalloc.stop()
 print(
-    f"{type(X).__name__} of {X.nbytes / 2**20:.0f} MiB; NumPy held {peak / 2**20:.1f} MiB at most"
+    f"{type(X).__name__} of {X.nbytes / 2**20:.0f} MiB; NumPy used at most {peak / 2**20:.1f} MiB"
 )
 
 # %%
-# A fit that is cut off
-# ---------------------
-# With ``checkpoint_dir`` the state after every epoch is kept. A callback pulls the plug in the
-# second one.
+# An interrupted fit
+# ------------------
+# With ``checkpoint_dir`` the state is saved after every epoch. Here a callback raises an error in
+# the second epoch.
 
 from skorch.callbacks import Callback
 
@@ -62,26 +62,26 @@ params |= {"warm_up_epochs": 4, "checkpoint_dir": folder / "fits", "callbacks": 
 try:
     ContrastiveAutoencoderClusterer(**params).fit(few)
 except OSError as error:
-    print("Cut off:", error)
+    print("Interrupted:", error)
 
 # %%
-# The same fit again goes on after the last epoch that was kept. The second one had not been, and is
-# trained again; the first one is not. (The last number is the one epoch of the second phase.)
+# The same fit resumes after the last saved epoch. The second epoch was not saved, so it is trained
+# again. (The last number is the only epoch of the second phase.)
 
-gone_on = ContrastiveAutoencoderClusterer(**params).fit(few)
+resumed = ContrastiveAutoencoderClusterer(**params).fit(few)
 print("Epochs trained:", PowerCut.epochs)
 
 # %%
-# What comes out is what a fit gives that was never cut off, to the same bits, on one machine and
-# with one number of threads.
+# On the same machine, with the same number of threads, the result is the same bit for bit as
+# without the interruption.
 
-never_cut = ContrastiveAutoencoderClusterer(**{**params, "checkpoint_dir": None}).fit(few)
-print("The same prototypes:", np.array_equal(gone_on.cluster_centers_, never_cut.cluster_centers_))
-print("The same labels:", np.array_equal(gone_on.labels_, never_cut.labels_))
+whole = ContrastiveAutoencoderClusterer(**{**params, "checkpoint_dir": None}).fit(few)
+print("The same prototypes:", np.array_equal(resumed.cluster_centers_, whole.cluster_centers_))
+print("The same labels:", np.array_equal(resumed.labels_, whole.labels_))
 
 # %%
-# The losses of the fit that was cut off show no seam.
+# The losses of the resumed fit are continuous.
 
 from sklearn_cae.plotting import HistoryDisplay
 
-_ = HistoryDisplay.from_estimator(gone_on)
+_ = HistoryDisplay.from_estimator(resumed)

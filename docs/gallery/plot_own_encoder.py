@@ -2,16 +2,15 @@
 An encoder of your own
 ======================
 
-The paper's encoder is three convolutions. Where images are larger or show more, any
-``torch.nn.Module`` can take its place: ``encoder=`` is a function that builds one. Here, a small
-residual network.
+The paper's encoder has three convolutions. For larger or more complex images, pass a function as
+``encoder=`` that builds any ``torch.nn.Module``. This page uses a small residual network.
 """
 
 from torch import nn
 
 
 class Residual(nn.Module):
-    """Two convolutions, and a short cut past them."""
+    """Two convolutions, and a shortcut."""
 
     def __init__(self, n_in, n_out, stride):
         super().__init__()
@@ -29,7 +28,7 @@ class Residual(nn.Module):
 
 
 def small_resnet(image_shape, embedding_dim):
-    """Build what maps (n, C, H, W) to (n, embedding_dim)."""
+    """Build a network from (n, C, H, W) to (n, embedding_dim)."""
     return nn.Sequential(
         Residual(image_shape[0], 16, stride=1),
         Residual(16, 32, stride=2),
@@ -41,9 +40,8 @@ def small_resnet(image_shape, embedding_dim):
 
 
 # %%
-# The clusterer calls the function with those of the keywords ``image_shape`` and ``embedding_dim``
-# that it names. Everything else stays as it is, and the decoder is still the paper's; ``decoder=``
-# is for another one.
+# The clusterer passes ``image_shape`` and ``embedding_dim`` to the function, if it has parameters
+# of these names. The decoder does not change; pass ``decoder=`` to replace it.
 
 import pandas as pd
 
@@ -73,12 +71,12 @@ for name, encoder in {"the paper's": None, "small_resnet": small_resnet}.items()
 pd.DataFrame(rows).T.round(3)
 
 # %%
-# The contrastive loss is that of the last epoch of the warm-up. One seed on toy images is no
-# verdict on either: with ``stability_report`` and a few seeds it begins to be one. What the
-# residual network found:
+# The contrastive loss is taken from the last epoch of the warm-up. One seed on toy images does not
+# show which encoder is better. Use several seeds and ``stability_report``. These are the groups of
+# the residual network:
 
 _ = PrototypeDisplay.from_estimator(clusterer, X, y)
 
 # %%
-# A model with an encoder of its own is saved like any other. The file names the function, and does
-# not hold it: ``load(path, encoder=small_resnet)`` brings it along.
+# Save the model as usual. The file contains only the name of the function. To load it, pass the
+# function: ``load(path, encoder=small_resnet)``.

@@ -2,9 +2,9 @@
 The paper's pipeline on chest X-rays
 ====================================
 
-Algorithm 1 of `the paper <https://arxiv.org/abs/2209.12005>`_ and its three evaluations, beside
-the majority class and raw pixels. To run in seconds it sees a subset of PneumoniaMNIST for a few
-epochs: this page shows the way, and the benchmarks show the result.
+This page runs Algorithm 1 of `the paper <https://arxiv.org/abs/2209.12005>`_ and its three
+evaluations, and compares them with the majority class and with raw pixels. To run in seconds, it
+uses a part of PneumoniaMNIST and few epochs. The benchmarks show results of full runs.
 """
 
 import numpy as np
@@ -26,9 +26,9 @@ X_train, y_train = resample(*splits["train"], n_samples=1200, replace=False, ran
 # %%
 # Algorithm 1
 # -----------
-# The defaults of the estimator are the paper's setting: 100 epochs in all, and the elbow. This page
-# has fewer epochs on fewer images, which seldom show an elbow; the number of clusters given here is
-# what the full runs of the benchmarks mostly found.
+# The defaults of the estimator are the paper's setting: 100 epochs in total, and the elbow. With
+# few epochs and images there is rarely an elbow. So this page passes the number of clusters that
+# full runs of the benchmarks mostly found.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.plotting import HistoryDisplay
@@ -41,8 +41,9 @@ _ = HistoryDisplay.from_estimator(clusterer)
 # %%
 # Three evaluations
 # -----------------
-# *stat* gives each cluster its most frequent label; *kNN* asks the five nearest embeddings;
-# *linear* is one layer on a fifth of the labels. All three see training labels only.
+# *stat* names each cluster by its most frequent label. *kNN* uses the five nearest embeddings.
+# *linear* is one linear layer, trained on a fifth of the labels. All three use training labels
+# only.
 
 import pandas as pd
 from sklearn.cluster import KMeans
@@ -80,14 +81,14 @@ for name, model in models.items():
 pd.DataFrame(rows).T.round(3)
 
 # %%
-# Read a row against the majority class, and against the row of the pixels below it. On X-rays of 28
-# x 28 pixels these are a strong baseline, and a fit as short as this one may well lose to them. The
-# clusters' accuracy tends to rise with their number, so both *stat* rows have the same number.
+# Compare each row with the majority class, and with the row of pixels for the same evaluation.
+# Pixels are a strong baseline for X-rays of 28 x 28 pixels, and can be better than a short fit. The
+# accuracy of clusters rises with their number, so both *stat* rows have the same number.
 #
 # The picture
 # -----------
-# The test images as the paper draws them: by true label (0 is normal, 1 is pneumonia), by cluster,
-# and by the label that the cluster is mapped to.
+# The test images are drawn as in the paper: coloured by true label (0 is normal, 1 is pneumonia),
+# by cluster, and by the label that the cluster is mapped to.
 
 from sklearn_cae.plotting import EmbeddingDisplay
 

@@ -2,10 +2,10 @@
 Stratifying patients: a story in six steps
 ==========================================
 
-Chest X-rays of children, some with pneumonia. Which groups are there, what are they, and how does
-one ask whether another fit would find them? The labels of all but fifty images stay closed until
-the end. To run in seconds the page sees 1000 images for a few epochs. Patients are not named here:
-with yours, keep all images of one on the same side of a split.
+Some of these chest X-rays of children show pneumonia. Which groups are there, what are they, and
+would another fit find them? Only fifty labels are used before the end. To run in seconds, the page
+uses 1000 images and few epochs. This data set does not identify patients. With your own data, keep
+all images of a patient on the same side of a split.
 """
 
 import numpy as np
@@ -24,52 +24,52 @@ X = train.data[rng.permutation(len(train.data))[:1000]]
 X_test, y_test = test.data, test.target_names[test.target]
 
 # %%
-# 1. Say what shall not matter
-# ----------------------------
-# The views of the preset ``"xray"`` tilt, crop and blur a little, and never mirror: the heart stays
-# on its side. If what you look for cannot be seen in a view any more, the view is too strong.
+# 1. Choose the augmentation
+# --------------------------
+# The preset ``"xray"`` rotates, crops and blurs a little. It never mirrors, because the heart has a
+# side. If you cannot see the property that you look for in a view, the augmentation is too strong.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.plotting import AugmentationDisplay
 
-fewer = {"warm_up_epochs": 15, "refinement_epochs": 5, "conditioning_epochs": 5}
-clusterer = ContrastiveAutoencoderClusterer(**{**recommended(len(X)), **fewer}, random_state=0)
+few = {"warm_up_epochs": 15, "refinement_epochs": 5, "conditioning_epochs": 5}
+clusterer = ContrastiveAutoencoderClusterer(**recommended(len(X), **few), random_state=0)
 _ = AugmentationDisplay.from_estimator(clusterer, X, n_images=3)
 
 # %%
-# 2. Fit, without a label
-# -----------------------
-# The recommended setting counts the groups itself, and says so where no number stands out.
+# 2. Fit without labels
+# ---------------------
+# The recommended setting finds the number of groups. If no number is clearly best, it warns.
 
 _ = clusterer.fit(X)
 
 # %%
-# 3. Look before you count
-# ------------------------
-# A row is a group of the test images. What is dark, what is hazy, what is only turned or cut
-# otherwise? Doubtful members could as well be in the next group. A row without members is a group
-# of the training images that no test image fell into.
+# 3. Look at the groups
+# ---------------------
+# Each row is a group of test images. Which groups are dark or hazy? Which ones are only rotated or
+# cropped differently? Doubtful members are almost as close to another group. If a row has no
+# members, no test image is in this group of the training images.
 
 from sklearn_cae.plotting import PrototypeDisplay
 
 _ = PrototypeDisplay.from_estimator(clusterer, X_test)
 
 # %%
-# 4. Rule out the dull reasons
+# 4. Check simple explanations
 # ----------------------------
-# Brightness and contrast are exposure before they are disease. Where they differ much between
-# groups, a part of the grouping is the machine's. With metadata at hand, such as age, site or
-# scanner, :func:`~sklearn_cae.report.cluster_report` tests them all.
+# Brightness and contrast depend on exposure. If they differ much between groups, the groups are
+# partly made by the machine. If you have metadata such as age, site or scanner,
+# :func:`~sklearn_cae.report.cluster_report` tests all of them.
 
 groups = clusterer.predict(X_test)
 dull = pd.DataFrame({"brightness": X_test.mean(axis=(1, 2)), "contrast": X_test.std(axis=(1, 2))})
 dull.groupby(groups).agg(["mean", "std"]).round(1)
 
 # %%
-# 5. Open a few labels
-# --------------------
-# Fifty labelled images name the groups. A row of the picture is a group, and its frame the name
-# that the fifty gave it; the counts are those of the test labels, which chose nothing.
+# 5. Use a few labels
+# -------------------
+# Fifty labelled images name the groups. Each row of the picture is a group, and the frame marks its
+# name. The counts are test labels, which were not used to choose anything.
 
 from sklearn_cae import ClusterLabelMapper
 from sklearn_cae.plotting import ContingencyDisplay
@@ -80,11 +80,11 @@ mapper = ClusterLabelMapper().fit(clusterer.predict_proba(train.data[few]), name
 _ = ContingencyDisplay.from_predictions(y_test, groups, mapping=mapper.mapping_)
 
 # %%
-# 6. Read it against what is free
-# -------------------------------
-# As many groups of KMeans on the pixels cost nothing. Compare purity at an equal number of groups,
-# and ARI, which corrects for it. Then let :func:`~sklearn_cae.metrics.stability_report` fit
-# again on halves of the images, and believe the groups that come back.
+# 6. Compare with a simple baseline
+# ---------------------------------
+# KMeans on pixels, with the same number of groups, takes a second. Compare purity only at an equal
+# number of groups. ARI corrects for chance. Then run :func:`~sklearn_cae.metrics.stability_report`,
+# which fits again on halves of the images, and rely only on groups that come back.
 
 from sklearn.cluster import KMeans
 

@@ -2,9 +2,9 @@
 How many labels does an embedding save?
 =======================================
 
-A probe is a plain classifier on an embedding that was trained without labels. The fewer labels it
-needs, the more the embedding has sorted out already. Here are two probes on the encoder's
-embedding, on the projection in which the contrastive loss is computed, and on pixels.
+A probe is a simple classifier on an embedding that was trained without labels. If it needs few
+labels, the embedding already separates the classes. This page trains two probes on the embedding,
+on the projection (which the contrastive loss uses), and on pixels.
 """
 
 import matplotlib.pyplot as plt
@@ -17,8 +17,8 @@ from sklearn_cae.datasets import load_digit_images
 X, y = load_digit_images(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=600, random_state=0)
 
-params = {**recommended(len(X_train)), "warm_up_epochs": 20, "refinement_epochs": 5}
-params["conditioning_epochs"] = 0  # it trains the decoder, which no probe asks
+params = recommended(len(X_train), warm_up_epochs=20, refinement_epochs=5)
+params["conditioning_epochs"] = 0  # it trains only the decoder, which probes do not use
 clusterer = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X_train)
 
 inputs = {"pixels": [images.reshape(len(images), -1) / 255 for images in (X_train, X_test)]}
@@ -27,9 +27,8 @@ for output in ("embedding", "projection"):  # may be set after the fit, which do
     inputs[output] = [clusterer.transform(images) for images in (X_train, X_test)]
 
 # %%
-# Both probes draw their labelled images by themselves, so many from each class. What they draw
-# differs from seed to seed, and with few labels that matters: here are three draws each, their mean
-# and their standard deviation.
+# Both probes draw the labelled images themselves, from each class. With few labels the result
+# depends on the draw. The figure shows mean and standard deviation over three draws.
 
 fractions = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
 probes = {
@@ -61,12 +60,12 @@ axes[0].set_ylabel("test accuracy")
 _ = axes[1].legend(frameon=False)
 
 # %%
-# Where the line of the embedding is above that of the pixels, unlabelled images have stood in for
-# labels. The two come closer as labels are added.
+# If the line of the embedding is above the line of pixels, unlabelled images have replaced labels.
+# The difference becomes smaller with more labels.
 #
-# The projection is where views of an image have to agree, and what differs between them is lost. So
-# it is the embedding that is clustered. (In the recommended setting the encoder is refined after
-# the warm-up, and the projection head is not: one more reason to leave the projection alone.)
+# Two views of an image must have similar projections, so the projection loses their differences.
+# This is why the embedding is clustered. (In the recommended setting the refinement trains the
+# encoder, but not the projection head. This is another reason not to use the projection.)
 #
-# The embedding was trained on the training images alone. Had it seen the test images, even without
-# their labels, this would be another question.
+# The embedding was trained on training images only. If it had seen the test images, even without
+# labels, the results would answer another question.

@@ -3,46 +3,46 @@ Groups in images, in ten lines
 ==============================
 
 A clusterer is fitted to images without labels. Then it shows the typical image of each group, and
-tells which group any image belongs to. Labels come in at the end, to look at what was found.
+assigns any image to a group. Labels are used only at the end, to look at the groups.
 """
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.datasets import load_digit_images
 
 X, y = load_digit_images(return_X_y=True)
-fewer = {"warm_up_epochs": 20, "refinement_epochs": 5, "conditioning_epochs": 6}
-clusterer = ContrastiveAutoencoderClusterer(**{**recommended(len(X)), **fewer}, random_state=0)
+few = {"warm_up_epochs": 20, "refinement_epochs": 5, "conditioning_epochs": 6}
+clusterer = ContrastiveAutoencoderClusterer(**recommended(len(X), **few), random_state=0)
 clusterer.fit(X)
 print(clusterer.n_clusters_, "groups")
 
 # %%
-# The images are the digits of 8 x 8 pixels that scikit-learn brings along. The setting is the
-# :func:`recommended <sklearn_cae.recommended>` one, which counts the groups by itself, with fewer
-# epochs: enough to look around. Without it, the estimator's defaults are the paper's setting.
+# The images are scikit-learn's digits of 8 x 8 pixels. The :func:`recommended
+# <sklearn_cae.recommended>` setting finds the number of groups. Here it has fewer epochs, for a
+# first look. If no parameters are passed, the estimator uses the paper's setting.
 #
-# What was found
-# --------------
-# Each group has a prototype, which the decoder draws. Beside it stand the members that are closest
-# to it, those that could as well be in the next group, and new images, sampled from it. Only the
-# digits and their shares at the left need labels, and where there are none, ``y`` is left out.
+# The groups
+# ----------
+# Each row is a group: its decoded prototype, the most typical members (closest to the prototype),
+# the most doubtful members (almost as close to another group), and new images that are sampled from
+# the group. The digits and their shares at the left need labels. Without labels, leave ``y`` out.
 
 from sklearn_cae.plotting import EmbeddingDisplay, PrototypeDisplay
 
 _ = PrototypeDisplay.from_estimator(clusterer, X, y)
 
 # %%
-# The embedding in the plane, by t-SNE. On the left are the true digits, which training never saw;
-# on the right the clusters. The prototypes stand at their place. A digit that is written in two
-# ways may well be two groups.
+# This is a map of the embedding by t-SNE: coloured by true digit on the left, and by cluster on the
+# right, with the prototypes at their places. Training did not see the true digits. If a digit is
+# written in two ways, it may be in two groups.
 
 _ = EmbeddingDisplay.from_estimator(clusterer, X, y, max_samples=1000)
 
 # %%
-# A report that cannot flatter
-# ----------------------------
-# Purity is the accuracy if each cluster is called by its most frequent digit. It never falls as
-# clusters are split: so the number of clusters, the majority class and scores that are corrected
-# for chance, as the adjusted Rand index (ari) is, stand beside it.
+# Scores and baselines
+# --------------------
+# Purity is the accuracy if each cluster is named by its most frequent digit. It never falls if a
+# cluster is split. So read it together with the number of clusters, the majority class, and the
+# adjusted Rand index (ari), which corrects for chance.
 
 from sklearn_cae import clustering_report
 

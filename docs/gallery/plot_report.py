@@ -1,10 +1,10 @@
 """
-One page to send to a colleague
-===============================
+A report for a colleague
+========================
 
-:func:`~sklearn_cae.report.cluster_report` writes what was found into one HTML file: each cluster's
-prototype and members, the embedding to move about in, scores, and how each column of the metadata
-goes with the clusters. Here the metadata are made up, with a trap in them.
+:func:`~sklearn_cae.report.cluster_report` writes one HTML file. It shows the prototype and members
+of each cluster, a map of the embedding, scores, and whether each column of the metadata depends on
+the clusters. The metadata on this page are invented, and contain a trap.
 """
 
 # sphinx_gallery_thumbnail_path = "figures/report.png"
@@ -24,7 +24,7 @@ metadata = pd.DataFrame(
         "site": rng.choice(["north", "south"], len(X)),
     }
 )
-# The trap: the scanner in the south gives pale images.
+# The trap: the scanner in the south makes pale images.
 south = (metadata["site"] == "south").to_numpy()
 X[south] = X[south] // 2 + 110
 
@@ -40,9 +40,9 @@ clusterer = ContrastiveAutoencoderClusterer(
 ).fit(X)
 
 # %%
-# The file needs no other file and no network. It holds images and metadata of everyone in ``X``:
-# send it only to those who may see them. Scroll to the metadata: age and sex were drawn without a
-# look at the images, and the site is the trap.
+# The file needs no other file and no network. It contains images and metadata of all patients in
+# ``X``, so send it only to people who may see them. Scroll to the metadata: age and sex are random,
+# and the site is the trap.
 
 import html
 import tempfile
@@ -54,7 +54,7 @@ path = cluster_report(clusterer, X, y, metadata, Path(tempfile.mkdtemp()) / "rep
 
 
 class Page:
-    """Show a file of HTML inside of this page, as a notebook would, too."""
+    """Show an HTML file inside this page, or in a notebook."""
 
     def _repr_html_(self):
         page = html.escape(path.read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ class Page:
 Page()
 
 # %%
-# The same, counted. A cluster that is nearly all of one site is a scanner until someone shows that
-# it is not.
+# This table counts the same. If nearly all members of a cluster are from one site, assume that the
+# scanner made the cluster, until other evidence shows a different cause.
 
 pd.crosstab(metadata["site"], clusterer.labels_)

@@ -2,10 +2,10 @@
 Groups within one diagnosis
 ===========================
 
-A label such as *pneumonia* may hide groups. Here images of that one class are clustered again, and
-one of the clusters once more. PneumoniaMNIST says *normal* or *pneumonia* and nothing else: whether
-an image showed a bacterial or a viral pneumonia is not in its labels, so that nothing on this page
-can be checked against it. A group that is found here is a question, and no subtype.
+A class such as *pneumonia* may contain groups. This page clusters the images of this class, and
+then one of the clusters again. The labels of PneumoniaMNIST are only *normal* and *pneumonia*. They
+do not distinguish bacterial from viral pneumonia, so the groups on this page cannot be checked.
+Treat such a group as a question, not as a subtype.
 """
 
 from sklearn_cae.datasets import load_pneumoniamnist, make_toy_images
@@ -17,19 +17,19 @@ except (ImportError, OSError):
     X, y = make_toy_images(1200, n_classes=2, random_state=0, return_X_y=True)
 
 # %%
-# One class alone
-# ---------------
-# Its images are chosen before the fit, as from any array; 400 of them, to run in seconds. Epochs
-# are fewer than recommended, and whitening and refinement are left out: after so short a training
-# the one amplifies noise, and the other can empty a cluster.
+# One class
+# ---------
+# Select the images before the fit, as from any array. This page uses 400 images and few epochs, to
+# run in seconds. It leaves whitening and refinement out: after a short training, whitening
+# amplifies noise, and refinement can leave a cluster without members.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.plotting import PrototypeDisplay
 
 
 def stratify(images, n_clusters):
-    fewer = {"warm_up_epochs": 15, "refinement_epochs": 0, "conditioning_epochs": 8}
-    params = {**recommended(len(images)), **fewer, "n_clusters": n_clusters, "whiten": False}
+    few = {"warm_up_epochs": 15, "refinement_epochs": 0, "conditioning_epochs": 8}
+    params = recommended(len(images), **few, n_clusters=n_clusters, whiten=False)
     return ContrastiveAutoencoderClusterer(**params, random_state=0).fit(images)
 
 
@@ -38,12 +38,11 @@ clusterer = stratify(X_ill, 4)
 _ = PrototypeDisplay.from_estimator(clusterer, X_ill)
 
 # %%
-# What do they differ in?
-# -----------------------
-# Before a group is given a meaning, look at the dull reasons. How bright an image is, and how much
-# contrast it has, tells of exposure and posture. The last row is the share of the variance, between
-# images, that the groups explain: 0 for groups that have nothing to do with it, 1 for groups that
-# are nothing else.
+# How do the groups differ?
+# -------------------------
+# Check simple explanations first. Brightness and contrast depend on exposure and posture. The last
+# row is the share of the variance between images that the groups explain. It is 0 if the groups are
+# unrelated to the property, and 1 if the property alone makes the groups.
 
 import numpy as np
 import pandas as pd
@@ -62,11 +61,10 @@ explained(X_ill, clusterer.labels_)
 # %%
 # One group again
 # ---------------
-# The members of the largest cluster, fitted again as images of their own. So few of them, for so
-# few epochs, leave the decoder blurred: look at the members, not at the prototypes. What they are
-# divided by is, once more, to be looked at before it is named; and with fewer images in each part,
-# it is the less certain that another fit would divide them in the same way:
-# :func:`~sklearn_cae.metrics.stability_report` tells.
+# The members of the largest cluster are fitted again. With so few images and epochs, decoded images
+# are blurred. So look at the members, not at the prototypes. Check simple explanations again. With
+# fewer images, it is less certain that another fit would find the same groups.
+# :func:`~sklearn_cae.metrics.stability_report` measures this.
 
 members = X_ill[clusterer.labels_ == np.bincount(clusterer.labels_).argmax()]
 again = stratify(members, 3)

@@ -2,8 +2,8 @@
 Sample new images, and ask whether they help
 ============================================
 
-A fitted clusterer draws new images of any of its clusters. They are good to look at. Do they also
-help to train a classifier where labels are few? Against which baseline is this asked?
+A fitted clusterer can draw new images of each cluster. Do they help to train a classifier if there
+are few labels? The answer depends on the baseline.
 """
 
 from sklearn.model_selection import train_test_split
@@ -15,27 +15,28 @@ from sklearn_cae.plotting import PrototypeDisplay
 X, y = load_digit_images(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=600, random_state=0)
 
-params = {**recommended(len(X_train)), "variational": True, "whiten": False, "refinement_epochs": 0}
-fewer = {"warm_up_epochs": 20, "conditioning_epochs": 10}
-clusterer = ContrastiveAutoencoderClusterer(**{**params, **fewer}, random_state=0).fit(X_train)
+few = {"warm_up_epochs": 20, "refinement_epochs": 0, "conditioning_epochs": 10}
+params = recommended(len(X_train), **few, variational=True, whiten=False)
+clusterer = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X_train)
 
 # %%
-# With ``variational=True`` the encoder gives a Gaussian for each image, and a cluster's samples are
-# decoded from what the Gaussians of its members cover together. Without it, one Gaussian is fitted
-# to the members' embeddings.
+# With ``variational=True`` the encoder returns a Gaussian per image, and samples of a cluster are
+# decoded from the combination of its members' Gaussians. Without it, one Gaussian is fitted to the
+# embeddings of the members.
 
 _ = PrototypeDisplay.from_estimator(clusterer, X_train, n_members=5, n_samples=10)
 
 # %%
 # Thirty labels
 # -------------
-# Three labelled images of each digit, drawn ten times. A logistic regression is trained on
+# Three images of each digit have a label. They are drawn ten times. A logistic regression is
+# trained on
 #
-# - these thirty alone;
-# - these and 300 sampled images, each with the label that the thirty give to its cluster;
-# - these and 300 real images without a label, each with the label that its cluster is given.
+# - these thirty images only;
+# - these and 300 sampled images, each with the label that the thirty images assign to its cluster;
+# - these and 300 real images, labelled by their clusters in the same way.
 #
-# The third is the baseline that matters: whoever has a clusterer has the images it was fitted to.
+# The third is the important baseline, because everyone who fitted a clusterer has real images.
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -77,8 +78,8 @@ ax.legend(frameon=False)
 print({name: f"{np.mean(kept):.3f} ± {np.std(kept):.3f}" for name, kept in scores.items()})
 
 # %%
-# Read it from the right. What lies between the first and the third is what the clusters know; what
-# lies between the third and the second is what drawing images anew costs. Samples bring no
-# knowledge that the real images had not. They are for what real images cannot be used for: to show
-# what a cluster looks like, or where images must not leave the house. (That a sample shows no
-# patient is not promised by that: a model can remember.)
+# The difference between the first and the third shows how much the clusters help. The difference
+# between the third and the second shows how much is lost by using samples. Samples contain no
+# information that the real images do not contain. Use them if real images cannot be used: to show
+# what a cluster looks like, or if images must not leave the hospital. (A sample may still show a
+# patient, because a model can memorise images.)

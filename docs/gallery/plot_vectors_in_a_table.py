@@ -1,10 +1,10 @@
 """
-Groups in a table, as columns among others
-==========================================
+Groups of a table as new columns
+================================
 
-Rows of numbers, such as radiomics features, are clustered as images are: the networks are then
-multilayer perceptrons, and views are noise and masked features. In a ``ColumnTransformer`` the
-groups become columns of a model that also reads the rest of the table.
+Rows of numbers, such as radiomics features, can be clustered like images. The networks are then
+multilayer perceptrons, and the augmentation adds noise and masks features. In a
+``ColumnTransformer`` the groups become columns, which a model can use with the rest of the table.
 """
 
 import numpy as np
@@ -22,8 +22,9 @@ train, test, y_train, y_test = train_test_split(
 train.head()
 
 # %%
-# Ten features of cell nuclei, and a column that is no number. The clusterer reads the features, as
-# they are: it standardises them itself. The transformer keeps them, too, and encodes the site.
+# The table has ten features of cell nuclei, and one column of text. The clusterer receives the
+# features and standardises them itself. The transformer also keeps the features, and encodes the
+# site.
 
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -45,12 +46,13 @@ columns.set_output(transform="pandas")
 columns.fit_transform(train).iloc[:5, :6].round(2)
 
 # %%
-# The first columns are soft assignments: how much a patient belongs to each group.
+# The first columns are soft assignments: how strongly a patient belongs to each group.
 #
-# What the groups are
+# Describe the groups
 # -------------------
-# Their means, in standard deviations from the mean of all; and below them the share of malignant
-# tumours, which the clusterer never saw. All of it for patients who took no part in the fit.
+# The table shows the mean of each group, as standard deviations from the overall mean. The row
+# *malignant* is the share of malignant tumours, which the clusterer did not see. All patients here
+# are test patients.
 
 fitted = columns.named_transformers_["group"]
 of_test = ((test[features] - train[features].mean()) / train[features].std()).assign(
@@ -60,7 +62,8 @@ groups = of_test.groupby(fitted.predict(test[features]))
 groups.mean().assign(n=groups.size()).rename(index="group {}".format).T.round(2)
 
 # %%
-# The same patients, by diagnosis and by group, where patients that are alike are close.
+# The same patients are coloured by diagnosis and by group. Similar patients are close to each
+# other.
 
 from sklearn_cae.plotting import EmbeddingDisplay
 
@@ -69,7 +72,8 @@ _ = EmbeddingDisplay.from_estimator(fitted, test[features], y_test)
 # %%
 # Do the groups help a classifier?
 # --------------------------------
-# The same logistic regression with and without them. The clusterer is fitted anew in each fold.
+# The same logistic regression is trained with and without them. The clusterer is fitted in each
+# fold.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
@@ -86,6 +90,6 @@ for name, transformer in candidates.items():
     print(f"{name:<16}{scores.mean():.3f} ± {scores.std():.3f}")
 
 # %%
-# Groups are made of the features. A model that reads the features themselves, from hundreds of
-# labelled patients, has little to gain from them: a difference that is smaller than the spread over
-# the folds is none. They are for what has no labels, and for being looked at.
+# Groups are computed from the features. A model that already uses the features, with hundreds of
+# labelled patients, gains little from groups. A difference smaller than the spread over the folds
+# shows nothing. Use groups if there are no labels, or to look at the data.

@@ -1,13 +1,13 @@
-"""Clusterers for embeddings whose groups are no balls: communities of neighbours, and mixtures.
+"""Clusterers of embeddings: communities of neighbours, mixtures, and the search for an elbow.
 
-Both are scikit-learn clusterers with ``predict_proba``, and go into
-``ContrastiveAutoencoderClusterer(clusterer=...)`` as any other clusterer does; with
-``n_clusters="auto"`` there, they find the number of clusters by themselves.
+All are scikit-learn clusterers, and go into ``ContrastiveAutoencoderClusterer(clusterer=...)`` as
+any other clusterer does; each finds the number of clusters if it is not told one.
 
-Imports `_utils` alone.
+Imports `_input` and `_utils`.
 """
 
 from ._communities import CommunityClusterer
+from ._elbow import ElbowClusterer
 from ._mixture import MixtureClusterer
 
-__all__ = ["CommunityClusterer", "MixtureClusterer"]
+__all__ = ["CommunityClusterer", "ElbowClusterer", "MixtureClusterer"]

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from sknetwork.clustering import Louvain
 
+from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from .._utils.warnings import warn
 from ._posterior import PosteriorMixin
@@ -128,7 +129,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         ConvergenceWarning
             If no number of clusters is stable.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X = validate_data(self, as_samples(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         rng = local_random_state(self.random_state)
         n_drawn = min(self.max_samples, len(X))
         drawn = np.sort(rng.choice(len(X), n_drawn, replace=False))
@@ -161,7 +162,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         probability : ndarray of shape (n_samples, `n_clusters_`)
         """
         check_is_fitted(self)
-        return self._neighbors.predict_proba(validate_data(self, X, reset=False))
+        return self._neighbors.predict_proba(validate_data(self, as_samples(X), reset=False))
 
 
 def shared_neighbors(X, n_neighbors):

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from ._display import Display, check_length, pick, take
 from ._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to_block
@@ -104,6 +105,7 @@ class PrototypeDisplay(Display):
         ValueError
             If the estimator was fitted on vectors, or the lengths differ.
         """
+        X = as_samples(X)
         prototypes = as_images(estimator.decode_prototypes(), estimator)
         typical = estimator.representatives(X, n_members)
         labels, numbers = estimator.predict(X), range(len(prototypes))

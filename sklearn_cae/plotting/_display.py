@@ -58,11 +58,5 @@ def choose_rows(n_samples, max_samples, random_state):
 
 
 def take(X, rows):
-    """Take rows of samples in any form; those of a tensor become an array."""
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    if hasattr(X, "detach"):
-        from .._input.checks import to_numpy
-
-        return to_numpy(X[rows])
-    return (X if hasattr(X, "shape") else np.asarray(X))[rows]
+    """Take rows of samples that came in through `as_samples`."""
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
+from .._input.arrays import as_samples
 from .._utils.random import draw_seed, local_random_state
 from ._display import Display, check_length, choose_rows, pick, take
 from ._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
@@ -96,6 +97,7 @@ class EmbeddingDisplay(Display):
         display : EmbeddingDisplay
         """
         check_layout(method)
+        X = as_samples(X)
         rows = choose_rows(len(X), None if LAYOUTS[method].places else max_samples, random_state)
         labels = {"true label": y, "cluster": range(len(X)), "mapped label": mapped_labels}
         panels = pick(labels, len(X), rows)

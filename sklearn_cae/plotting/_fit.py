@@ -48,7 +48,7 @@ class ElbowDisplay(Display):
 
         Parameters
         ----------
-        estimator : fitted ContrastiveAutoencoderClusterer
+        estimator : fitted ContrastiveAutoencoderClusterer or ElbowClusterer
         ax : 2 matplotlib Axes, default=None
             None makes a new figure.
 
@@ -59,16 +59,18 @@ class ElbowDisplay(Display):
         Raises
         ------
         ValueError
-            If the number of clusters was given, so that there was no search.
+            If there was no search for an elbow.
         """
         check_is_fitted(estimator)
-        if estimator.elbow_ is None:
+        search = estimator.search_
+        if search is None or "knee" not in search:
             raise ValueError(
-                f"elbow_ is None: with n_clusters={estimator.n_clusters!r} there was no search. "
-                "Fit with n_clusters='elbow' and a clusterer that takes a number of clusters."
+                "ElbowDisplay needs an estimator that searched for an elbow, got one with "
+                f"n_clusters={estimator.n_clusters!r}. Fit with n_clusters='elbow' and a clusterer "
+                "that takes a number of clusters."
             )
         names = ("n_clusters", "inertia", "silhouette", "knee", "found")
-        return cls(**{name: estimator.elbow_[name] for name in names}).plot(ax=ax)
+        return cls(**{name: search[name] for name in names}).plot(ax=ax)
 
     def _draw(self, ax):
         self.figure_, self.axes_ = make_axes(ax, 2, width=4, height=3)

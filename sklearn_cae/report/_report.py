@@ -13,8 +13,7 @@ from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .. import __version__
-from .._grouping.search import last_step
-from .._input.checks import to_numpy
+from .._input.arrays import as_samples, to_numpy
 from .._input.labels import encode_labels, keep_missing
 from .._input.passes import fingerprint
 from .._storage.files import write_whole
@@ -117,7 +116,7 @@ def cluster_report(
     check_scalar(max_samples, "max_samples", Integral, min_val=1)
     check_scalar(n_members, "n_members", Integral, min_val=1)
     path = _check_path(path)
-    X = _check_samples(X)
+    X = as_samples(X)
     y = None if y is None else _check_labels(y, len(X))
     columns = [] if metadata is None else _check_metadata(metadata, len(X))
     rng = local_random_state(random_state)
@@ -162,12 +161,6 @@ def _check_path(path):
             f"path must be in a folder that can be written to, got {str(path)!r}. Choose another."
         )
     return path
-
-
-def _check_samples(X):
-    """Have samples that know their number and can be taken by row."""
-    X = to_numpy(X)
-    return X if hasattr(X, "shape") else np.asarray(X)
 
 
 def _check_length(name, given, n_samples):
@@ -379,9 +372,7 @@ def _find_notes(estimator):
             "The training was interrupted before its end, and what comes after was left out. The "
             "clusters are those of an unfinished model."
         )
-    _, clusterer = last_step(estimator.clusterer_)
-    search = estimator.elbow_ or getattr(clusterer, "search_", None)
-    if search and not search["found"]:
+    if estimator.search_ and not estimator.search_["found"]:
         notes.append(
             "No number of clusters stood out when it was searched for: the groups may not be "
             "separate, and another number would describe the data as well."

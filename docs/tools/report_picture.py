@@ -3,7 +3,7 @@
 Run from the repository, with PneumoniaMNIST where ``sklearn_cae.datasets`` finds it, and with
 chromium and chromedriver on the path (a minute):
 
-    python docs/report_picture.py
+    python docs/tools/report_picture.py
 """
 
 import shutil
@@ -19,7 +19,7 @@ from sklearn_cae.datasets import load_pneumoniamnist
 train = load_pneumoniamnist("train").data[:1000]
 val = load_pneumoniamnist("val")
 few = {"warm_up_epochs": 15, "refinement_epochs": 5, "conditioning_epochs": 5}
-model = ContrastiveAutoencoderClusterer(**{**recommended(len(train)), **few}, random_state=0)
+model = ContrastiveAutoencoderClusterer(**recommended(len(train), **few), random_state=0)
 model.fit(train)
 
 options = webdriver.ChromeOptions()
@@ -31,4 +31,4 @@ with tempfile.TemporaryDirectory() as folder, webdriver.Chrome(options, driver) 
     names = val.target_names[val.target]
     page = cluster_report(model, val.data, names, path=Path(folder) / "report.html")
     browser.get(page.as_uri())
-    browser.save_screenshot(str(Path(__file__).parent / "figures" / "report.png"))
+    browser.save_screenshot(str(Path(__file__).parents[1] / "figures" / "report.png"))

@@ -3,7 +3,7 @@
 Run from the repository, with PneumoniaMNIST where ``sklearn_cae.datasets`` finds it (seven minutes
 on two cores that multiply bfloat16, twice as long on others):
 
-    python docs/readme_picture.py
+    python docs/tools/readme_picture.py
 """
 
 from pathlib import Path
@@ -16,18 +16,15 @@ import matplotlib.pyplot as plt
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.datasets import load_pneumoniamnist
-from sklearn_cae.plotting import EmbeddingDisplay, PrototypeDisplay
+from sklearn_cae.plotting import PrototypeDisplay
 
 X, _ = load_pneumoniamnist("train", return_X_y=True)
 test = load_pneumoniamnist("test")
 names = test.target_names[test.target]
 clusterer = ContrastiveAutoencoderClusterer(**recommended(len(X)), random_state=0).fit(X)
 
-figure, (left, right) = plt.subplots(
-    1, 2, figsize=(14, 4.8), width_ratios=[1, 2.1], layout="compressed"
-)
-EmbeddingDisplay.from_estimator(clusterer, test.data, ax=left)
-left.set_title("624 chest X-rays, by cluster", loc="left")
-PrototypeDisplay.from_estimator(clusterer, test.data, names, ax=right)
-path = Path(__file__).parent / "figures" / "readme.png"
-figure.savefig(path, dpi=100, bbox_inches="tight")
+# Pages show it 830 pixels wide: fonts of 9 and 10 points are 12 and 14 pixels high there.
+figure, ax = plt.subplots(figsize=(8.3, 4), layout="compressed")
+PrototypeDisplay.from_estimator(clusterer, test.data, names, n_members=4, n_samples=3, ax=ax)
+path = Path(__file__).parents[1] / "figures" / "readme.png"
+figure.savefig(path, dpi=200, bbox_inches="tight")

@@ -1,6 +1,6 @@
 """Fail where a link inside the built site leads nowhere, to a page, a file or a place on a page.
 
-python docs/check_links.py docs/_build/html
+python docs/tools/check_links.py docs/_build/html
 """
 
 import sys
