@@ -20,7 +20,7 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Checkpoint, EarlyStopping
 
 from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae.clusterers import CommunityClusterer
@@ -471,7 +471,7 @@ def test_categories_of_any_kind(fitted, toy_images, tmp_path):
 def test_folders_and_places_in_memory_are_not_told(make_quick, toy_images, tmp_path):
     model = make_quick(
         clusterer=AgglomerativeClustering(memory=str(tmp_path / "cache")),
-        callbacks=[EarlyStopping("train_loss")],
+        callbacks=[EarlyStopping("train_loss"), Checkpoint(None, dirname=str(tmp_path / "best"))],
         warm_up_epochs=1,
     ).fit(toy_images[0])
     text = cluster_report(model, toy_images[0], path=tmp_path / "report.html").read_text()

@@ -379,10 +379,14 @@ def _find_notes(estimator):
     return notes
 
 
+#: Parameters that name a folder: this class's, a pipeline's, and that of skorch's callbacks.
+_FOLDERS = {"checkpoint_dir", "memory", "dirname"}
+
+
 def _tell_parameters(estimator):
     """Give all parameters but the folders of checkpoints and caches, which are of one machine."""
     names = sorted(estimator.get_params())
-    folders = [name for name in names if name.rpartition("__")[2] in ("checkpoint_dir", "memory")]
+    folders = [name for name in names if name.rpartition("__")[2] in _FOLDERS]
     params = clone(estimator).set_params(**dict.fromkeys(folders)).get_params()
     return {name: _in_words(params[name]) for name in names if name not in folders}
 
