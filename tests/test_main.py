@@ -4,12 +4,11 @@ import json
 import subprocess
 import sys
 
-import joblib
 import matplotlib.image
 import pytest
 from sklearn.model_selection import train_test_split
 
-from sklearn_cae import recommended
+from sklearn_cae import load, recommended
 from sklearn_cae.__main__ import main
 from sklearn_cae.datasets import load_digit_images
 
@@ -61,7 +60,7 @@ def test_scores_stand_beside_their_baselines(digits_run):
 
 def test_the_model_can_be_loaded_and_scores_as_reported(digits_run):
     folder, _ = digits_run
-    pipeline = joblib.load(folder / "model.joblib")
+    pipeline = load(folder / "model.safetensors")
     digits = load_digit_images()
     _, X_test, _, y_test = train_test_split(
         digits.data,
@@ -89,7 +88,7 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     assert results["elbow_found"] is None
     assert {path.stem for path in (tmp_path / "xrays").glob("*.png")} == PICTURES
     assert "majority class" in capsys.readouterr().out
-    pipeline = joblib.load(tmp_path / "xrays" / "model.joblib")
+    pipeline = load(tmp_path / "xrays" / "model.safetensors")
     assert set(pipeline.classes_) == {"normal", "pneumonia"}
 
 
@@ -97,7 +96,7 @@ def test_the_recommended_setting(tmp_path):
     common = ["--setting", "recommended", "--max-samples", "200", "--epochs", "1"]
     main([*common, "--output", str(tmp_path)])
     assert {path.stem for path in tmp_path.glob("*.png")} == PICTURES
-    clusterer = joblib.load(tmp_path / "model.joblib")[0]
+    clusterer = load(tmp_path / "model.safetensors")[0]
     params = recommended(200)
     params |= dict.fromkeys(["warm_up_epochs", "refinement_epochs", "conditioning_epochs"], 1)
     found = clusterer.get_params(deep=False)
@@ -163,7 +162,7 @@ def test_a_model_is_kept_whatever_fails_after_training(tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_cae.__main__._evaluate", fail)
     with pytest.raises(MemoryError):
         main(["--epochs", "1", "--n-clusters", "3", "--output", str(tmp_path)])
-    assert joblib.load(tmp_path / "model.joblib").predict(load_digit_images().data).size == 1797
+    assert load(tmp_path / "model.safetensors").predict(load_digit_images().data).size == 1797
 
 
 def test_several_labels_an_image_are_refused(monkeypatch):
