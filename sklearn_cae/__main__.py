@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import time
+from copy import copy
 from pathlib import Path
 
 # Everything heavy is imported where it is used: --help answers at once.
@@ -35,7 +36,7 @@ def main(arguments=None):
         print(f"\nThe clusters, against the labels of the {split} split:\n{report}")
     print(f"\nDrawing pictures into {output}/ ...")
     written = _write_pictures(output, clusterer, mapper, splits, options.seed)
-    print("Done: " + ", ".join(["model.joblib", "scores.json", *written]))
+    print("Done: " + ", ".join(["model.safetensors", "scores.json", *written]))
 
 
 def _parse(arguments):
@@ -166,9 +167,11 @@ def _evaluate(clusterer, splits, seed):
             split: X.reshape(len(X), -1).astype("float32") / 255 for split, (X, _) in splits.items()
         },
     }
-    for output in ("embedding", "projection", "soft_assignment"):
-        clusterer.set_params(output=output)
-        views[output] = {split: clusterer.transform(X) for split, (X, _) in splits.items()}
+    assigned = {split: clusterer.assign(X) for split, (X, _) in splits.items()}
+    for output in ("embedding", "soft_assignment"):
+        views[output] = {split: answers[output] for split, answers in assigned.items()}
+    projector = copy(clusterer).set_params(output="projection")
+    views["projection"] = {split: projector.transform(X) for split, (X, _) in splits.items()}
     k = clusterer.n_clusters_
     kmeans = KMeans(k, n_init=5, random_state=seed)
     models = [
@@ -186,7 +189,7 @@ def _evaluate(clusterer, splits, seed):
         model.fit(views[view]["train"], splits["train"][1])
         n_clusters = k if name in ("stat", "pixels, KMeans") else None
         for split, (_, y) in _held_back(splits).items():
-            scores = _scores(y, model.predict(views[view][split]))
+            scores = score_labels(y, model.predict(views[view][split]))
             rows.append({"model": name, "split": split, "n_clusters": n_clusters, **scores})
     return rows
 
@@ -195,7 +198,17 @@ def _held_back(splits):
     return {split: given for split, given in splits.items() if split != "train"}
 
 
-def _scores(y_true, y_pred):
+def score_labels(y_true, y_pred):
+    """Score predicted labels: accuracies, and precision and recall with both averages.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    scores : dict of str to float
+    """
     from sklearn.metrics import (
         accuracy_score,
         balanced_accuracy_score,
@@ -208,11 +221,10 @@ def _scores(y_true, y_pred):
         "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
     }
     for average in ("weighted", "macro"):
-        scores[f"precision_{average}"] = precision_score(
-            y_true, y_pred, average=average, zero_division=0
-        )
-        scores[f"recall_{average}"] = recall_score(y_true, y_pred, average=average, zero_division=0)
-    return scores
+        options = {"average": average, "zero_division": 0}
+        scores[f"precision_{average}"] = precision_score(y_true, y_pred, **options)
+        scores[f"recall_{average}"] = recall_score(y_true, y_pred, **options)
+    return {name: float(score) for name, score in scores.items()}
 
 
 def _cluster_reports(clusterer, splits):
@@ -252,16 +264,13 @@ def _write_scores(output, options, clusterer, seconds, rows, reports):
 
 
 def _write_model(output, clusterer, X, y):
-    """Give clusters their names, and write the pipeline: ``joblib.load`` gives it back."""
-    import joblib
+    """Name the clusters, and write the pipeline, which `sklearn_cae.load` reads."""
     from sklearn.pipeline import make_pipeline
 
-    from . import ClusterLabelMapper
-    from ._storage.files import written_whole
+    from . import ClusterLabelMapper, save
 
     mapper = ClusterLabelMapper().fit(clusterer.predict_proba(X), y)
-    with written_whole(output / "model.joblib") as temporary:
-        joblib.dump(make_pipeline(clusterer, mapper), temporary)
+    save(make_pipeline(clusterer, mapper), output / "model.safetensors")
     return mapper
 
 

@@ -14,7 +14,7 @@ __all__ = ["export_onnx"]
 
 
 @plain_torch()
-def export_onnx(estimator, path):
+def export_onnx(estimator, path) -> None:
     """Write a fitted clusterer as an ONNX graph: samples in, their clusters out.
 
     The graph holds the scale of the intensities (of vectors: the standardisation), the encoder and

@@ -1,6 +1,7 @@
 """Name clusters after the labels of their members."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
@@ -100,7 +101,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None) -> Self:
         """Count labels per cluster and map each cluster to its most frequent one.
 
         Parameters
@@ -151,7 +152,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         self.purity_ = float(np.average(is_right, weights=weight))
         return self
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return the label that each sample's cluster carries.
 
         Parameters
@@ -167,7 +168,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Return the class frequencies of each sample's own cluster.
 
         A cluster without a mapping of its own has the class frequencies of all labelled training
@@ -186,7 +187,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self._frequencies_of(self._closest_cluster(X, reset=False))
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the accuracy on the rows that are labelled.
 
         Parameters

@@ -68,7 +68,7 @@ class ClusteringReport:
     nmi: float
     ari: float
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, int | float]:
         """Return the numbers as a dict of plain ints and floats, ready for JSON.
 
         Returns
@@ -78,7 +78,7 @@ class ClusteringReport:
         """
         return asdict(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rows = (
             f"  {name.replace('_', ' '):<22}{value:>8.3f}"
             if isinstance(value, float)
@@ -88,7 +88,7 @@ class ClusteringReport:
         return "\n".join(["Clustering report", *rows])
 
 
-def clustering_report(y_true, labels):
+def clustering_report(y_true, labels) -> ClusteringReport:
     """Score cluster labels against true labels, with what an accuracy must be read against.
 
     Parameters
@@ -178,7 +178,7 @@ class StabilityReport:
     jaccard: list
     labels: np.ndarray
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, list]:
         """Return the report as a dict of lists of plain numbers, ready for JSON.
 
         Returns
@@ -188,7 +188,7 @@ class StabilityReport:
         """
         return {**vars(self), "labels": self.labels.tolist()}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = ["Stability report"]
         for title, aris in (("other seeds", self.ari_seeds), ("halves", self.ari_halves)):
             mean, std = np.mean(aris), np.std(aris)
@@ -200,7 +200,9 @@ class StabilityReport:
         return "\n".join(lines)
 
 
-def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=None):
+def stability_report(
+    estimator, X, *, n_repeats=3, groups=None, random_state=None
+) -> StabilityReport:
     """Fit again, with other seeds and on halves of the data, and tell which clusters come back.
 
     A clustering that changes with the seed, or with which half of the patients it saw, describes
@@ -301,7 +303,7 @@ def _jaccard(reference, labels):
     return (both / either).max(axis=1)
 
 
-def hungarian_accuracy(y_true, labels):
+def hungarian_accuracy(y_true, labels) -> float:
     """Return the accuracy under the best one-to-one matching of clusters to classes.
 
     With more clusters than classes the samples of unmatched clusters count as wrong, with fewer
@@ -334,7 +336,7 @@ def hungarian_accuracy(y_true, labels):
     return _hungarian(contingency_matrix(*_check_labellings(y_true, labels)))
 
 
-def purity_score(y_true, labels):
+def purity_score(y_true, labels) -> float:
     """Return the accuracy where each cluster carries its most frequent class.
 
     It never falls as clusters are split, and is 1 for one cluster per sample: report the number

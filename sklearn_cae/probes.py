@@ -1,6 +1,7 @@
 """Supervised probes: how much an embedding knows about the labels it never saw."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y) -> Self:
         """Fill the memory bank.
 
         Parameters
@@ -116,7 +117,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         self.neighbors_.fit(X[memory], y[memory])
         return self
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return the most frequent label among each sample's neighbours.
 
         Parameters
@@ -132,7 +133,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.neighbors_.predict(validate_data(self, as_samples(X), reset=False))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Return the share of each class among each sample's neighbours.
 
         Parameters
@@ -234,7 +235,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y) -> Self:
         """Draw the labelled samples and train the layer on them.
 
         Parameters
@@ -270,7 +271,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         self._set_coefficients(weight / scale, bias - (weight / scale * mean).sum(axis=1))
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Return ``X @ coef_.T + intercept_``.
 
         Parameters
@@ -289,7 +290,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         scores = X @ self.coef_.T + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Return the softmax of the layer's outputs.
 
         Parameters
@@ -307,7 +308,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             return np.column_stack([expit(-scores), expit(scores)])
         return softmax(scores, axis=1)
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return the most probable label of each sample.
 
         Parameters

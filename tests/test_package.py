@@ -1,8 +1,10 @@
 """The house: what imports what, what importing costs, and the sizes worth worrying about."""
 
 import ast
+import inspect
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,27 @@ def test_public_names():
     assert sklearn_cae.losses.nt_xent_loss
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = sklearn_cae.nonsense
+
+
+@pytest.mark.parametrize(
+    "room", ["datasets", "label_mapper", "metrics", "plotting", "probes", "report"]
+)
+def test_public_functions_tell_what_they_return(room):
+    module = import_module(f"sklearn_cae.{room}")
+    names = getattr(module, "__all__", [name for name in vars(module) if name[0] != "_"])
+    found = [getattr(module, name) for name in names]
+    own = [each for each in found if getattr(each, "__module__", "").startswith(module.__name__)]
+    functions = [each for each in own if inspect.isfunction(each)]
+    for one in filter(inspect.isclass, own):
+        methods = [getattr(one, name) for name in dir(one) if name[0] != "_"]
+        functions += [
+            each
+            for each in methods
+            if inspect.isroutine(each) and each.__module__.startswith(module.__name__)
+        ]
+    silent = [each.__qualname__ for each in functions if "return" not in each.__annotations__]
+    assert functions
+    assert set(silent) <= {"to_memmap"}
 
 
 def test_an_estimator_names_the_extra_of_a_missing_package():

@@ -503,7 +503,7 @@ def keep(batch, weights=None):
         ({"y": [0, 1]}, ValueError, "y must have 96 entries, one for each sample .* got 2"),
         ({"y": [None, *range(95)]}, ValueError, "y must hold a label in every row"),
         ({"y": np.linspace(0, 1, 96)}, ValueError, "Unknown label type: continuous"),
-        ({"y": np.zeros((96, 2))}, ValueError, "1d array"),
+        ({"y": np.zeros((96, 2))}, ValueError, "y must hold one label per sample"),
         (
             {"metadata": pd.DataFrame({"a": [1]})},
             ValueError,

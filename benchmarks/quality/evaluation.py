@@ -7,18 +7,15 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
-    accuracy_score,
     adjusted_rand_score,
-    balanced_accuracy_score,
     normalized_mutual_info_score,
-    precision_score,
-    recall_score,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._common import LOADERS
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe
+from sklearn_cae.__main__ import score_labels
 from sklearn_cae.metrics import hungarian_accuracy
 
 SPLITS = {"pneumoniamnist": ("train", "val", "test"), "mnist": ("train", "test")}
@@ -52,7 +49,7 @@ def rows_of_predictions(model, splits, predict, **extra):
 def judge(y_true, y_pred):
     """Return scores, and a bit per sample that is predicted correctly, for paired comparisons."""
     right = np.packbits(np.asarray(y_true) == y_pred).tobytes()
-    metrics = classification(y_true, y_pred)
+    metrics = score_labels(y_true, y_pred)
     metrics["majority_baseline"] = float(np.bincount(y_true).max() / len(y_true))
     return {"metrics": metrics, "right": base64.b64encode(right).decode()}
 
@@ -70,19 +67,6 @@ def pack_clusters(labels):
 
 def unpack_clusters(text):
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
-
-
-def classification(y_true, y_pred):
-    """Return accuracies, and precision and recall with both averages."""
-    scores = {
-        "accuracy": accuracy_score(y_true, y_pred),
-        "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
-    }
-    for average in ("weighted", "macro"):
-        options = {"average": average, "zero_division": 0}
-        scores[f"precision_{average}"] = precision_score(y_true, y_pred, **options)
-        scores[f"recall_{average}"] = recall_score(y_true, y_pred, **options)
-    return {name: float(value) for name, value in scores.items()}
 
 
 def rows_of_clusters(model, splits, assign):

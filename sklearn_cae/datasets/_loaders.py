@@ -9,7 +9,7 @@ from sklearn.datasets import get_data_home, load_digits
 
 from .._storage.files import patiently
 from .._utils.extras import import_extra
-from ._results import as_result, check_option
+from ._results import Result, as_result, check_option
 
 _MEDMNIST_SIZES = (28, 64, 128, 224)
 _MEDMNIST_DESCR = """{python_class} (MedMNIST v2), {split} split, {size}x{size}.
@@ -35,7 +35,7 @@ Learning Repository, https://archive.ics.uci.edu/dataset/80. Licence: CC BY 4.0.
 
 def load_medmnist(
     name, split="train", *, size=28, root=None, download_if_missing=True, return_X_y=False
-):
+) -> Result:
     """Load one split of a two-dimensional MedMNIST data set.
 
     Needs the package `medmnist`: ``pip install 'sklearn_cae[datasets]'``.
@@ -108,7 +108,7 @@ def load_medmnist(
 
 def load_pneumoniamnist(
     split="train", *, size=28, root=None, download_if_missing=True, return_X_y=False
-):
+) -> Result:
     """Load one split of PneumoniaMNIST: chest X-rays of children, normal or pneumonia.
 
     4708 training, 524 validation and 624 test images; about three quarters of the training
@@ -148,7 +148,7 @@ def load_pneumoniamnist(
     )
 
 
-def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y=False):
+def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y=False) -> Result:
     """Load one split of MNIST: handwritten digits, 60 000 for training and 10 000 for testing.
 
     Needs the package `torchvision`: ``pip install 'sklearn_cae[datasets]'``.
@@ -200,7 +200,7 @@ def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y
     return as_result(data, target, list("0123456789"), descr, return_X_y)
 
 
-def load_digit_images(*, return_X_y=False):
+def load_digit_images(*, return_X_y=False) -> Result:
     """Load the small handwritten digits that scikit-learn brings along, as images.
 
     The values 0..16 of :func:`sklearn.datasets.load_digits` become

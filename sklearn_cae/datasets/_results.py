@@ -1,12 +1,16 @@
 """What loaders share: the form of a result, and checks of parameters."""
 
 from numbers import Integral
+from typing import TypeAlias
 
 import numpy as np
 from sklearn.utils import Bunch
 
+#: What loaders return: a Bunch, or data and target.
+Result: TypeAlias = Bunch | tuple[np.ndarray, np.ndarray]
 
-def as_result(data, target, target_names, descr, return_X_y):
+
+def as_result(data, target, target_names, descr, return_X_y) -> Result:
     if return_X_y:
         return data, target
     return Bunch(data=data, target=target, target_names=np.array(target_names), DESCR=descr)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._utils.random import local_random_state
-from ._results import as_result, check_integer
+from ._results import Result, as_result, check_integer
 
 _TOY_DESCR = "Synthetic shapes made by sklearn_cae.datasets.make_toy_images; no licence needed.\n"
 
@@ -17,7 +17,7 @@ def make_toy_images(
     noise=0.05,
     random_state=None,
     return_X_y=False,
-):
+) -> Result:
     """Make images of simple shapes, one a class: easy to tell apart, quick to train on.
 
     The classes are, in this order: disc, cross, horizontal bars, vertical bars, ring, checker.

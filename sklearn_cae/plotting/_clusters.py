@@ -1,6 +1,7 @@
 """What is in each cluster: images, labels."""
 
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
@@ -80,7 +81,7 @@ class PrototypeDisplay(Display):
         n_samples=5,
         random_state=0,
         ax=None,
-    ):
+    ) -> Self:
         """Draw the clusters of a fitted clusterer, with their members in `X`.
 
         Doubtful members are those with the lowest margin, the cosine to the closest prototype less
@@ -191,7 +192,7 @@ class ContingencyDisplay(Display):
             check_length("mapping", mapping, n_clusters)
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator, *, ax=None) -> Self:
         """Draw the labelled samples that a mapper was fitted to.
 
         Parameters
@@ -213,7 +214,7 @@ class ContingencyDisplay(Display):
         ).plot(ax=ax)
 
     @classmethod
-    def from_predictions(cls, y_true, labels, *, mapping=None, ax=None):
+    def from_predictions(cls, y_true, labels, *, mapping=None, ax=None) -> Self:
         """Draw any samples' clusters against their labels.
 
         Parameters

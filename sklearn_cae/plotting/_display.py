@@ -1,5 +1,7 @@
 """What all displays share: drawing, samples, labels."""
 
+from typing import Self
+
 import numpy as np
 
 from .._input.labels import check_labels
@@ -8,7 +10,7 @@ from ._pictures import check_matplotlib
 
 
 class Display:
-    def plot(self, *, ax=None):
+    def plot(self, *, ax=None) -> Self:
         """Draw.
 
         Parameters

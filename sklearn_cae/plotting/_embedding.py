@@ -1,6 +1,7 @@
 """Where samples lie beside each other."""
 
 from importlib import import_module
+from typing import Self
 
 import numpy as np
 from sklearn.manifold import TSNE
@@ -76,7 +77,7 @@ class EmbeddingDisplay(Display):
         max_samples=2000,
         random_state=0,
         **kwargs,
-    ):
+    ) -> Self:
         """Embed samples with a fitted clusterer and draw them with its prototypes.
 
         The panels are "true label", where `y` is given, "cluster", and "mapped label", where
@@ -127,7 +128,7 @@ class EmbeddingDisplay(Display):
         perplexity=30.0,
         random_state=0,
         ax=None,
-    ):
+    ) -> Self:
         """Lay an embedding out in the plane and draw it.
 
         Samples and prototypes are scaled to length 1, so that neighbours are those by cosine, and

@@ -1,5 +1,7 @@
 """How a fit went: the search for the number of clusters, the losses of its phases."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -44,7 +46,7 @@ class ElbowDisplay(Display):
         self.knee, self.found = knee, found
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator, *, ax=None) -> Self:
         """Draw the search of a clusterer fitted with ``n_clusters="elbow"``.
 
         Parameters
@@ -116,7 +118,7 @@ class HistoryDisplay(Display):
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator, *, ax=None) -> Self:
         """Draw the training of a fitted clusterer.
 
         Parameters

@@ -1,6 +1,7 @@
 """What becomes of single images: their views, their reconstructions."""
 
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn.utils import check_scalar
@@ -50,7 +51,7 @@ class ReconstructionDisplay(Display):
         self.intensity_range = intensity_range
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=10, random_state=0, ax=None):
+    def from_estimator(cls, estimator, X, *, n_images=10, random_state=0, ax=None) -> Self:
         """Reconstruct some images with a fitted clusterer and draw them.
 
         Parameters
@@ -131,7 +132,7 @@ class AugmentationDisplay(Display):
         self.originals, self.views, self.intensity_range = originals, views, intensity_range
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, **kwargs):
+    def from_estimator(cls, estimator, X, y=None, **kwargs) -> Self:
         """Draw the views that a clusterer would train with, fitted or not.
 
         Parameters
@@ -168,7 +169,7 @@ class AugmentationDisplay(Display):
         intensity_range=None,
         random_state=0,
         ax=None,
-    ):
+    ) -> Self:
         """Draw views of images as training would, before there is a model.
 
         Parameters

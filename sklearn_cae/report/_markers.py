@@ -3,8 +3,8 @@
 import numpy as np
 
 _WIDTH, _EDGE = 1000, 30
-_PLUS = [(-1, -3), (1, -3), (1, -1), (3, -1), (3, 1), (1, 1), (1, 3), (-1, 3)]
-_PLUS = np.array([*_PLUS, (-1, 1), (-3, 1), (-3, -1), (-1, -1)]) / 3
+_UPPER_PLUS = [(-1, -3), (1, -3), (1, -1), (3, -1), (3, 1), (1, 1), (1, 3), (-1, 3)]
+_PLUS = np.array([*_UPPER_PLUS, (-1, 1), (-3, 1), (-3, -1), (-1, -1)]) / 3
 #: Corners around a circle of radius 1; "o" is an arc.
 _CORNERS = {
     "^": [(0, -1), (1, 0.85), (-1, 0.85)],

@@ -48,7 +48,7 @@ def cluster_report(
     max_samples=2000,
     n_members=6,
     random_state=0,
-):
+) -> Path:
     """Write one page about the clusters of a fitted clusterer.
 
     It shows each cluster's prototype, its most typical and its most doubtful members, and the
