@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from ._input.arrays import as_samples
+from ._input.arrays import as_samples, to_numpy
 from ._input.labels import encode_labels, is_missing, keep_missing, of_their_own_type
 from ._utils.warnings import warn
 
@@ -194,7 +194,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         labels, labelled = self._check_labels(predicted, y)
         if sample_weight is not None:
             check_consistent_length(predicted, sample_weight)
-            sample_weight = np.asarray(sample_weight)[labelled]
+            sample_weight = np.asarray(to_numpy(sample_weight))[labelled]
         return accuracy_score(labels, predicted[labelled], sample_weight=sample_weight)
 
     def _closest_cluster(self, X, *, reset):
@@ -214,7 +214,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
                 "ClusterLabelMapper requires y to be passed, but the target y is None. Pass one "
                 "label per row, with missing_label= where it is unknown."
             )
-        y = column_or_1d(keep_missing(y), warn=True)
+        y = column_or_1d(keep_missing(to_numpy(y)), warn=True)
         check_consistent_length(rows, y)
         labelled = ~_equals(y, self.missing_label)
         if not labelled.any():

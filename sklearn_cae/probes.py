@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import cross_entropy, linear
 
-from ._input.arrays import as_samples
+from ._input.arrays import as_samples, to_numpy
 from ._input.labels import check_not_missing, encode_labels
 from ._utils.random import draw_seed, local_random_state, plain_torch
 
@@ -98,6 +98,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If the memory bank holds fewer than `n_neighbors` samples.
         """
+        y = to_numpy(y)
         check_not_missing(y)
         X, y = validate_data(self, as_samples(X), y)
         self.classes_, class_index = encode_labels(y)
@@ -254,6 +255,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If `y` holds fewer than two classes.
         """
+        y = to_numpy(y)
         check_not_missing(y)
         X, y = validate_data(self, as_samples(X), y, dtype=(np.float64, np.float32))
         self.classes_, class_index = encode_labels(y)

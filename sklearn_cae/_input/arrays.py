@@ -128,17 +128,16 @@ def _with_plain_columns(table):
     if not hasattr(table, "iloc") or table.ndim == 1:
         return table
     plain = {
-        column: dtype.numpy_dtype
-        for column, dtype in enumerate(table.dtypes)
+        name: dtype.numpy_dtype
+        for name, dtype in table.dtypes.items()
         if getattr(getattr(dtype, "numpy_dtype", None), "kind", "O") in "buif"
     }
     if not plain:
         return table
-    names, table = table.columns, table.set_axis(range(table.shape[1]), axis=1)
-    for column in np.flatnonzero(table.isna().any()):
-        if column in plain and plain[column].kind != "f":
-            plain[column] = np.dtype(np.float64)
-    return table.astype(plain).set_axis(names, axis=1)
+    for name in table.columns[table.isna().any()]:
+        if name in plain and plain[name].kind != "f":
+            plain[name] = np.dtype(np.float64)
+    return table.astype(plain)
 
 
 def _without_mask(X, name):
