@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ._input.arrays import as_samples
 from ._input.labels import check_column, check_known, encode_labels, is_missing
+from ._input.tensors import to_numpy
 from ._utils.warnings import warn
 
 _MAX_IDS = 2**20
@@ -253,7 +254,7 @@ def _check_weight(sample_weight, rows, labelled):
     """Return the weights of the labelled rows, (n_labelled,): ones of int if there are none."""
     if sample_weight is None:
         return np.ones(np.count_nonzero(labelled), dtype=np.int64)
-    weight = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+    weight = _check_sample_weight(to_numpy(sample_weight), rows, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError(
             f"sample_weight must be at least 0, got {weight.min():g}. Leave out the samples that "

@@ -1,6 +1,10 @@
 """X and y as users have them: tables, pictures, tensors, and what is no array at all."""
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +27,7 @@ from sklearn_cae import (
     load,
     save,
 )
+from sklearn_cae._input import arrays
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 from sklearn_cae.datasets import to_memmap
 from sklearn_cae.metrics import stability_report
@@ -375,6 +380,108 @@ def test_equal_images_may_be_drawn_within_a_window():
     X = np.stack([images_of(1)[0]] * 4)
     with pytest.warns(UserWarning, match="are clipped"):
         AugmentationDisplay.from_images(X, intensity_range=(0, 200))
+
+
+# ---- Tensors and nullable columns ----
+
+#: The columns of a table, by who makes them.
+COLUMNS = {
+    "numpy": lambda frame: frame,
+    "nullable": lambda frame: frame.astype("UInt8"),
+    "pyarrow": lambda frame: frame.astype("uint8[pyarrow]"),
+    "some nullable": lambda frame: frame.astype({"pixel3": "UInt8"}),
+    "polars": lambda frame: sys.modules["polars"].DataFrame(frame.to_dict("series")),
+}
+
+
+def columns_of(kind, frame):
+    if kind in ("pyarrow", "polars"):
+        pytest.importorskip(kind, reason=f"{kind} holds its own columns")
+    return COLUMNS[kind](frame)
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.filterwarnings("ignore:.*feature names")
+def test_columns_of_bytes_stay_bytes(toy_images, make_quick, kind):
+    X = toy_images[0] // 2
+    table = columns_of(kind, as_frame(X))
+    model = make_quick(image_shape=(16, 16), warm_up_epochs=1).fit(table)
+    assert model.intensity_range_ == (0, 255)
+    assert model.feature_names_in_.tolist() == list(table.columns)
+    for same in (table, as_frame(X), X.reshape(len(X), -1)):
+        np.testing.assert_array_equal(model.predict(same), model.labels_)
+    if kind == "polars":
+        return
+    display = ReconstructionDisplay.from_estimator(model, table, n_images=3)
+    assert display.originals.dtype == np.uint8
+
+
+@pytest.mark.parametrize("kind", ["numpy", "nullable", "pyarrow", "polars"])
+def test_missing_values_are_told_alike(make_quick, kind):
+    frame = as_frame(images_of(12))
+    table = columns_of(kind, frame)
+    if kind == "polars":
+        table[3, "pixel7"] = None
+    else:
+        table = table.astype({"pixel7": float}) if kind == "numpy" else table.copy()
+        table.loc[3, "pixel7"] = None
+    for model in (make_quick(image_shape=(16, 16)), make_quick(), KNNProbe()):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            model.fit(table, np.arange(12) % 2)
+
+
+@pytest.mark.parametrize("dtype", ["boolean", "Int16", "Float32"])
+def test_nullable_columns_have_numpys_types(dtype):
+    frame = as_frame(images_of(12) > 127).astype(dtype)
+    X = arrays.as_samples(frame).to_numpy()
+    assert X.dtype == frame.iloc[:, 0].dtype.numpy_dtype
+    np.testing.assert_array_equal(X.reshape(12, 16, 16), images_of(12) > 127)
+
+
+def test_tensors_are_taken_under_the_array_api():
+    """In a process of its own, since SciPy has to know before it is imported."""
+    code = """
+        import numpy as np, sklearn, torch
+        from sklearn.datasets import make_blobs
+        from conftest import quick_clusterer
+        from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe
+        from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
+
+        X, y = make_blobs(90, centers=3, random_state=0)
+        X, y = X.astype(np.float32), y % 2
+        assignment = np.eye(3, dtype=np.float32)[y]
+        for model, samples in (
+            (ClusterLabelMapper(), assignment),
+            (ClusterLabelMapper(missing_label=0), assignment),
+            (KNNProbe(), X),
+            (LinearProbe(epochs=2, random_state=0), X),
+            (CommunityClusterer(random_state=0), X),
+            (MixtureClusterer(3, random_state=0), X),
+            (quick_clusterer(warm_up_epochs=1), X),
+        ):
+            expected = model.fit(samples, y).predict_proba(samples)
+            score = model.score(samples, y) if hasattr(model, "score") else None
+            with sklearn.config_context(array_api_dispatch=True):
+                for given in (samples, torch.tensor(samples)):
+                    for labels in (y, torch.tensor(y)):
+                        found = model.fit(given, labels).predict_proba(given)
+                        assert isinstance(found, np.ndarray)
+                        np.testing.assert_array_equal(found, expected)
+                        if score is not None:
+                            assert model.score(given, labels) == score
+        weight = torch.ones(90)
+        with sklearn.config_context(array_api_dispatch=True):
+            mapper = ClusterLabelMapper().fit(assignment, y)
+            assert mapper.score(torch.tensor(assignment), torch.tensor(y), weight) == 1
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        env={**os.environ, "SCIPY_ARRAY_API": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # ---- Pictures of Pillow ----

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from .labels import is_missing
 from .pictures import is_picture, picture_to_array
+from .tensors import is_tensor, to_numpy
 
 _TEXT = (str, bytes, PathLike)
 
@@ -104,19 +105,6 @@ def gives_items(X):
     return hasattr(X, "__len__") and hasattr(X, "__getitem__")
 
 
-def is_tensor(X):
-    """Whether X is a tensor of torch, whose import costs seconds."""
-    return hasattr(X, "detach") and hasattr(X, "cpu")
-
-
-def to_numpy(X):
-    """Give torch tensors as arrays that share their memory where they can; all else as it is."""
-    if not is_tensor(X):
-        return X
-    X = X.detach().cpu()
-    return (X.float() if str(X.dtype) == "torch.bfloat16" else X).numpy()
-
-
 def is_table(X):
     """Whether X is a DataFrame, or a column of one, of pandas, polars or pyarrow."""
     is_class = isinstance(X, type)
@@ -128,17 +116,16 @@ def _with_plain_columns(table):
     if not hasattr(table, "iloc") or table.ndim == 1:
         return table
     plain = {
-        column: dtype.numpy_dtype
-        for column, dtype in enumerate(table.dtypes)
+        name: dtype.numpy_dtype
+        for name, dtype in table.dtypes.items()
         if getattr(getattr(dtype, "numpy_dtype", None), "kind", "O") in "buif"
     }
     if not plain:
         return table
-    names, table = table.columns, table.set_axis(range(table.shape[1]), axis=1)
-    for column in np.flatnonzero(table.isna().any()):
-        if column in plain and plain[column].kind != "f":
-            plain[column] = np.dtype(np.float64)
-    return table.astype(plain).set_axis(names, axis=1)
+    for name in table.columns[table.isna().any()]:
+        if name in plain and plain[name].kind != "f":
+            plain[name] = np.dtype(np.float64)
+    return table.astype(plain)
 
 
 def _without_mask(X, name):

@@ -8,6 +8,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._utils.warnings import warn
+from .tensors import to_numpy
 
 
 def check_labels(y, n_samples=None, name="y"):
@@ -41,12 +42,8 @@ def check_column(y, n_samples=None, name="y"):
             f"This requires {name} to be passed, but the target {name} is None. Pass one label "
             "per sample."
         )
-    if hasattr(y, "detach"):  # a tensor; most users of this need no torch
-        from .arrays import to_numpy
-
-        y = to_numpy(y)
     try:
-        labels = np.asarray(keep_missing(y))
+        labels = np.asarray(keep_missing(to_numpy(y)))
         shape = f"shape {labels.shape}"
     except ValueError:
         labels, shape = None, "lists of different lengths"

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
@@ -83,10 +84,11 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
             # A Gaussian on hardly more samples than it has dimensions fits them all too well.
             largest = len(X) // (2 * (reduced.shape[1] + 1))
             numbers = range(1, max(1, min(self.max_components, largest)) + 1)
-        mixtures = [
-            GaussianMixture(number, n_init=3, random_state=draw_seed(rng)).fit(reduced)
-            for number in numbers
-        ]
+        with config_context(array_api_dispatch=False):  # where the start by k-means is refused
+            mixtures = [
+                GaussianMixture(number, n_init=3, random_state=draw_seed(rng)).fit(reduced)
+                for number in numbers
+            ]
         self.mixture_ = min(mixtures, key=lambda mixture: mixture.bic(reduced))
         self.labels_ = self.mixture_.predict(reduced)
         return self
