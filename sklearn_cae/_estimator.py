@@ -23,9 +23,10 @@ from ._storage.checkpoint import Checkpoint
 from ._storage.fingerprint import fingerprint_start
 from ._training import batches, phases
 from ._training.networks import build_networks
+from ._training.own_callbacks import CallbackParamsMixin, check_callbacks
+from ._training.resume import tells_what_is_kept
 from ._training.tasks import CallbackSupportMixin, FitTasks
 from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
-from ._training.watchers import check_callbacks
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from .augmentations import PRESETS
 from .clusterers._steps import mean_directions
@@ -34,7 +35,9 @@ _KL_WEIGHT = 1e-3  # of ``variational=True``
 _SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
 
 
-class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEstimator):
+class ContrastiveAutoencoderClusterer(
+    CallbackSupportMixin, CallbackParamsMixin, FittedMixin, BaseEstimator
+):
     """Cluster images without labels, and decode what was found.
 
     An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
@@ -151,9 +154,12 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         is set (``torch.backends.cudnn.allow_tf32``). "auto" is bfloat16 if the device multiplies it
         in hardware.
     callbacks : list of skorch callbacks, default=None
-        Callbacks, or tuples of a name and a callback. Each phase clones them; their state belongs
-        into attributes with a trailing underscore, as in those of skorch. With scikit-learn 1.9,
-        `set_callbacks` also takes callbacks of scikit-learn, which follow phases and epochs.
+        Callbacks, or tuples of a name and a callback. Their parameters are
+        ``callbacks__NAME__PARAMETER``; a callback without a name has the name of its class. None in
+        place of a callback leaves it out. Each phase clones them; their state belongs into
+        attributes with a trailing underscore, as in those of skorch. In a phase that does not
+        record its `monitor`, a callback does nothing. With scikit-learn 1.9, `set_callbacks` also
+        takes callbacks of scikit-learn, which follow phases and epochs.
     checkpoint_dir : str or path-like, default=None
         Folder that keeps every epoch, in a subfolder named by the fingerprint of parameters
         and data. A fit with the same parameters and data resumes from it, to the same bits; if that
@@ -191,7 +197,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
         Mean embedding of each cluster, which `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
-        Shrunk covariances. `sample` draws from Gaussians with these and the means.
+        Shrunk covariances. `sample` draws from Gaussians with these and the means. They are
+        computed, to the precision of float32, each time that they are read, from a form that takes
+        less memory.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
     history_ : skorch History
@@ -357,6 +365,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
+    @tells_what_is_kept
     def fit(self, X, y=None):
         """Train the networks and find the prototypes.
 
@@ -398,6 +407,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         ran_with = describe_run(params)
         checkpoint = self._open_checkpoint(params, data, rng, ran_with, before)
         self._build_networks(X, rng)
+        if checkpoint:
+            networks = [getattr(self, name) for name in NETWORKS]
+            checkpoint.check([net.state_dict() for net in networks if net is not None])
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
@@ -521,7 +533,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
                 "Networks are trained in float32, but torch's default dtype is "
                 f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) before."
             )
-        check_callbacks(self.callbacks)
+        check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
     def _forget_fit(self):
@@ -729,7 +741,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
-        self.embedding_means_, self.embedding_covariances_ = gaussians.cluster_gaussians(
+        self.embedding_means_, self._gaussians = gaussians.cluster_gaussians(
             embedding,
             self._closest(embedding),
             self._posterior_variance(embedding),

@@ -351,14 +351,14 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
         kind = "images" if is_image else "vectors"
         way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or give image_shape"
         raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
-    if not is_own(views):
+    if not are_own_views(views):
         return views
     if hasattr(views, "set_random_state"):
         return partial(_seed_and_apply_own, copy.deepcopy(views))
     return partial(_apply_own, views)
 
 
-def is_own(augmentation: str | Callable) -> bool:
+def are_own_views(augmentation: str | Callable) -> bool:
     """Whether views are a user's own callable, which may draw from global generators."""
     return not isinstance(augmentation, (str, ImageViews, VectorViews))
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import cross_entropy, linear
 
 from ._input.arrays import as_samples
-from ._input.labels import check_not_missing, encode_labels
+from ._input.labels import check_labels, encode_labels
 from ._utils.random import draw_seed, local_random_state, plain_torch
 
 
@@ -98,8 +98,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If the memory bank holds fewer than `n_neighbors` samples.
         """
-        check_not_missing(y)
-        X, y = validate_data(self, as_samples(X), y)
+        X = validate_data(self, as_samples(X))
+        y = check_labels(y, len(X))
         self.classes_, class_index = encode_labels(y)
         memory = _stratified_subset(
             class_index, self.memory_fraction, local_random_state(self.random_state)
@@ -254,8 +254,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If `y` holds fewer than two classes.
         """
-        check_not_missing(y)
-        X, y = validate_data(self, as_samples(X), y, dtype=(np.float64, np.float32))
+        X = validate_data(self, as_samples(X), dtype=(np.float64, np.float32))
+        y = check_labels(y, len(X))
         self.classes_, class_index = encode_labels(y)
         if len(self.classes_) < 2:
             raise ValueError(

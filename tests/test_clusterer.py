@@ -1010,6 +1010,7 @@ def test_own_views_of_another_type(toy_images, make_quick):
         ({"augmentation": ImageViews}, r"class ImageViews. Pass ImageViews\(\)"),
         ({"clusterer": KMeans}, "class"),
         ({"callbacks": ["bar"]}, "callbacks must be skorch"),
+        ({"callbacks": [("bar",)]}, "callbacks must be skorch"),
     ],
 )
 def test_things_of_the_wrong_type(make_quick, params, message):

@@ -24,8 +24,8 @@ ALLOWED = {
     # Aside: they never import the estimator or a net.
     **{aside: {"_input", "_utils"} for aside in ("label_mapper", "metrics", "probes")},
     "datasets": {"_input", "_storage", "_utils"},
-    "plotting": {"_input", "_utils", "augmentations"},
-    "report": {"__version__", "_input", "_storage", "_utils", "metrics", "plotting"},
+    "plotting": {"_grouping", "_input", "_utils", "augmentations"},
+    "report": {"__version__", "_grouping", "_input", "_storage", "_utils", "metrics", "plotting"},
     # The estimator, and what stands above it.
     "_fitted": {"_grouping", "_input", "_utils", "clusterers"},
     "_estimator": {

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from .._input.arrays import as_samples
+from .._input.labels import check_length
 from .._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
-from ._display import Display, check_length, choose_rows, take
+from ._display import Display, choose_rows, take
 from ._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
 
 
