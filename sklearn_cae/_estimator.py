@@ -166,7 +166,9 @@ class ContrastiveAutoencoderClusterer(
         fit was finished, it is loaded. If the folder is such a subfolder itself, it must be the one
         of this fit. Callables are identified by their names, not by their code.
     warm_start : bool, default=False
-        Whether `fit` starts from the fitted weights. Prototypes are found anew.
+        Whether `fit` starts from the fitted weights. Prototypes are found anew. A cluster keeps its
+        number if it shares samples of X with a cluster of the fit before: pairs are formed so that
+        they share the most samples, and numbers stay contiguous from 0.
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers of the fit. None gives different results on each call. Global
         generators are not changed.
@@ -393,14 +395,17 @@ class ContrastiveAutoencoderClusterer(
             interrupted.
         """
         given = X, y
+        keeps_numbers = self._starts_warm() and self.__sklearn_is_fitted__()
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
+        before = self._labels_of(X) if keeps_numbers else None
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         params = self.get_params(deep=False)
-        tasks = FitTasks(self, *given, self._n_phases(), partial(self._as_if_stopped, X, rng))
+        as_if_stopped = partial(self._as_if_stopped, X, rng, before)
+        tasks = FitTasks(self, *given, self._n_phases(), as_if_stopped)
         ran_with = describe_run(params)
-        checkpoint = self._open_checkpoint(params, data, rng, ran_with)
+        checkpoint = self._open_checkpoint(params, data, rng, ran_with, before)
         self._build_networks(X, rng)
         if checkpoint:
             networks = [getattr(self, name) for name in NETWORKS]
@@ -423,6 +428,7 @@ class ContrastiveAutoencoderClusterer(
         # The decoder gets one input for each prototype. So those without members go before it is
         # conditioned, not after.
         self._drop_empty(embedding)
+        self._number_clusters(X, before)
         self._describe_clusters(X, embedding)
         if trainer.goes_on and self.conditioning_epochs > 0:
             # Phase two: the reconstruction loss updates d alone, given the soft assignment.
@@ -440,9 +446,10 @@ class ContrastiveAutoencoderClusterer(
         """Cluster anew, in the embedding as it is: nothing is trained.
 
         It uses the parameters as they are now, such as another `n_clusters` or `clusterer`. It also
-        completes a fit that ended in the search for clusters by an error or by Ctrl-C. Clusters are
-        not refined. The decoder loses its condition, which was trained for other clusters, and
-        decodes embeddings alone. For refinement and condition, fit with ``warm_start=True``.
+        completes a fit that ended in the search for clusters by an error or by Ctrl-C. Clusters
+        keep their numbers as with `warm_start`. They are not refined. The decoder loses its
+        condition, which was trained for other clusters, and decodes embeddings alone. For
+        refinement and condition, fit with ``warm_start=True``.
 
         Parameters
         ----------
@@ -486,22 +493,26 @@ class ContrastiveAutoencoderClusterer(
         search.check_assignment(
             self.assignment, self.clusterer, self.n_clusters, refinement_epochs=0
         )
-        rng, before = local_random_state(self.random_state), dict(vars(self))
+        before = self._labels_of(X) if was_fitted else None
+        rng, kept = local_random_state(self.random_state), dict(vars(self))
         try:
             self.clustered_indices_ = search.draw_clustered(len(X), rng)
             embedding = self._embed_clustered(X)
             self._find_prototypes(embedding, rng)
             self._drop_empty(embedding)
+            self._number_clusters(X, before)
             self._describe_clusters(X, embedding)
         except BaseException:
             vars(self).clear()
-            vars(self).update(before)
+            vars(self).update(kept)
             raise
         self.decoder_.condition = None
         self._end(interrupted=self.interrupted_ if was_fitted else True)
         return self
 
     def _check_params_vs_input(self, X):
+        if self._starts_warm():
+            self._check_warm_start(X)
         search.check_clusterer(self.clusterer, self.n_clusters, len(X))
         search.check_assignment(
             self.assignment, self.clusterer, self.n_clusters, self.refinement_epochs
@@ -536,16 +547,18 @@ class ContrastiveAutoencoderClusterer(
     def _starts_warm(self):
         return self.warm_start and hasattr(self, "encoder_")
 
-    def _open_checkpoint(self, params, data, rng, ran_with):
+    def _open_checkpoint(self, params, data, rng, ran_with, before):
         """Find where this fit stands, if it was begun before."""
         if self.checkpoint_dir is None:
             return None
-        networks = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
+        start = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
+        if before is not None:
+            start.append(before)
         return Checkpoint(
             self.checkpoint_dir,
             params,
             data=data,
-            start=fingerprint_start(*networks),
+            start=fingerprint_start(*start),
             rng=rng,
             ran_with=ran_with,
         )
@@ -553,7 +566,6 @@ class ContrastiveAutoencoderClusterer(
     def _build_networks(self, X, rng):
         """Build new networks, or with `warm_start` go on with the fitted ones."""
         if self._starts_warm():
-            self._check_warm_start(X)
             self.decoder_.condition = None  # of prototypes that are found anew
             return
         with forked_rng(draw_seed(rng)):
@@ -713,6 +725,15 @@ class ContrastiveAutoencoderClusterer(
                 )
         self.n_clusters_ = len(self.cluster_centers_)
 
+    def _number_clusters(self, X, before):
+        """Let clusters keep their numbers: of the samples' labels by the model before, if any."""
+        if before is None:
+            return
+        order = assignment.order_as_before(before, self._labels_of(X), self.n_clusters_)
+        self.cluster_centers_ = self.cluster_centers_[order]
+        if self._posterior is not None:
+            self._posterior = assignment.Posterior(self.clusterer_, self._posterior.kept[order])
+
     def _describe_clusters(self, X, embedding):
         """Assign every sample, and fit the Gaussians that `sample` draws from.
 
@@ -747,7 +768,7 @@ class ContrastiveAutoencoderClusterer(
         self.n_iter_ = len(self.history_)
         self.interrupted_ = interrupted
 
-    def _as_if_stopped(self, X, rng, net):
+    def _as_if_stopped(self, X, rng, before, net):
         """Return the attributes that this fit would come to if the phase of a net ended now.
 
         Callbacks of scikit-learn ask for them while a phase is trained.
@@ -766,6 +787,7 @@ class ContrastiveAutoencoderClusterer(
                 embedding = model._embed_clustered(X)
             if net.phase != "conditioning":  # before it, clusters are described already
                 model._drop_empty(embedding)
+                model._number_clusters(X, before)
                 model._describe_clusters(X, embedding)
         model.history_ = net.history_so_far()
         model._end(interrupted=False)

@@ -81,3 +81,19 @@ def test_the_silhouette_is_of_the_two_closest_of_many():
     ordered = np.sort(1 - similarity, axis=1)
     expected = (ordered[:, 1] - ordered[:, 0]) / ordered[:, 1]
     np.testing.assert_allclose(assigning.simplified_silhouette(similarity), expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "labels", "n_clusters", "expected"),
+    [
+        ([0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 1], 3, [0, 0, 1, 1, 2, 2]),
+        ([0, 0, 1, 1, 2, 2], [1, 1, 3, 3, 0, 2], 4, [0, 0, 1, 1, 2, 3]),  # one that is new
+        ([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1], 2, [0, 0, 0, 0, 1, 1]),  # 2 is beyond the last
+        ([0, 0, 1, 1, 2, 2], [1, 1, 1, 1, 0, 0], 2, [0, 0, 0, 0, 1, 1]),
+        ([1, 1, 1, 2, 2], [0, 0, 0, 1, 1], 4, [1, 1, 1, 2, 2]),  # some without samples here
+    ],
+)
+def test_clusters_are_numbered_as_before(before, labels, n_clusters, expected):
+    order = assigning.order_as_before(np.array(before), np.array(labels), n_clusters)
+    assert sorted(order) == list(range(n_clusters))
+    assert np.argsort(order)[labels].tolist() == expected

@@ -14,10 +14,11 @@ import pytest
 import torch
 from conftest import quick_clusterer
 from nets import default_device
+from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, confusion_matrix
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
 from skorch.callbacks import Callback, EarlyStopping
@@ -823,6 +824,48 @@ def test_nothing_that_was_not_trained_is_clustered(toy_images, make_quick):
         model.recluster(X)
     with pytest.raises(ValueError, match="at least 2 samples"):
         make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X).recluster(X[:1])
+
+
+class Backwards(KMeans):
+    """KMeans whose clusters are numbered from the last one on."""
+
+    def fit_predict(self, X, y=None):
+        self.labels_ = self.n_clusters - 1 - self.fit(X).labels_
+        return self.labels_
+
+
+@pytest.mark.parametrize("n_clusters", [3, 4])
+@pytest.mark.parametrize("way", ["fit", "recluster"])
+def test_groups_keep_their_numbers_as_images_come_in(toy_images, make_quick, n_clusters, way):
+    X, _ = toy_images
+    model = make_quick(clusterer=KMeans(n_init=5, random_state=0), warm_start=True).fit(X[:64])
+    before = model.labels_
+    clusterer = Backwards(n_init=5, random_state=0)
+    model.set_params(clusterer=clusterer, n_clusters=n_clusters, warm_up_epochs=1)
+    getattr(model, way)(X)
+    after = model.labels_
+    assert len(after) == 96
+    assert np.array_equal(model.predict(X), after)
+    shared = confusion_matrix(before, after[:64])[:3]
+    best = shared[linear_sum_assignment(shared, maximize=True)].sum()
+    assert np.trace(shared) == best  # no other numbers agree better
+    if model.decoder_.condition is not None:
+        assert model.decoder_.condition.in_features == n_clusters
+    typical = model.transform(X)[np.arange(96), after]  # prototypes and means, too, are renumbered
+    assert (typical == model.transform(X).max(axis=1)).all()
+    cosines = normalize(model.embedding_means_) @ model.cluster_centers_.T
+    assert (cosines.argmax(axis=1) == np.arange(n_clusters)).all()
+
+
+def test_groups_of_a_posterior_keep_their_numbers(toy_images, make_quick):
+    X, _ = toy_images
+    params = {"clusterer": MixtureClusterer(random_state=0), "assignment": "clusterer"}
+    model = make_quick(**params, conditioning_epochs=0).fit(X[:64])
+    before = model.labels_
+    model.set_params(clusterer=MixtureClusterer(random_state=1)).recluster(X)
+    shared = confusion_matrix(before, model.labels_[:64])
+    assert np.trace(shared) == shared[linear_sum_assignment(shared, maximize=True)].sum()
+    assert np.array_equal(model.predict(X), model.labels_)
 
 
 def test_bfloat16_trains_about_the_same(fitted, toy_images, make_quick):

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import normalize
 
@@ -87,6 +88,34 @@ def drop_empty(cluster_centers, labels):
     used = np.unique(labels)
     _warn_of_empty(len(cluster_centers), len(used))
     return cluster_centers[used]
+
+
+def order_as_before(before, labels, n_clusters):
+    """Order clusters so that one has the number of the cluster before with most of its samples.
+
+    The pairs are those that share most samples in all. A number beyond `n_clusters` cannot be kept;
+    clusters without a number of before take those that are free.
+
+    Parameters
+    ----------
+    before, labels : ndarray of shape (n_samples,)
+        The clusters of the same samples.
+    n_clusters : int
+        Number of clusters in `labels`.
+
+    Returns
+    -------
+    order : ndarray of shape (n_clusters,)
+        The number in `labels` of the cluster that comes at each place.
+    """
+    shared = np.zeros((before.max() + 1, n_clusters), dtype=int)
+    np.add.at(shared, (before, labels), 1)
+    numbers = np.full(n_clusters, -1)
+    for number, cluster in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
+        if number < n_clusters and shared[number, cluster] > 0:
+            numbers[cluster] = number
+    numbers[numbers < 0] = np.setdiff1d(np.arange(n_clusters), numbers)
+    return np.argsort(numbers)
 
 
 def _warn_of_empty(n_clusters, n_used):
