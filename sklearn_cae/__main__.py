@@ -237,6 +237,8 @@ def _format_table(rows):
 def _write_scores(output, options, clusterer, seconds, rows, reports):
     from importlib.metadata import version
 
+    from ._storage.files import write_whole
+
     scores = {
         "options": vars(options),
         "n_clusters": clusterer.n_clusters_,
@@ -246,7 +248,7 @@ def _write_scores(output, options, clusterer, seconds, rows, reports):
         "scores": rows,
         "clusters": {split: report.to_dict() for split, report in reports.items()},
     }
-    (output / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+    write_whole(output / "scores.json", (json.dumps(scores, indent=1) + "\n").encode())
 
 
 def _write_model(output, clusterer, X, y):
@@ -255,9 +257,11 @@ def _write_model(output, clusterer, X, y):
     from sklearn.pipeline import make_pipeline
 
     from . import ClusterLabelMapper
+    from ._storage.files import written_whole
 
     mapper = ClusterLabelMapper().fit(clusterer.predict_proba(X), y)
-    joblib.dump(make_pipeline(clusterer, mapper), output / "model.joblib")
+    with written_whole(output / "model.joblib") as temporary:
+        joblib.dump(make_pipeline(clusterer, mapper), temporary)
     return mapper
 
 

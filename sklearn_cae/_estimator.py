@@ -3,12 +3,14 @@
 import copy
 import os
 import warnings
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch.utils.data import Subset
@@ -21,9 +23,10 @@ from ._storage.checkpoint import Checkpoint
 from ._storage.fingerprint import fingerprint_start
 from ._training import batches, phases
 from ._training.networks import build_networks
+from ._training.own_callbacks import CallbackParamsMixin, check_callbacks
+from ._training.resume import tells_what_is_kept
 from ._training.tasks import CallbackSupportMixin, FitTasks
 from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
-from ._training.watchers import check_callbacks
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from .augmentations import PRESETS
 from .clusterers._steps import mean_directions
@@ -32,7 +35,9 @@ _KL_WEIGHT = 1e-3  # of ``variational=True``
 _SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
 
 
-class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEstimator):
+class ContrastiveAutoencoderClusterer(
+    CallbackSupportMixin, CallbackParamsMixin, FittedMixin, BaseEstimator
+):
     """Cluster images without labels, and decode what was found.
 
     An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
@@ -43,8 +48,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
     `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
-    memory or mapped from a file, as arrays or torch tensors. Flat rows without `image_shape` are
-    vectors: arrays or DataFrames, standardised and trained with multilayer perceptrons.
+    memory or mapped from a file, as arrays, torch tensors or lists of PIL images. Flat rows without
+    `image_shape` are vectors: arrays or DataFrames, standardised and trained with multilayer
+    perceptrons.
 
     The parameters stand in six groups: the clusters (`n_clusters` to `refinement_epochs`), the
     networks (`embedding_dim` to `variational`), the objective (`temperature` to `augmentation`),
@@ -119,7 +125,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         - "vector": noise and masked features; "paper" means the same for vectors.
         - callable: it takes a batch, a tensor (n, C, H, W) in [0, 1] or (n, n_features) on the
           device of the fit, and returns its views. A transform that draws one set of parameters
-          per call, as those of torchvision do, should be applied per image.
+          per call, as those of torchvision do, should be applied per image. If it has a method
+          `set_random_state`, as those of MONAI have, a copy of it is seeded for each batch.
     warm_up_epochs : int, default=50
         Number of epochs of phase one, at least 1.
     conditioning_epochs : int, default=50
@@ -147,9 +154,12 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         is set (``torch.backends.cudnn.allow_tf32``). "auto" is bfloat16 if the device multiplies it
         in hardware.
     callbacks : list of skorch callbacks, default=None
-        Callbacks, or tuples of a name and a callback. Each phase clones them; their state belongs
-        into attributes with a trailing underscore, as in those of skorch. With scikit-learn 1.9,
-        `set_callbacks` also takes callbacks of scikit-learn, which follow phases and epochs.
+        Callbacks, or tuples of a name and a callback. Their parameters are
+        ``callbacks__NAME__PARAMETER``; a callback without a name has the name of its class. None in
+        place of a callback leaves it out. Each phase clones them; their state belongs into
+        attributes with a trailing underscore, as in those of skorch. In a phase that does not
+        record its `monitor`, a callback does nothing. With scikit-learn 1.9, `set_callbacks` also
+        takes callbacks of scikit-learn, which follow phases and epochs.
     checkpoint_dir : str or path-like, default=None
         Folder that keeps every epoch, in a subfolder named by the fingerprint of parameters
         and data. A fit with the same parameters and data resumes from it, to the same bits; if that
@@ -174,7 +184,10 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     clusterer_ : estimator
         The fitted clusterer.
     clustered_indices_ : ndarray of shape (n_clustered,)
-        Indices of the training samples that were clustered, in ascending order.
+        Indices of the training samples that the clusterer saw, in ascending order: all, or 20 000.
+    clustered_labels_ : ndarray of shape (n_clustered,)
+        The clusterer's own labels of these, contiguous from 0; noise is -1. In `labels_`, noise is
+        in the closest cluster, and numbers may be others.
     search_ : dict or None
         Record of the search for the number of clusters, as `ElbowClusterer` and
         `CommunityClusterer` keep it; its "found" tells whether a number stood out. None if there
@@ -182,7 +195,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
         Mean embedding of each cluster, which `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
-        Shrunk covariances. `sample` draws from Gaussians with these and the means.
+        Shrunk covariances. `sample` draws from Gaussians with these and the means. They are
+        computed, to the precision of float32, each time that they are read, from a form that takes
+        less memory.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
     history_ : skorch History
@@ -191,7 +206,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     n_iter_ : int
         Number of epochs run.
     interrupted_ : bool
-        Whether a phase was interrupted, so that later phases were left out.
+        Whether a phase, or the search for clusters, was interrupted, so that what follows was left
+        out.
     provenance_ : dict
         Facts that repeat the fit: "versions" of packages, "device", "precision", "threads" of the
         CPU, "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
@@ -204,7 +220,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     n_features_in_ : int
         Number of features of a sample, C x H x W for images.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of a DataFrame.
+        Names of the columns of a DataFrame, for vectors and for flat images.
 
     See Also
     --------
@@ -226,7 +242,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
     On one CPU, with one number of threads, the same `random_state` gives the same bits. A fit with
     callables of your own seeds torch's global generator while it trains, and gives it back
     as it was: other threads that fit wait for it, and those that draw from that generator disturb
-    it. What your callables draw from elsewhere is not seeded.
+    it. An `augmentation` with `set_random_state(seed=...)` is seeded by that. What your callables
+    draw from elsewhere is not seeded.
 
     References
     ----------
@@ -346,6 +363,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
 
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
+    @tells_what_is_kept
     def fit(self, X, y=None):
         """Train the networks and find the prototypes.
 
@@ -384,6 +402,9 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         ran_with = describe_run(params)
         checkpoint = self._open_checkpoint(params, data, rng, ran_with)
         self._build_networks(X, rng)
+        if checkpoint:
+            networks = [getattr(self, name) for name in NETWORKS]
+            checkpoint.check([net.state_dict() for net in networks if net is not None])
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
@@ -392,7 +413,8 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         # Phase one: contrastive and reconstruction loss update e, p and d together.
         self._warm_up(trainer)
         # KMeans on the embedding, with the elbow: the clusters' mean directions are the centroids.
-        embedding, labels = self._cluster(X, rng)
+        with self._noting_how_to_recluster():
+            embedding, labels = self._cluster(X, rng)
         if trainer.goes_on and self.refinement_epochs > 0:
             self._refine(trainer, embedding, labels)
             # The refinement moved the samples as well as the prototypes: embed them again. From
@@ -410,6 +432,73 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @plain_torch()
+    def recluster(self, X):
+        """Cluster anew, in the embedding as it is: nothing is trained.
+
+        It uses the parameters as they are now, such as another `n_clusters` or `clusterer`. It also
+        completes a fit that ended in the search for clusters by an error or by Ctrl-C. Clusters are
+        not refined. The decoder loses its condition, which was trained for other clusters, and
+        decodes embeddings alone. For refinement and condition, fit with ``warm_start=True``.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            At least 2 samples in the form that was fitted, usually the same ones. `labels_` are
+            theirs.
+
+        Returns
+        -------
+        self : ContrastiveAutoencoderClusterer
+
+        Raises
+        ------
+        NotFittedError
+            If no fit came as far as the search for clusters.
+        ValueError, TypeError
+            If a parameter or X breaks a rule. If anything is raised, a model that was fitted stays
+            as it was.
+
+        Examples
+        --------
+        >>> from sklearn_cae import ContrastiveAutoencoderClusterer
+        >>> from sklearn_cae.datasets import make_toy_images
+        >>> X, _ = make_toy_images(60, random_state=0, return_X_y=True)
+        >>> clusterer = ContrastiveAutoencoderClusterer(
+        ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=0, random_state=0
+        ... ).fit(X)
+        >>> clusterer.set_params(n_clusters=2).recluster(X).n_clusters_
+        2
+        """
+        was_fitted = self.__sklearn_is_fitted__()
+        if not was_fitted and not hasattr(self, "clustered_indices_"):
+            raise NotFittedError(
+                "recluster needs networks that were trained up to the search for clusters. Call "
+                "fit before."
+            )
+        X = self._read_input(X, reset=False)
+        if len(X) < 2:
+            raise ValueError("X must have at least 2 samples to be clustered, got 1. Pass more.")
+        search.check_clusterer(self.clusterer, self.n_clusters, len(X))
+        search.check_assignment(
+            self.assignment, self.clusterer, self.n_clusters, refinement_epochs=0
+        )
+        rng, before = local_random_state(self.random_state), dict(vars(self))
+        try:
+            self.clustered_indices_ = search.draw_clustered(len(X), rng)
+            embedding = self._embed_clustered(X)
+            self._find_prototypes(embedding, rng)
+            self._drop_empty(embedding)
+            self._describe_clusters(X, embedding)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        self.decoder_.condition = None
+        self._end(interrupted=self.interrupted_ if was_fitted else True)
         return self
 
     def _check_params_vs_input(self, X):
@@ -433,12 +522,13 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
                 "Networks are trained in float32, but torch's default dtype is "
                 f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) before."
             )
-        check_callbacks(self.callbacks)
+        check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
     def _forget_fit(self):
         """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
-        vars(self).pop("n_iter_", None)
+        for name in ("n_iter_", "clustered_indices_"):
+            vars(self).pop(name, None)
 
     def _n_phases(self):
         return 1 + (self.refinement_epochs > 0) + (self.conditioning_epochs > 0)
@@ -531,15 +621,30 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         labels : ndarray of shape (n_clustered,)
             The clusterer's.
         """
-        self.clustered_indices_ = search.draw_clustered(len(X), rng)
-        embedding = self._embed_clustered(X)
+        indices = search.draw_clustered(len(X), rng)
+        embedding = self._embed(Subset(X, indices))
         search.check_finite(embedding)
         if self.whiten:
             self.encoder_ = change_basis(
                 self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
             )
-            embedding = self._embed_clustered(X)
+            embedding = self._embed(Subset(X, indices))
+        self.clustered_indices_ = indices  # from here on, `recluster` can take over
         return embedding, self._find_prototypes(embedding, rng)
+
+    @contextmanager
+    def _noting_how_to_recluster(self):
+        """Let whatever ends the search for clusters say that the training is not lost."""
+        try:
+            yield
+        except BaseException as error:  # Ctrl-C, too
+            if hasattr(self, "clustered_indices_"):
+                error.add_note(
+                    "The trained networks are kept. To cluster without training them again, set "
+                    "another clusterer or n_clusters with set_params, if need be, and call "
+                    "recluster(X)."
+                )
+            raise
 
     def _embed_clustered(self, X):
         return self._embed(Subset(X, self.clustered_indices_))
@@ -553,7 +658,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
             rng,
             verbose=self.verbose,
         )
-        self.cluster_centers_, labels, self.clusterer_, self.search_ = found
+        self.cluster_centers_, labels, self.clustered_labels_, self.clusterer_, self.search_ = found
         self._posterior = None
         if self.assignment == "clusterer":
             self._posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
@@ -615,7 +720,7 @@ class ContrastiveAutoencoderClusterer(CallbackSupportMixin, FittedMixin, BaseEst
         """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
-        self.embedding_means_, self.embedding_covariances_ = gaussians.cluster_gaussians(
+        self.embedding_means_, self._gaussians = gaussians.cluster_gaussians(
             embedding,
             self._closest(embedding),
             self._posterior_variance(embedding),

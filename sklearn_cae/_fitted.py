@@ -8,14 +8,15 @@ from numbers import Integral
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import check_array, check_scalar
+from sklearn.utils import Bunch, check_array, check_scalar
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.deprecation import deprecated
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._grouping import assignment
-from ._input import checks, formats
+from ._grouping.members import find_typical
+from ._input import arrays, checks, formats
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
 from ._utils.warnings import warn
@@ -92,6 +93,41 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             In [0, 1]; rows sum to 1.
         """
         return self._assignment_of(self._check_input(X))
+
+    def assign(self, X):
+        """Embed and assign samples in one pass over `X`.
+
+        Each other method reads and encodes `X` anew: use this if several answers are needed.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        assigned : Bunch
+            With the attributes
+
+            labels : ndarray of shape (n_samples,)
+                As `predict` returns them.
+            similarity : ndarray of shape (n_samples,)
+                Cosine to the prototype of the sample's own cluster, in [-1, 1].
+            margin : ndarray of shape (n_samples,)
+                As `score_samples` returns it.
+            soft_assignment : ndarray of shape (n_samples, `n_clusters_`)
+                As `predict_proba` returns it.
+            embedding : ndarray of shape (n_samples, embedding_dim), float32
+                As `transform` returns it with ``output="embedding"``.
+        """
+        answer = self._answerer()
+        answers = self._run(
+            self.encoder_,
+            self._check_input(X),
+            then=lambda embedding: (*answer(embedding), embedding),
+        )
+        names = ("labels", "similarity", "margin", "soft_assignment", "embedding")
+        return Bunch(**{name: each.numpy() for name, each in zip(names, answers, strict=True)})
 
     def transform(self, X):
         """Transform samples to what `output` names.
@@ -201,20 +237,11 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             an empty array.
         """
         check_scalar(n, "n", Integral, min_val=1)
-        X = self._check_input(X)
-        cosines_of, label_of = self._comparer(), self._labeller()
-
-        def both_of(embedding):
-            return torch.column_stack([cosines_of(embedding), label_of(embedding)])
-
-        both = self._run(self.encoder_, X, then=both_of).numpy()
-        similarity, labels = both[:, :-1], both[:, -1].astype(int)
-        found = []
-        for label in range(self.n_clusters_):
-            members = np.flatnonzero(labels == label)
-            typical_first = np.argsort(-similarity[members, label], kind="stable")
-            found.append(members[typical_first[:n]])
-        return found
+        answer = self._answerer()
+        labels, similarity, *_ = self._run(
+            self.encoder_, self._check_input(X), then=lambda embedding: answer(embedding)[:2]
+        )
+        return find_typical(similarity.numpy(), labels.numpy(), self.n_clusters_, n)
 
     # ---- Decoding ----
 
@@ -234,7 +261,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         self._check_fitted()
         # A copy, since torch takes neither negative strides nor read-only arrays.
-        embedding = checks.to_numpy(embedding)
+        embedding = arrays.as_samples(embedding, "embedding")
         embedding = check_array(
             embedding, dtype=np.float32, order="C", copy=True, input_name="embedding"
         )
@@ -327,15 +354,23 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _draw(self, label, count, rng):
         """Draw embeddings (count, embedding_dim) of a cluster from its Gaussian."""
         mean = self.embedding_means_[label].astype(np.float64)
-        covariance = self.embedding_covariances_[label].astype(np.float64)
-        drawn = rng.multivariate_normal(mean, covariance, size=count)
+        drawn = mean + self._gaussians.draw(label, count, rng)
         for _ in range(_REDRAWS):
             assigned = self._closest(drawn.astype(np.float32))
             strays = np.flatnonzero(assigned != label)
             if len(strays) == 0:
                 break
-            drawn[strays] = rng.multivariate_normal(mean, covariance, size=len(strays))
+            drawn[strays] = mean + self._gaussians.draw(label, len(strays), rng)
         return drawn
+
+    @property
+    def embedding_covariances_(self):
+        """Covariances of the clusters' embeddings; see the attributes of the class."""
+        if not hasattr(self, "_gaussians"):
+            raise AttributeError(
+                f"This {type(self).__name__} has no embedding_covariances_ before it is fitted."
+            )
+        return self._gaussians.covariances()
 
     # ---- Steps that fit takes too ----
 
@@ -350,9 +385,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _check_input(self, X, *, reset=False):
         """Check X against the rules, and without `reset` against the X of fit."""
-        X = checks.to_numpy(X)
         if not reset:
             self._check_fitted()
+        return self._read_input(X, reset)
+
+    def _read_input(self, X, reset):
+        X = arrays.as_samples(X)
         is_image = (
             checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
@@ -375,21 +413,31 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return X
 
     def _check_images(self, X, reset):
-        X = checks.check_image_array(X, self, minimum=2 if reset else 1)
+        given, X = X, checks.check_image_array(X, self, minimum=2 if reset else 1)
         if reset:
             format = checks.infer_image_format(X, self.image_shape, self.intensity_range)
-            validate_data(self, X, skip_check_array=True)  # forgets the feature names of vectors
+            self._check_names(given, reset)
             self.n_features_in_ = int(np.prod(format.image_shape))
             self.image_shape_ = format.image_shape
             self.intensity_range_ = format.intensity_range
             self._format = format
-        elif self._format.check_new(X):
+            return X
+        if X.ndim == 2:
+            self._check_names(given, reset)
+        share = self._format.check_new(X)
+        if share > 0:
             warn(
                 f"X has intensities outside the intensity_range_ {self.intensity_range_} of the "
-                "training images; they are clipped. Check that X is on the same scale.",
+                f"training images: {100 * share:.3g} % of them are clipped. Check that X is on the "
+                "same scale.",
                 UserWarning,
             )
         return X
+
+    def _check_names(self, X, reset):
+        """Note the names of columns of pixels, or compare them; other images have no names."""
+        # The number of columns is left to the format, which knows the shape of an image.
+        validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=False)
 
     def _embed(self, X):
         """Embed `Samples`: float32 (n_samples, embedding_dim)."""
@@ -404,8 +452,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _run(self, network, *inputs, then=None):
         """Run a network in float32 and in batches over `Samples` or tensors of equal length.
 
-        If `then` is a function, its result for each batch of outputs is kept in place of the
-        outputs.
+        If `then` is a function, its result for each batch of outputs, a tensor or several, is kept
+        in place of the outputs.
         """
         device = choose_device(self.device)
         if not _is_on(network, device):  # a model trained elsewhere comes from the disk on the CPU
@@ -425,11 +473,13 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             for start in range(0, n_samples, self.batch_size):
                 batch = slice(start, start + self.batch_size)
                 output = function(*(each[batch] for each in inputs))
+                made = output if isinstance(output, tuple) else (output,)
                 # One block for all: small ones would settle in the gaps that the next batch needs.
                 if outputs is None:
-                    outputs = output.new_empty((n_samples, *output.shape[1:]))
-                outputs[batch] = output
-        return outputs
+                    outputs = tuple(each.new_empty((n_samples, *each.shape[1:])) for each in made)
+                for all_of_it, each in zip(outputs, made, strict=True):
+                    all_of_it[batch] = each
+        return outputs if isinstance(output, tuple) else outputs[0]
 
     def _similarity_of(self, X):
         """Cosines of `Samples` to the prototypes, (n_samples, `n_clusters_`)."""
@@ -446,6 +496,25 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _closest(self, embedding):
         """Clusters of embeddings, in the batches of `_labels_of`, so that both give the same."""
         return self._in_batches(self._labeller(), torch.from_numpy(embedding)).numpy()
+
+    def _answerer(self):
+        """Callable from embeddings on the CPU to labels, own cosines, margins, soft assignments."""
+        compare, posterior = self._comparer(), self._posterior
+        temperature = float(self.assignment_temperature)
+
+        def answer(embedding):
+            similarity = compare(embedding)
+            if posterior is None:
+                labels = similarity.argmax(dim=1)
+                soft_assignment = assignment.soft_assignment(similarity, temperature)
+            else:
+                soft_assignment = posterior(embedding)
+                labels = soft_assignment.argmax(dim=1)
+            closest, next_ = closest_two(similarity.numpy())
+            own = similarity.gather(1, labels[:, None])[:, 0]
+            return labels, own, torch.from_numpy(closest - next_), soft_assignment
+
+        return answer
 
     def _labeller(self):
         """Callable from embeddings to their clusters: the closest, or the posterior's largest."""

@@ -4,11 +4,12 @@ All random numbers come from one CPU generator, so that a seed gives the same vi
 device and nothing in a training step waits for the device.
 """
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -330,7 +331,8 @@ PRESETS: dict[str, Callable] = {
 def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
     """Resolve the name of a preset, or give any callable on a batch the signature of a preset.
 
-    A user's own callable is called once for the first views and once for the second ones.
+    A user's own callable is called once for the first views and once for the second ones. If it
+    has a method `set_random_state`, a copy of it is seeded for each batch.
     """
     name = augmentation
     if isinstance(name, type):
@@ -349,14 +351,23 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
         kind = "images" if is_image else "vectors"
         way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or give image_shape"
         raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
-    if not is_own(views):
+    if not are_own_views(views):
         return views
+    if hasattr(views, "set_random_state"):
+        return partial(_seed_and_apply_own, copy.deepcopy(views))
     return partial(_apply_own, views)
 
 
-def is_own(augmentation: str | Callable) -> bool:
+def are_own_views(augmentation: str | Callable) -> bool:
     """Whether views are a user's own callable, which may draw from global generators."""
     return not isinstance(augmentation, (str, ImageViews, VectorViews))
+
+
+def _seed_and_apply_own(augmentation: Any, samples: Tensor, generator: Generator) -> Tensor:
+    # For each batch, so that a fit that goes on from a checkpoint draws the same views.
+    seed = int(torch.randint(2**31, (), generator=generator))
+    augmentation.set_random_state(seed=seed)
+    return _apply_own(augmentation, samples, generator)
 
 
 def _apply_own(augmentation: Callable, samples: Tensor, generator: Generator) -> Tensor:

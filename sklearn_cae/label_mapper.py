@@ -5,11 +5,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ._input.labels import encode_labels, is_missing, keep_missing, of_their_own_type
+from ._input.arrays import as_samples
+from ._input.labels import check_column, check_known, encode_labels, is_missing
 from ._utils.warnings import warn
 
 _MAX_IDS = 2**20
@@ -39,7 +39,8 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         The value in `y` that means "no label", for instance ``-1``, ``""`` or ``np.nan``. Its
         rows take no part in `fit` and in `score`. None: every row is labelled.
     min_samples : int, default=1
-        Labelled members that a cluster needs for a mapping of its own.
+        Labelled members that a cluster needs for a mapping of its own. Members of weight 0 do not
+        count; other weights make no difference.
 
     Attributes
     ----------
@@ -48,9 +49,10 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
     mapping_ : ndarray of shape (n_clusters,)
         The label of each cluster.
     contingency_ : ndarray of shape (n_clusters, n_classes)
-        How many labelled training samples of each class each cluster holds, noise left out.
+        Number of labelled training samples of each class in each cluster, without noise. With
+        `sample_weight` it is the sum of their weights.
     purity_ : float
-        Share of the labelled training samples that carry their cluster's mapped label.
+        Share of the labelled training samples that carry their cluster's mapped label, by weight.
     n_features_in_ : int
         Number of columns seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -71,6 +73,13 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
     ['healthy' 'pneumonia']
     >>> print(mapper.predict([[0.2, 0.8]]))
     ['pneumonia']
+
+    A rare class counts more by its weight:
+
+    >>> y = ["healthy", "healthy", "pneumonia", "healthy"]
+    >>> mapper = ClusterLabelMapper().fit(soft_assignment, y, sample_weight=[1, 1, 3, 1])
+    >>> print(mapper.mapping_)
+    ['pneumonia' 'healthy']
     """
 
     _parameter_constraints: dict = {
@@ -91,7 +100,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Count labels per cluster and map each cluster to its most frequent one.
 
         Parameters
@@ -100,6 +109,10 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
             Soft assignments, distances or cluster labels, as `input` says.
         y : array-like of shape (n_samples,)
             Labels: integers or strings, `missing_label` where unknown.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, at least 0. A sample of weight 2 counts as two equal samples.
+            With ``sklearn.utils.class_weight.compute_sample_weight("balanced", y)`` a rare class
+            counts as much as a frequent one. None gives each sample the weight 1.
 
         Returns
         -------
@@ -109,7 +122,8 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is not what `input` says, or no row of `y` is labelled.
+            If `X` is not what `input` says, no row of `y` is labelled, a weight is negative or
+            not finite, or all labelled samples have the weight 0.
         TypeError
             If `missing_label` and `y` cannot be compared.
 
@@ -121,14 +135,20 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         cluster = self._closest_cluster(X, reset=True)
         n_clusters = self.n_features_in_ if self.input != "labels" else max(cluster.max() + 1, 0)
         labels, labelled = self._check_labels(cluster, y)
+        weight = _check_weight(sample_weight, cluster, labelled)
         cluster = cluster[labelled]
         self.classes_, class_index = encode_labels(labels)
-        self.contingency_ = np.zeros((n_clusters, len(self.classes_)), dtype=np.int64)
+        self.contingency_ = np.zeros((n_clusters, len(self.classes_)), dtype=weight.dtype)
         is_member = cluster >= 0
-        np.add.at(self.contingency_, (cluster[is_member], class_index[is_member]), 1)
-        self._class_frequencies = self._count_frequencies(np.bincount(class_index))
+        np.add.at(
+            self.contingency_, (cluster[is_member], class_index[is_member]), weight[is_member]
+        )
+        n_members = np.bincount(cluster[is_member & (weight > 0)], minlength=n_clusters)
+        class_weights = np.bincount(class_index, weights=weight)
+        self._class_frequencies = self._count_frequencies(n_members, class_weights)
         self.mapping_ = self.classes_[self._class_frequencies[:-1].argmax(axis=1)]
-        self.purity_ = float(np.mean(self._frequencies_of(cluster).argmax(axis=1) == class_index))
+        is_right = self._frequencies_of(cluster).argmax(axis=1) == class_index
+        self.purity_ = float(np.average(is_right, weights=weight))
         return self
 
     def predict(self, X):
@@ -177,7 +197,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
             True labels; rows with `missing_label` are left out. (A scorer given as
             ``scoring="accuracy"`` to a search calls `predict` instead and counts them as wrong.)
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the samples, at least 0.
 
         Returns
         -------
@@ -191,14 +211,12 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         """
         predicted = self.predict(X)
         labels, labelled = self._check_labels(predicted, y)
-        if sample_weight is not None:
-            check_consistent_length(predicted, sample_weight)
-            sample_weight = np.asarray(sample_weight)[labelled]
-        return accuracy_score(labels, predicted[labelled], sample_weight=sample_weight)
+        weight = _check_weight(sample_weight, predicted, labelled)
+        return accuracy_score(labels, predicted[labelled], sample_weight=weight)
 
     def _closest_cluster(self, X, *, reset):
         """Validate `X` (n_samples, n_columns) and return cluster ids (n_samples,)."""
-        X = validate_data(self, X, reset=reset)
+        X = validate_data(self, as_samples(X), reset=reset)
         if self.input == "labels":
             return _check_cluster_ids(X, reset)
         if self.input == "distance":
@@ -208,28 +226,19 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
 
     def _check_labels(self, rows, y):
         """Return the labels, (n_labelled,), and which values of `y` they are, (n_samples,) bool."""
-        if y is None:
-            raise ValueError(
-                "ClusterLabelMapper requires y to be passed, but the target y is None. Pass one "
-                "label per row, with missing_label= where it is unknown."
-            )
-        y = column_or_1d(keep_missing(y), warn=True)
-        check_consistent_length(rows, y)
+        y = check_column(y, len(rows))
         labelled = ~_equals(y, self.missing_label)
         if not labelled.any():
             raise ValueError(
                 f"y must hold at least one label, but all {len(y)} values are "
                 f"missing_label={self.missing_label!r}. Label some rows."
             )
-        labels = of_their_own_type(y[labelled])
-        if labels.dtype.kind == "f":
-            assert_all_finite(labels, input_name="y")
-        return labels, labelled
+        return check_known(y[labelled]), labelled
 
-    def _count_frequencies(self, class_counts):
+    def _count_frequencies(self, n_members, class_weights):
         """Return class frequencies (n_clusters + 1, n_classes): the last row is the fallback."""
-        counts = np.vstack([self.contingency_, class_counts])
-        counts[counts.sum(axis=1) < self.min_samples] = class_counts
+        counts = np.vstack([self.contingency_, class_weights])
+        counts[:-1][n_members < self.min_samples] = class_weights
         return counts / counts.sum(axis=1, keepdims=True)
 
     def _frequencies_of(self, cluster):
@@ -237,6 +246,25 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         fallback = len(self._class_frequencies) - 1
         is_known = (cluster >= 0) & (cluster < fallback)
         return self._class_frequencies[np.where(is_known, cluster, fallback)]
+
+
+def _check_weight(sample_weight, rows, labelled):
+    """Return the weights of the labelled rows, (n_labelled,): ones of int if there are none."""
+    if sample_weight is None:
+        return np.ones(np.count_nonzero(labelled), dtype=np.int64)
+    weight = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+    if (weight < 0).any():
+        raise ValueError(
+            f"sample_weight must be at least 0, got {weight.min():g}. Leave out the samples that "
+            "are not to count, or pass 0 for them."
+        )
+    weight = weight[labelled]
+    if not weight.any():
+        raise ValueError(
+            "sample_weight must be above 0 for at least one labelled sample, but all "
+            f"{len(weight)} are 0. Pass None if all samples count alike."
+        )
+    return weight
 
 
 def _equals(y, missing_label):

@@ -16,10 +16,11 @@ from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GroupShuffleSplit
-from sklearn.utils import _safe_indexing, assert_all_finite, check_scalar
-from sklearn.utils.validation import _num_samples, check_consistent_length
+from sklearn.utils import _safe_indexing, check_scalar
+from sklearn.utils.validation import _num_samples
 
-from ._input.labels import check_not_missing, keep_missing
+from ._input.arrays import check_kind
+from ._input.labels import check_labels, check_length
 from ._utils.random import draw_seed, local_random_state, random_state_names
 
 __all__ = [
@@ -105,7 +106,8 @@ def clustering_report(y_true, labels):
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, not 1-D, contain NaN or are not discrete.
+        If the two differ in length, are empty, hold several labels per sample, contain NaN or
+        are not discrete.
 
     Examples
     --------
@@ -248,9 +250,9 @@ def stability_report(estimator, X, *, n_repeats=3, groups=None, random_state=Non
             "estimator must have predict, to assign samples that it was not fitted to; "
             f"{type(estimator).__name__} has none."
         )
+    check_kind(X)  # no more: X is in any form that the estimator takes
     n_samples = _num_samples(X)
-    groups = np.arange(n_samples) if groups is None else np.asarray(groups)
-    check_consistent_length(X, groups)
+    groups = np.arange(n_samples) if groups is None else check_labels(groups, n_samples, "groups")
     if len(np.unique(groups)) < 2:
         raise ValueError("groups must name at least two groups, to be split into halves, got one.")
     rng = local_random_state(random_state)
@@ -320,7 +322,8 @@ def hungarian_accuracy(y_true, labels):
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, not 1-D, contain NaN or are not discrete.
+        If the two differ in length, are empty, hold several labels per sample, contain NaN or
+        are not discrete.
 
     Examples
     --------
@@ -352,7 +355,8 @@ def purity_score(y_true, labels):
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, not 1-D, contain NaN or are not discrete.
+        If the two differ in length, are empty, hold several labels per sample, contain NaN or
+        are not discrete.
 
     Examples
     --------
@@ -382,25 +386,12 @@ def _balanced_accuracy(counts):
 def _check_labellings(y_true, labels):
     """Return both as arrays (n_samples,)."""
     y_true, labels = _check_labelling(y_true, "y_true"), _check_labelling(labels, "labels")
-    if len(y_true) != len(labels):
-        raise ValueError(
-            "y_true and labels must have one value for each of the same samples, got "
-            f"{len(y_true)} and {len(labels)} values."
-        )
+    check_length("labels", labels, len(y_true), "label in y_true")
     return y_true, labels
 
 
 def _check_labelling(values, name):
-    values = np.asarray(keep_missing(values))
-    if values.ndim != 1:
-        raise ValueError(
-            f"{name} must be 1-D with one value per sample, got shape {values.shape}. Pass a "
-            "column's .ravel(), or .argmax(axis=1) of a soft assignment."
-        )
-    if len(values) == 0:
-        raise ValueError(f"{name} must hold at least one sample, got none.")
-    check_not_missing(values, name)
-    assert_all_finite(values, input_name=name)
+    values = check_labels(values, name=name)
     if values.dtype.kind == "f" and (values != np.rint(values)).any():
         raise ValueError(
             f"{name} must be discrete, got {values[values != np.rint(values)][0]!r}. Pass "

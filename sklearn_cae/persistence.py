@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import __version__
 from ._fitted import NETWORKS
 from ._grouping.assignment import Posterior
+from ._grouping.gaussians import ClusterGaussians
 from ._grouping.whitening import with_linear_ends
 from ._storage import container
 from ._storage.container import LoadError
@@ -87,6 +88,40 @@ class _KnownElbow(_KnownEstimator):
                 raise ValueError(f"{name} of the search is no estimator but {inside!r}")
 
 
+class _KnownStep(_KnownEstimator):
+    """A step that takes columns of any type, by numpy alone: no samples are there to try it."""
+
+    def try_out(self, instance):
+        """Look for what it has learned."""
+        if "n_features_in_" in vars(instance):
+            check_is_fitted(instance)
+
+
+class _KnownColumns(_KnownStep):
+    """A step for each group of columns: they have been tried out."""
+
+    def try_out(self, instance):
+        super().try_out(instance)
+        for _, step, _ in [*instance.transformers, *vars(instance).get("transformers_", [])]:
+            if not isinstance(step, BaseEstimator) and step not in ("drop", "passthrough"):
+                raise ValueError(f"a step of the columns is no estimator but {step!r}")
+
+
+class _KnownSelector(Known):
+    """A choice of columns by name or type, as make_column_selector gives."""
+
+    def put_together(self, state):
+        return self.cls(**state)
+
+
+class _KnownCenters(_KnownEstimator):
+    """A clusterer that predicts if it has centres."""
+
+    def try_out(self, instance):
+        if "cluster_centers_" in vars(instance):  # not of distances that are given
+            super().try_out(instance)
+
+
 class _KnownKMeans(_KnownEstimator):
     """KMeans, which reads centres beyond their end if they are too few."""
 
@@ -97,6 +132,8 @@ class _KnownKMeans(_KnownEstimator):
             return
         if centers.shape != (instance.n_clusters, instance.n_features_in_):
             raise ValueError("cluster_centers_ have another shape than n_clusters and features")
+        if "_counts" in vars(instance) and instance._counts.shape != (instance.n_clusters,):
+            raise ValueError("_counts has another shape than n_clusters")
         answer(instance, np.zeros((2, centers.shape[1]), dtype=centers.dtype))
 
 
@@ -161,6 +198,9 @@ class _KnownClusterer(_KnownEstimator):
     def put_together(self, state):
         state = _as_named_now(state)
         weights, posterior = state.pop("networks"), state.pop("posterior")
+        if "embedding_covariances_" in state:  # of format 1
+            covariances = state.pop("embedding_covariances_")
+            state["_gaussians"] = ClusterGaussians.from_covariances(covariances)
         instance = Known.put_together(self, state)
         instance._validate_params()
         _be_where_there_is_a_device(instance)
@@ -220,13 +260,17 @@ def _be_where_there_is_a_device(clusterer):
 def _check_shapes(clusterer):
     """Raise where the parts of a fitted clusterer cannot belong together."""
     n_clusters, embedding_dim = clusterer.cluster_centers_.shape
-    shapes = {
-        "embedding_means_": (n_clusters, embedding_dim),
-        "embedding_covariances_": (n_clusters, embedding_dim, embedding_dim),
-    }
-    for name, shape in shapes.items():
-        if getattr(clusterer, name).shape != shape:
-            raise ValueError(f"{name} has not the shape {shape}")
+    if clusterer.embedding_means_.shape != (n_clusters, embedding_dim):
+        raise ValueError(f"embedding_means_ has not the shape {(n_clusters, embedding_dim)}")
+    gaussians = clusterer._gaussians
+    n_rows = gaussians.ranks.sum()
+    if (
+        gaussians.ranks.shape != (n_clusters,)
+        or gaussians.ranks.min() < 0
+        or gaussians.factors.shape != (n_rows, embedding_dim)
+        or gaussians.diagonals.shape != (n_clusters, embedding_dim)
+    ):
+        raise ValueError(f"_gaussians are not those of {n_clusters} clusters")
     labels = clusterer.labels_
     if (
         labels.ndim != 1
@@ -234,6 +278,8 @@ def _check_shapes(clusterer):
         or not 0 <= labels.min() <= labels.max() < n_clusters
     ):
         raise ValueError(f"labels_ are not those of {n_clusters} clusters")
+    if hasattr(clusterer, "clustered_labels_"):  # older files have none
+        _check_clustered(clusterer.clustered_indices_, clusterer.clustered_labels_, len(labels))
     if clusterer._built_for["shape of a sample"] != clusterer._format.image_shape:
         raise ValueError("the networks are for samples of another shape")
     if (clusterer.n_clusters_, clusterer._built_for["embedding_dim"]) != (
@@ -241,6 +287,17 @@ def _check_shapes(clusterer):
         embedding_dim,
     ):
         raise ValueError("n_clusters_ or embedding_dim differ from the shape of cluster_centers_")
+
+
+def _check_clustered(indices, labels, n_samples):
+    if not (
+        indices.shape == labels.shape == (len(labels),)
+        and indices.dtype.kind == labels.dtype.kind == "i"
+        and 0 <= indices.min() <= indices.max() < n_samples
+        and (np.diff(indices) > 0).all()
+        and labels.min() >= -1
+    ):
+        raise ValueError("clustered_indices_ or clustered_labels_ are not those of the samples")
 
 
 def _build_networks(built_for, weights):
@@ -305,19 +362,27 @@ _CLASSES = {
     _KnownEstimator: {
         "sklearn_cae": ["ClusterLabelMapper", "KNNProbe", "LinearProbe"],
         "sklearn_cae.clusterers": ["CommunityClusterer", "MixtureClusterer"],
-        "sklearn.cluster": ["AgglomerativeClustering"],
+        "sklearn.cluster": ["AgglomerativeClustering", "DBSCAN", "OPTICS", "SpectralClustering"],
         "sklearn.decomposition": ["PCA"],
         "sklearn.linear_model": ["LogisticRegression"],
-        "sklearn.mixture": ["GaussianMixture"],
+        "sklearn.mixture": ["BayesianGaussianMixture", "GaussianMixture"],
         "sklearn.preprocessing": ["StandardScaler"],
     },
     _KnownElbow: {"sklearn_cae.clusterers": ["ElbowClusterer"]},
     _KnownHDBSCAN: {"sklearn.cluster": ["HDBSCAN"]},
-    _KnownKMeans: {"sklearn.cluster": ["KMeans"]},
+    _KnownCenters: {"sklearn.cluster": ["AffinityPropagation", "MeanShift"]},
+    _KnownColumns: {"sklearn.compose": ["ColumnTransformer"]},
+    _KnownSelector: {"sklearn.compose": ["make_column_selector"]},
+    _KnownStep: {
+        "sklearn.impute": ["MissingIndicator", "SimpleImputer"],
+        "sklearn.preprocessing": ["FunctionTransformer", "OneHotEncoder"],
+    },
+    _KnownKMeans: {"sklearn.cluster": ["KMeans", "MiniBatchKMeans"]},
     _KnownPipeline: {"sklearn.pipeline": ["Pipeline"]},
     _KnownNeighbors: {"sklearn.neighbors": ["KNeighborsClassifier"]},
     _KnownHistory: {"skorch.history": ["History"]},
     Known: {
+        "sklearn_cae._grouping.gaussians": ["ClusterGaussians"],
         "sklearn_cae._input.formats": ["ImageFormat", "VectorFormat"],
         "sklearn_cae.augmentations": ["ImageViews", "VectorViews"],
         "sklearn_cae.modules": ["Encoder", "UnpooledEncoder", "VectorEncoder"],
@@ -356,8 +421,10 @@ def save(estimator, path):
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of this package, or a pipeline of such and of scikit-learn's
-        ``StandardScaler``, ``PCA``, ``KMeans``, ``LogisticRegression`` and the like.
+        A fitted estimator of this package, or a pipeline of such and of scikit-learn's usual steps
+        and clusterers, such as ``SimpleImputer``, ``ColumnTransformer``, ``StandardScaler``,
+        ``PCA``, ``KMeans`` and ``LogisticRegression``. ``Birch`` and ``BisectingKMeans`` are not
+        among them.
     path : path-like
         The file to write; one that is there is replaced. ``.safetensors`` is its usual ending.
 
@@ -368,6 +435,8 @@ def save(estimator, path):
     TypeError
         If something in it cannot be saved, such as callbacks, or estimators of other packages: it
         is named.
+    ValueError
+        If it is larger than what `load` reads.
     OSError
         If the file cannot be written; one that was there is left as it was.
 
@@ -377,7 +446,8 @@ def save(estimator, path):
 
     Notes
     -----
-    The user's own callables (`encoder`, `decoder`, `augmentation`) are saved as their names; `load`
+    The user's own callables (`encoder`, `decoder`, `augmentation`, a ``FunctionTransformer``'s
+    `func`) are saved as their names; `load`
     is to be given them again. `checkpoint_dir`, a path of this machine, is left out.
 
     Examples

@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import cross_entropy, linear
 
-from ._input.labels import check_not_missing, encode_labels
+from ._input.arrays import as_samples
+from ._input.labels import check_labels, encode_labels
 from ._utils.random import draw_seed, local_random_state, plain_torch
 
 
@@ -97,8 +98,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If the memory bank holds fewer than `n_neighbors` samples.
         """
-        check_not_missing(y)
-        X, y = validate_data(self, X, y)
+        X = validate_data(self, as_samples(X))
+        y = check_labels(y, len(X))
         self.classes_, class_index = encode_labels(y)
         memory = _stratified_subset(
             class_index, self.memory_fraction, local_random_state(self.random_state)
@@ -129,7 +130,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
             Labels; ties go to the class that comes first in ``classes_``.
         """
         check_is_fitted(self)
-        return self.neighbors_.predict(validate_data(self, X, reset=False))
+        return self.neighbors_.predict(validate_data(self, as_samples(X), reset=False))
 
     def predict_proba(self, X):
         """Return the share of each class among each sample's neighbours.
@@ -145,7 +146,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
             Rows sum to 1, columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        return self.neighbors_.predict_proba(validate_data(self, X, reset=False))
+        return self.neighbors_.predict_proba(validate_data(self, as_samples(X), reset=False))
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):
@@ -253,8 +254,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         ValueError
             If `y` holds fewer than two classes.
         """
-        check_not_missing(y)
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        X = validate_data(self, as_samples(X), dtype=(np.float64, np.float32))
+        y = check_labels(y, len(X))
         self.classes_, class_index = encode_labels(y)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -284,7 +285,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             is predicted.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        X = validate_data(self, as_samples(X), reset=False, dtype=(np.float64, np.float32))
         scores = X @ self.coef_.T + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 

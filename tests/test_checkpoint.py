@@ -5,8 +5,13 @@ import dataclasses
 import functools
 import json
 import logging
+import os
+import re
 import shutil
 import signal
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +27,9 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping, Freezer
 from torch import nn
 
+from sklearn_cae import ClusterLabelMapper
 from sklearn_cae._grouping import search
-from sklearn_cae._storage import container, fingerprint
+from sklearn_cae._storage import container, files, fingerprint
 from sklearn_cae._training import trainer
 from sklearn_cae.clusterers import ElbowClusterer
 from sklearn_cae.modules import UnpooledEncoder
@@ -191,6 +197,35 @@ def test_an_interrupted_fit_goes_on(tmp_path, toy_images, make_quick):
     assert_same_fit(resumed, make_quick().fit(X))
 
 
+class OwnGenerator:
+    """Views with a generator of their own, as MONAI's are."""
+
+    def __init__(self):
+        self.rng = np.random.RandomState()
+
+    def set_random_state(self, seed):
+        self.rng = np.random.RandomState(seed)
+
+    def __call__(self, batch):
+        return batch + 0.05 * torch.tensor(self.rng.normal(size=batch.shape)).to(batch)
+
+
+def test_views_with_a_generator_of_their_own_go_on(tmp_path, toy_images, make_quick):
+    class Interrupt(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 2 and not (tmp_path / "interrupted").exists():
+                (tmp_path / "interrupted").touch()
+                raise KeyboardInterrupt
+
+    X, _ = toy_images
+    params = {"callbacks": [Interrupt()], "conditioning_epochs": 1}
+    with pytest.warns(match="interrupted after 1 of 3 epochs"):
+        make_quick(augmentation=OwnGenerator(), checkpoint_dir=tmp_path / "kept", **params).fit(X)
+    again = make_quick(augmentation=OwnGenerator(), checkpoint_dir=tmp_path / "kept", **params)
+    assert_same_fit(again.fit(X), make_quick(augmentation=OwnGenerator(), **params).fit(X))
+    assert len(list((tmp_path / "kept").iterdir())) == 1  # that of the fit before
+
+
 def test_clones_of_a_grid_search_do_not_collide(tmp_path, toy_images, make_quick):
     X, _ = toy_images
     model = make_quick(warm_up_epochs=1, conditioning_epochs=0, checkpoint_dir=tmp_path)
@@ -288,6 +323,176 @@ def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
     assert_same_fit(model, again)
     names = ["conditioning.safetensors", "fit.json", "warm_up.safetensors"]
     assert sorted(each.name for each in folder.iterdir()) == names
+
+
+# ---- Several writers ----
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.parametrize(("what", "n_rounds"), [("keep", 5), ("kill", 5), ("fit", 1)])
+def test_eight_processes_share_a_folder(what, n_rounds):
+    assert share_a_folder(what, n_processes=8, n_rounds=n_rounds) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.parametrize("what", ["keep", "kill", "fit"])
+def test_eight_processes_share_a_folder_fifty_times(what):
+    assert share_a_folder(what, n_processes=8, n_rounds=50) == []
+
+
+def share_a_folder(what, n_processes, n_rounds):
+    """Tell what goes wrong where processes share a checkpoint."""
+    command = [sys.executable, Path(__file__).parent / "writers.py", what]
+    printed = subprocess.run(
+        [*command, str(n_processes), str(n_rounds)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return json.loads(printed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, None])
+def test_candidates_of_a_grid_share_a_fit(tmp_path, toy_images, make_quick, seed):
+    """Over the mapper's parameter all candidates of a fold begin the same fit at once."""
+    X, y = toy_images
+    model = make_pipeline(
+        make_quick(warm_up_epochs=2, random_state=seed, checkpoint_dir=tmp_path),
+        ClusterLabelMapper(),
+    )
+    grid = {"clusterlabelmapper__missing_label": [None, 7, 8, 9]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what had come to its end
+        found = GridSearchCV(model, grid, cv=2, n_jobs=4, error_score="raise").fit(X, y)
+    scores = found.cv_results_["mean_test_score"]
+    assert np.array_equal(scores, np.full(4, scores[0]))
+    assert len(list(tmp_path.iterdir())) == 3  # a fit for each fold, and one of all
+
+
+def test_a_file_that_is_written_stays(tmp_path):
+    """What another one writes is left alone; what a dead one left is removed."""
+    (tmp_path / ".phase.0.tmp").touch()
+    names = []
+
+    def sweep(handle):
+        files.remove_unfinished(tmp_path)
+        names.append([path.name for path in tmp_path.iterdir()])
+        fsync(handle)
+
+    fsync = os.fsync
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(os, "fsync", sweep)
+        files.write_whole(tmp_path / "phase", b"content")
+    assert len(names[0]) == 1
+    assert re.fullmatch(r"\.phase\.[0-9a-f]{16}\.tmp", names[0][0])
+    assert (tmp_path / "phase").read_bytes() == b"content"
+    assert [path.name for path in tmp_path.iterdir()] == ["phase"]
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_a_file_that_is_removed_while_it_is_written_is_written_again(
+    tmp_path, monkeypatch, has_locks
+):
+    """As on a network file system whose locks other machines do not see."""
+
+    def remove(handle):
+        if len(removed) < 2:
+            removed.extend(tmp_path.glob(".phase.*.tmp"))
+            removed[-1].unlink()
+
+    def no_locks(*args):
+        raise OSError("No locks available")
+
+    removed = []
+    monkeypatch.setattr(os, "fsync", remove)
+    if not has_locks:
+        monkeypatch.setattr(files, "_lock", no_locks)
+    files.write_whole(tmp_path / "phase", b"content")
+    assert len(removed) == 2
+    assert (tmp_path / "phase").read_bytes() == b"content"
+
+
+def test_without_locks_nothing_is_removed(tmp_path, monkeypatch):
+    def no_locks(*args):
+        raise OSError("No locks available")
+
+    monkeypatch.setattr(files, "_lock", no_locks)
+    (tmp_path / ".phase.0.tmp").touch()
+    files.remove_unfinished(tmp_path)
+    assert (tmp_path / ".phase.0.tmp").exists()
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_of_several_beginnings_the_first_counts(tmp_path, monkeypatch, has_links):
+    def no_links(*args):
+        raise PermissionError("Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    for content in (b"first", b"second"):
+        files.write_first(tmp_path / "fit", content)
+    assert (tmp_path / "fit").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["fit"]
+
+
+def test_windows_lets_nobody_replace_what_is_open(tmp_path, monkeypatch):
+    """A reader has a file open for a moment."""
+    open_ = [True, True, False]
+
+    def replace(path, target):
+        if open_.pop(0):
+            raise PermissionError("Access is denied")
+        os.replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(files, "_IS_WINDOWS", True)
+    files.write_whole(tmp_path / "phase", b"content")
+    assert (tmp_path / "phase").read_bytes() == b"content"
+    assert not open_
+
+
+def test_a_phase_stays_as_far_as_another_process_has_brought_it(tmp_path, toy_images, make_quick):
+    """One that began before and is slower does not take it back."""
+
+    class Overtake(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 2 and not overtaken:
+                overtaken.append(True)
+                fast.append(clone(slow).fit(X))
+
+    X, _ = toy_images
+    overtaken, fast, before = [], [], []
+    slow = make_quick(callbacks=[Overtake()], checkpoint_dir=tmp_path)
+    write = container.write
+
+    def note(path, *args):
+        before.append(path.name)
+        write(path, *args)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(container, "write", note)
+        last = clone(slow).fit(X)
+    assert_same_fit(last, fast[0])
+    # An epoch of the slow one, the others of the fast one, and nothing twice.
+    assert before == ["warm_up.safetensors"] * 4 + ["conditioning.safetensors"] * 3
+
+
+def test_what_is_read_is_one_file(tmp_path, monkeypatch):
+    """Though another one takes its place after its checksum was looked at."""
+    path, check = tmp_path / "phase", container._check
+
+    def check_and_replace(path):
+        checked = check(path)
+        container.write(path, {"number": 2}, {"number": torch.tensor(2)})
+        return checked
+
+    container.write(path, {"number": 1}, {"number": torch.tensor(1)})
+    monkeypatch.setattr(container, "_check", check_and_replace)
+    with container.reading(path) as (header, get_tensor):
+        assert header["number"] == get_tensor("number").item() == 1
 
 
 # ---- What tells fits apart ----
@@ -404,13 +609,16 @@ def test_what_no_checkpoint_can_hold_is_named(tmp_path, toy_images, make_quick):
         make_quick(callbacks=[Learn()], checkpoint_dir=tmp_path).fit(toy_images[0])
 
 
-def test_a_buffer_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick):
+def test_networks_that_cannot_be_kept_are_refused_before_training(
+    tmp_path, toy_images, make_quick, monkeypatch
+):
     class Complex(UnpooledEncoder):
         def __init__(self, image_shape, embedding_dim):
             super().__init__(image_shape, embedding_dim)
             self.register_buffer("phases", torch.zeros(2, dtype=torch.complex128))
 
-    with pytest.warns(UserWarning, match="No checkpoint could be written.*complex128"):
+    monkeypatch.setattr(trainer.Trainer, "run", None)
+    with pytest.raises(ValueError, match=r"checkpoint_dir must be None .*phases is .*complex128"):
         make_quick(encoder=Complex, checkpoint_dir=tmp_path).fit(toy_images[0])
 
 

@@ -28,7 +28,7 @@ from sklearn_cae._grouping import search
 from sklearn_cae._training import phases, trainer, watchers
 from sklearn_cae._training.phases import LearnedPrototypes
 from sklearn_cae._utils import random
-from sklearn_cae.augmentations import PRESETS, ImageViews
+from sklearn_cae.augmentations import PRESETS, ImageViews, choose_views
 from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder
@@ -252,6 +252,39 @@ def test_own_callables_are_seeded_too(toy_images, make_quick):
         assert torch.equal(torch.get_rng_state(), state)
         torch.rand(3)
         assert_equal_bits(first, make_quick(**own).fit(X))
+
+
+class OwnGenerator:
+    """Views with a generator of their own, as MONAI's are, applied to one image at a time."""
+
+    def __init__(self):
+        self.set_random_state()
+
+    def set_random_state(self, seed=None, state=None):
+        self.seeds = [*vars(self).get("seeds", []), seed]
+        self.R = np.random.RandomState(seed) if state is None else state
+        return self
+
+    def __call__(self, batch):
+        noise = [self.R.normal(0, self.R.uniform(0, 0.2), image.shape) for image in batch]
+        return (batch + torch.tensor(np.array(noise)).to(batch)).clamp(0, 1)
+
+
+def test_views_with_a_generator_of_their_own_are_seeded(toy_images, make_quick):
+    X, _ = toy_images
+    views = OwnGenerator()
+    first = make_quick(augmentation=views).fit(X)
+    assert_equal_bits(first, make_quick(augmentation=OwnGenerator()).fit(X))
+    assert views.seeds == [None]  # it was copied, so that fits in other threads do not disturb it
+    other = make_quick(augmentation=views, random_state=1).fit(X)
+    assert not np.array_equal(first.cluster_centers_, other.cluster_centers_)
+
+
+def test_views_with_a_generator_of_their_own_differ_from_batch_to_batch():
+    draw = choose_views(OwnGenerator(), is_image=True)
+    generator, images = torch.Generator().manual_seed(0), torch.full((8, 1, 8, 8), 0.5)
+    first, second = draw(images, generator), draw(images, generator)
+    assert len(torch.unique(torch.cat([first, second]), dim=0)) == 16  # both halves, too
 
 
 # ---- What may be passed ----
@@ -708,6 +741,90 @@ def test_an_interrupted_search_leaves_no_clusters_of_other_networks(toy_images, 
     assert not model.interrupted_
 
 
+def embedding_of(model, X):
+    return clone_fitted(model).set_params(output="embedding").transform(X)
+
+
+def clone_fitted(model):
+    return pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_clusters_are_found_anew_without_training(toy_images, make_quick, whiten):
+    X, _ = toy_images
+    model = make_quick(whiten=whiten).fit(X)
+    embedding, history = embedding_of(model, X), list(model.history_)
+    assert model.set_params(n_clusters=2).recluster(X[:60]) is model
+    assert np.array_equal(embedding_of(model, X), embedding)
+    assert list(model.history_) == history
+    assert model.n_clusters_ == len(model.cluster_centers_) == 2
+    assert np.array_equal(model.predict(X[:60]), model.labels_)
+    assert len(model.clustered_indices_) == 60
+    assert model.decoder_.condition is None  # it was that of other clusters
+    assert model.decode_prototypes().shape == (2, 16, 16)
+    assert not model.interrupted_
+    model.set_params(n_clusters="auto", clusterer=AgglomerativeClustering(4)).recluster(X)
+    assert model.n_clusters_ == model.clusterer_.n_clusters_ == 4
+    model.set_params(clusterer=MixtureClusterer(3), assignment="clusterer").recluster(X)
+    assert np.array_equal(model.predict_proba(X).argmax(axis=1), model.labels_)
+
+
+class Failing(KMeans):
+    """A clusterer that raises what it is told."""
+
+    def __init__(self, n_clusters=3, error=KeyboardInterrupt):
+        super().__init__(n_clusters)
+        self.error = error
+
+    def fit_predict(self, X, y=None):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("whiten", [False, True])
+def test_a_search_that_fails_loses_no_training(toy_images, make_quick, error, whiten):
+    X, _ = toy_images
+    model = make_quick(clusterer=Failing(error=error), whiten=whiten)
+    with pytest.raises(error) as raised:
+        model.fit(X)
+    assert "call recluster(X)" in raised.value.__notes__[0]
+    model.set_params(clusterer=None).recluster(X)
+    assert model.interrupted_  # phase two was left out
+    whole = make_quick(whiten=whiten).fit(X)
+    assert np.array_equal(embedding_of(model, X), embedding_of(whole, X))
+    assert adjusted_rand_score(model.labels_, whole.labels_) > 0.9
+    assert model.n_iter_ == 3
+    assert np.array_equal(model.predict(X), model.labels_)
+
+
+@pytest.mark.parametrize("params", [{"clusterer": Failing()}, {"n_clusters": 97}])
+def test_clustering_anew_that_fails_leaves_the_model(fitted, toy_images, params):
+    X, _ = toy_images
+    model = clone_fitted(fitted).set_params(**params)
+    with pytest.raises((KeyboardInterrupt, ValueError)):
+        model.recluster(X)
+    assert np.array_equal(model.predict(X), fitted.labels_)
+    assert np.array_equal(model.decode_prototypes(), fitted.decode_prototypes())
+
+
+def test_nothing_that_was_not_trained_is_clustered(toy_images, make_quick):
+    class Fail(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError
+
+    X, _ = toy_images
+    with pytest.raises(NotFittedError, match="Call fit before"):
+        make_quick().recluster(X)
+    model = make_quick(whiten=True, callbacks=[Fail()])
+    with pytest.raises(RuntimeError) as raised:
+        model.fit(X)
+    assert not any("recluster" in note for note in getattr(raised.value, "__notes__", []))
+    with pytest.raises(NotFittedError, match="Call fit before"):
+        model.recluster(X)
+    with pytest.raises(ValueError, match="at least 2 samples"):
+        make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X).recluster(X[:1])
+
+
 def test_bfloat16_trains_about_the_same(fitted, toy_images, make_quick):
     X, _ = toy_images
     exact, fast = fitted, make_quick(precision="bfloat16").fit(X)
@@ -850,6 +967,7 @@ def test_own_views_of_another_type(toy_images, make_quick):
         ({"augmentation": ImageViews}, r"class ImageViews. Pass ImageViews\(\)"),
         ({"clusterer": KMeans}, "class"),
         ({"callbacks": ["bar"]}, "callbacks must be skorch"),
+        ({"callbacks": [("bar",)]}, "callbacks must be skorch"),
     ],
 )
 def test_things_of_the_wrong_type(make_quick, params, message):

@@ -1,7 +1,9 @@
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -16,6 +18,7 @@ from sklearn_cae.clusterers import (
     _communities,
 )
 from sklearn_cae.clusterers._communities import shared_neighbors
+from sklearn_cae.clusterers._joining import join_to
 
 
 @pytest.mark.filterwarnings("ignore:No elbow was found")  # in what the checks feed in
@@ -134,16 +137,93 @@ def test_any_number_of_clusters_can_be_asked_for(n_clusters):
 
 
 def test_many_clusters_are_not_joined_from_single_samples(monkeypatch):
-    sizes, join_two = [], _communities._join_two
+    sizes, join_to = [], _communities.join_to
 
-    def note(X, links, labels):
+    def note(n_clusters, X, links, labels):
         sizes.append(labels.max() + 1)
-        return join_two(X, links, labels)
+        return join_to(n_clusters, X, links, labels)
 
-    monkeypatch.setattr(_communities, "_join_two", note)
+    monkeypatch.setattr(_communities, "join_to", note)
     X = load_digits().data[:1500]
     assert CommunityClusterer(700, n_neighbors=4, random_state=0).fit(X).n_clusters_ == 700
     assert sizes[0] < 1000
+
+
+def join_naively(n_clusters, X, links, labels):
+    """Join two clusters after the other, each time by the links and means between all."""
+    links = links.toarray()
+    while labels.max() + 1 > n_clusters:
+        member = np.eye(labels.max() + 1)[labels]
+        sizes = member.sum(axis=0)
+        between = (member.T @ links @ member) / np.outer(sizes, sizes)
+        np.fill_diagonal(between, 0)
+        if not between.any():
+            means = (member.T @ X) / sizes[:, None]
+            between = -np.square(means[:, None] - means).sum(axis=2)
+        np.fill_diagonal(between, -np.inf)
+        kept, gone = sorted(np.unravel_index(between.argmax(), between.shape))
+        labels = np.where(labels == gone, kept, labels)
+        labels = labels - (labels > gone)
+    by_size = np.argsort(-np.bincount(labels), kind="stable")
+    return np.argsort(by_size)[labels]
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("is_single", [True, False])
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_joining_is_that_of_all_links(seed, is_single, is_linked):
+    generator = np.random.RandomState(seed)
+    n_samples = generator.randint(20, 80)
+    X = generator.normal(size=(n_samples, generator.randint(1, 6)))
+    X[: generator.randint(n_samples)] += 100  # so that not all are linked in the end
+    links = shared_neighbors(X, generator.randint(2, 10)) * is_linked
+    links.data = np.round(links.data * 64) / 64  # sums are exact, and many of them equal
+    labels = np.arange(n_samples)
+    if not is_single:
+        drawn = generator.randint(generator.randint(2, n_samples), size=n_samples)
+        labels = np.unique(drawn, return_inverse=True)[1]
+    for n_clusters in {1, 2, generator.randint(1, labels.max() + 2)}:
+        np.testing.assert_array_equal(
+            join_to(n_clusters, X, links, labels), join_naively(n_clusters, X, links, labels)
+        )
+
+
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_joining_thousands_needs_no_matrix_of_all_pairs(is_linked):
+    X = np.random.RandomState(0).normal(size=(3000, 8))
+    links = shared_neighbors(X, 5) * is_linked
+    tracemalloc.start()
+    labels = join_to(2900, X, links, np.arange(len(X)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert labels.max() + 1 == 2900
+    assert peak < 70 * 2**20  # such a matrix takes 69 MiB, and was there several times
+
+
+def test_resolutions_that_are_far_too_low_are_tried_once(monkeypatch):
+    runs, communities = [], _communities.communities
+
+    def note(links, resolution, order):
+        runs.append(resolution)
+        return communities(links, resolution, order)
+
+    monkeypatch.setattr(_communities, "communities", note)
+    X = np.random.RandomState(0).normal(size=(800, 8))
+    assert CommunityClusterer(500, random_state=0).fit(X).n_clusters_ == 500
+    n_runs = {resolution: runs.count(resolution) for resolution in runs}
+    assert min(n_runs) == 1.0  # of the thirteen resolutions from 0.3 on, the last one alone
+    assert list(n_runs.values())[:-4] == [1] * (len(n_runs) - 4)
+    assert max(n_runs.values()) == 5
+
+
+def test_samples_without_links_are_communities_of_their_own():
+    links = np.zeros((7, 7))
+    links[:3, :3] = links[4:6, 4:6] = 1
+    np.fill_diagonal(links, 0)
+    labels = _communities.communities(csr_array(links), 1.0, np.array([3, 0, 6, 4, 1, 5, 2]))
+    assert (labels[:3] == 0).all()
+    assert (labels[4:6] == 1).all()
+    assert sorted(labels[[3, 6]]) == [2, 3]
 
 
 def test_communities_that_are_not_linked_are_joined_by_distance():

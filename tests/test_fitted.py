@@ -20,6 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
 from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer, _fitted
+from sklearn_cae._grouping.gaussians import ClusterGaussians
 from sklearn_cae.datasets import make_toy_images
 
 
@@ -226,7 +227,7 @@ def test_embeddings_are_drawn_from_their_clusters_gaussian(fitted, monkeypatch):
 
 def test_strays_are_drawn_again(fitted, monkeypatch):
     wide = copy.copy(fitted)
-    wide.embedding_covariances_ = 9 * fitted.embedding_covariances_
+    wide._gaussians = ClusterGaussians.from_covariances(9 * fitted.embedding_covariances_)
 
     def share_of_strays():
         drawn = drawn_embeddings(wide, monkeypatch, n_samples=500, cluster=1)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sklearn_cae._input import checks, passes
+from sklearn_cae._input import arrays, checks, passes
 
 
 def shaped(layout, n, channels, height, width):
@@ -188,9 +188,9 @@ def test_vectors_are_standardised_and_given_back():
 
 def test_tensors_share_their_memory():
     tensor = torch.zeros(3, 8, 8)
-    array = checks.to_numpy(tensor.requires_grad_())
+    array = arrays.to_numpy(tensor.requires_grad_())
     assert np.shares_memory(array, tensor.detach().numpy())
-    assert checks.to_numpy(torch.ones(2, dtype=torch.bfloat16)).dtype == np.float32
+    assert arrays.to_numpy(torch.ones(2, dtype=torch.bfloat16)).dtype == np.float32
 
 
 def test_vectors_are_in_one_order_in_memory():

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import DataConversionWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
+from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_cae import ClusterLabelMapper
 
@@ -197,7 +200,13 @@ def test_soft_assignments_do_not_warn(dtype):
     ("parameters", "X", "y", "error", "message"),
     [
         ({}, SOFT_ASSIGNMENT, None, ValueError, "requires y"),
-        ({}, SOFT_ASSIGNMENT, Y[:2], ValueError, "inconsistent numbers of samples"),
+        (
+            {},
+            SOFT_ASSIGNMENT,
+            Y[:2],
+            ValueError,
+            "y must have . entries, one for each sample .* got 2",
+        ),
         ({}, SOFT_ASSIGNMENT, [0.5, 1.5, 2.5, 3.25], ValueError, "continuous"),
         ({}, SOFT_ASSIGNMENT, [0, 1, np.nan, 1], ValueError, "y contains NaN"),
         (
@@ -277,3 +286,92 @@ def test_labels_that_do_not_sort_are_named():
 def test_a_column_of_labels_is_taken_with_a_warning():
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         ClusterLabelMapper().fit(SOFT_ASSIGNMENT, np.reshape(Y, (-1, 1)))
+
+
+# ---- Weights ----
+
+
+@settings(deadline=None)
+@given(labelled_clusters, st.data())
+def test_a_weight_counts_as_so_many_equal_samples(labelled, data):
+    clusters, y = labelled
+    weight = data.draw(st.lists(st.integers(1, 3), min_size=len(y), max_size=len(y)))
+    weighted = ClusterLabelMapper(input="labels").fit(column(clusters), y, sample_weight=weight)
+    repeated = ClusterLabelMapper(input="labels").fit(
+        column(np.repeat(clusters, weight)), np.repeat(y, weight)
+    )
+    assert_array_equal(weighted.contingency_, repeated.contingency_)
+    assert_array_equal(weighted.mapping_, repeated.mapping_)
+    assert weighted.purity_ == pytest.approx(repeated.purity_)
+    every_cluster = column(range(-1, 6))
+    assert_array_equal(weighted.predict_proba(every_cluster), repeated.predict_proba(every_cluster))
+
+
+def test_a_rare_class_names_a_cluster_by_its_weight():
+    clusters, y = column([0] * 6 + [1] * 4), np.array(["well"] * 5 + ["ill"] * 2 + ["well"] * 3)
+    mapper = ClusterLabelMapper(input="labels")
+    assert_array_equal(mapper.fit(clusters, y).mapping_, ["well", "well"])
+    weight = compute_sample_weight("balanced", y)  # 2.5 and 0.625
+    mapper.fit(clusters, y, sample_weight=weight)
+    assert_array_equal(mapper.mapping_, ["well", "ill"])
+    assert_allclose(mapper.contingency_, [[2.5, 3.125], [2.5, 1.875]])
+    assert_allclose(mapper.predict_proba([[0]]), [[4 / 9, 5 / 9]])
+    assert mapper.purity_ == pytest.approx((3.125 + 2.5) / 10)
+
+
+def test_weights_on_another_scale_map_alike():
+    """Also where the members of a cluster weigh less than 1 in all: `min_samples` counts them."""
+    clusters, y, weight = column([0, 0, 1, 1, 1]), ["a", "b", "b", "a", "a"], [2, 1, 7, 2, 2]
+    mapper = ClusterLabelMapper(input="labels")
+    expected = mapper.fit(clusters, y, weight).predict_proba([[0], [1], [2]])
+    scaled = mapper.fit(clusters, y, np.divide(weight, 100)).predict_proba([[0], [1], [2]])
+    assert_allclose(scaled, expected)
+
+
+def test_members_of_weight_0_do_not_count():
+    clusters, y = column([0, 0, 1, 1]), ["a", "a", "b", "b"]
+    mapper = ClusterLabelMapper(input="labels", min_samples=2)
+    mapper.fit(clusters, y, sample_weight=[1, 1, 5, 0])
+    assert_array_equal(mapper.mapping_, ["a", "b"])  # "b" is the most frequent of all, by weight
+    assert_allclose(mapper.predict_proba([[1]]), [[2 / 7, 5 / 7]])
+
+
+def test_weights_of_samples_without_a_label_are_left_out():
+    mapper = ClusterLabelMapper(input="labels", missing_label="")
+    mapper.fit(column([0, 0, 0]), ["a", "", "b"], sample_weight=[1, 100, 2])
+    assert_array_equal(mapper.contingency_, [[1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1, 1, 1, -1], "sample_weight must be at least 0, got -1"),
+        ([0, 0, 0, 1], "sample_weight must be above 0 for at least one labelled sample"),
+        ([1, 1, 1], "sample_weight"),
+        ([1, 1, 1, np.nan], "sample_weight contains NaN"),
+    ],
+)
+def test_weights_that_cannot_be(weight, message):
+    mapper, y = ClusterLabelMapper(missing_label="c"), Y
+    with pytest.raises(ValueError, match=message):
+        mapper.fit(SOFT_ASSIGNMENT, y, sample_weight=weight)
+    mapper.fit(SOFT_ASSIGNMENT, y)
+    with pytest.raises(ValueError, match=message):
+        mapper.score(SOFT_ASSIGNMENT, y, sample_weight=weight)
+
+
+def test_weights_are_routed_through_a_search_over_a_pipeline():
+    X, _ = make_blobs(60, centers=[[0, 0], [9, 0]], random_state=0)
+    y = np.where(X[:, 0] > 5, np.where(np.arange(60) % 3, "well", "ill"), "well")
+    weight = compute_sample_weight("balanced", y)
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(
+            KMeans(2, n_init=1, random_state=0).set_fit_request(sample_weight=False),
+            ClusterLabelMapper(input="distance")
+            .set_fit_request(sample_weight=True)
+            .set_score_request(sample_weight=True),
+        )
+        search = GridSearchCV(pipeline, {"clusterlabelmapper__min_samples": [1, 2]}, cv=2)
+        search.fit(X, y, sample_weight=weight)
+    assert sorted(search.predict([[0, 0], [9, 0]])) == ["ill", "well"]
+    assert sorted(pipeline.fit(X, y).predict([[0, 0], [9, 0]])) == ["well", "well"]

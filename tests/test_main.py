@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import matplotlib.image
@@ -176,6 +177,22 @@ def test_several_labels_an_image_are_refused(monkeypatch):
     monkeypatch.setattr(datasets, "load_medmnist", lambda *_: several)
     with pytest.raises(SystemExit, match="several labels an image"):
         main(["--dataset", "chestmnist"])
+
+
+def test_a_model_that_was_there_stays_if_writing_fails(tmp_path, monkeypatch):
+    """Another process may be reading it."""
+    path = tmp_path / "model.joblib"
+    path.write_bytes(b"before")
+
+    def fail(model, file):
+        Path(file).write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(joblib, "dump", fail)
+    with pytest.raises(OSError, match="No space left"):
+        main(["--dataset", "digits", "--epochs", "1", "--output", str(tmp_path)])
+    assert path.read_bytes() == b"before"
+    assert [each.name for each in tmp_path.iterdir()] == ["model.joblib"]
 
 
 def test_help_answers_without_loading_torch():

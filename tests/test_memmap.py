@@ -2,11 +2,13 @@
 
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from sklearn_cae.datasets import to_memmap
 
@@ -161,7 +163,7 @@ def test_what_is_written_is_not_there_before_it_is_whole(tmp_path):
         ([(np.zeros((9, 9)), 0), (np.zeros((9, 9)), "b")], "labels .* index 1 is"),
         ([(np.zeros((9, 9)), 0), (np.zeros((9, 9)), np.nan)], "labels .* index 1 is"),
         ([np.zeros(9)], r"shape \(9,\).*transform"),
-        (["a.png"], "images"),
+        (["a.png"], "index 0 the text 'a.png'. Read the files"),
         ([], "got none"),
     ],
 )
@@ -174,3 +176,35 @@ def test_images_that_are_not_alike(tmp_path, images, message, n_jobs):
 def test_progress(toy_images, tmp_path, capsys):
     to_memmap(toy_images[0], tmp_path / "x.npy", verbose=1)
     assert "96/96" in capsys.readouterr().err
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        pytest.fail("was read already")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        (DataLoader(Breaks()), "got DataLoader. Pass dataset.dataset"),
+        (Stream(), r"got Stream. Pass list\(dataset\)"),
+        ((image for image in np.zeros((3, 9, 9))), r"got generator. Pass list\(dataset\)"),
+        ("images/", r"text 'images/'. Pass torchvision.datasets.ImageFolder\(dataset\)"),
+        (Path("images"), r"text 'images'. Pass torchvision.datasets.ImageFolder\(dataset\)"),
+        ({"images": np.zeros((3, 9, 9))}, r"got dict. Pass list\(zip\(images, labels\)\)"),
+        (pd.DataFrame({"a": [1]}), r"got DataFrame. Pass list\(zip\(images, labels\)\)"),
+        (7, "got int. Pass a torch Dataset, or a list"),
+        ([{"image": np.zeros((9, 9)), "label": 0}], "a dict with the keys 'image', 'label'"),
+    ],
+)
+def test_what_gives_no_image_for_an_index(tmp_path, dataset, words):
+    with pytest.raises(TypeError, match=words):
+        to_memmap(dataset, tmp_path / "x.npy")
+    assert not list(tmp_path.iterdir())
+
+
+def test_parts_of_a_data_set(toy_images, tmp_path):
+    part = Subset(TensorDataset(*map(torch.tensor, toy_images)), range(3, 9))
+    X, y = to_memmap(part, tmp_path / "x.npy")
+    np.testing.assert_array_equal(X, toy_images[0][3:9])
+    np.testing.assert_array_equal(y, toy_images[1][3:9])

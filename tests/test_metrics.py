@@ -142,10 +142,13 @@ def test_report_prints_each_number_on_its_line():
 @pytest.mark.parametrize(
     ("y_true", "labels", "message"),
     [
-        ([0, 1], [0, 1, 1], "y_true and labels .*2 and 3"),
+        ([0, 1], [0, 1, 1], "labels must have 2 entries.* got 3"),
         ([], [], "y_true must hold at least one sample"),
-        ([0, 1], [[0.9, 0.1], [0.2, 0.8]], r"labels must be 1-D.*\(2, 2\).*argmax"),
-        ([[0], [1]], [0, 1], r"y_true must be 1-D.*\(2, 1\).*ravel"),
+        (
+            [0, 1],
+            [[0.9, 0.1], [0.2, 0.8]],
+            r"labels must hold one label per sample.*\(2, 2\).*argmax",
+        ),
         ([0, np.nan], [0, 1], "y_true contains NaN"),
         ([0, 1], [0, 0.25], "labels must be discrete.*0.25"),
     ],
@@ -240,7 +243,7 @@ def test_stability_of_what_cannot_be_told():
         stability_report(DBSCAN(), X)
     with pytest.raises(ValueError, match="at least two groups"):
         stability_report(Recorder(), X, groups=[1] * 6)
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match="groups must have 6 entries, one for each sample"):
         stability_report(Recorder(), X, groups=[1, 2])
     with pytest.raises(ValueError, match="n_repeats"):
         stability_report(Recorder(), X, n_repeats=0)

@@ -1,18 +1,24 @@
 """Clusterers of other packages, and numbers that are set on a clusterer itself."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hdbscan import HDBSCAN
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.cluster import HDBSCAN as SklearnHDBSCAN
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
 from umap import UMAP
 
-from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
+from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer, load, save
+from sklearn_cae._grouping import search
 from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 
 
@@ -54,6 +60,40 @@ def test_every_negative_label_is_noise(toy_images, make_quick):
     model = make_quick(clusterer=Halves(n_noise=10), n_clusters="auto").fit(X)
     assert model.n_clusters_ == 2
     assert model.labels_.min() == 0
+
+
+@pytest.mark.parametrize("n_noise", [0, 10, 96])
+def test_noise_can_be_asked_for(toy_images, make_quick, n_noise):
+    X, _ = toy_images
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of nothing but noise
+        model = make_quick(clusterer=Halves(n_noise=n_noise), n_clusters="auto").fit(X)
+    noise = model.clustered_indices_[model.clustered_labels_ < 0]
+    np.testing.assert_array_equal(noise, np.arange(n_noise))
+    own = model.clusterer_.labels_
+    np.testing.assert_array_equal(model.clustered_labels_, np.maximum(own, -1))
+
+
+def test_noise_is_told_of_the_samples_that_were_clustered(toy_images, make_quick, monkeypatch):
+    monkeypatch.setattr(search, "CLUSTERED_SAMPLES", 50)
+    X, _ = toy_images
+    model = make_quick(clusterer=HDBSCAN(min_cluster_size=5), n_clusters="auto").fit(X)
+    assert len(np.unique(model.clustered_indices_)) == 50
+    unit = normalize(model.set_params(output="embedding").transform(X)[model.clustered_indices_])
+    again = HDBSCAN(min_cluster_size=5).fit_predict(unit)
+    np.testing.assert_array_equal(model.clustered_labels_ < 0, again < 0)
+
+
+def test_noise_comes_back_from_a_file(toy_images, make_quick, tmp_path):
+    X, _ = toy_images
+    model = make_quick(
+        clusterer=SklearnHDBSCAN(min_cluster_size=5, copy=True), n_clusters="auto"
+    ).fit(X)
+    model.clustered_labels_[:3] = -1  # whatever noise there is in the embedding of toys
+    save(model, tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.clustered_labels_, model.clustered_labels_)
+    np.testing.assert_array_equal(again.clustered_indices_, model.clustered_indices_)
 
 
 def test_an_own_clusterer_cannot_be_told_a_number(toy_images, make_quick):

@@ -18,14 +18,14 @@ ALLOWED = {
     "_input": {"_utils"},
     "_storage": {"_utils"},
     **{leaf: {"_utils"} for leaf in LEAVES},
-    "clusterers": {"_utils"},
+    "clusterers": {"_input", "_utils"},
     "_grouping": {"_utils", "clusterers"},
     "_training": {"__version__", "_grouping", "_storage", "_utils", *LEAVES},
     # Aside: they never import the estimator or a net.
     **{aside: {"_input", "_utils"} for aside in ("label_mapper", "metrics", "probes")},
-    "datasets": {"_storage", "_utils"},
-    "plotting": {"_input", "_utils", "augmentations"},
-    "report": {"__version__", "_input", "_storage", "_utils", "metrics", "plotting"},
+    "datasets": {"_input", "_storage", "_utils"},
+    "plotting": {"_grouping", "_input", "_utils", "augmentations"},
+    "report": {"__version__", "_grouping", "_input", "_storage", "_utils", "metrics", "plotting"},
     # The estimator, and what stands above it.
     "_fitted": {"_grouping", "_input", "_utils", "clusterers"},
     "_estimator": {

@@ -12,17 +12,32 @@ import pytest
 import safetensors.torch
 import torch
 from nets import default_device
+from scipy import sparse
 from sklearn.base import clone
-from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchKMeans
+from sklearn.cluster import (
+    DBSCAN,
+    HDBSCAN,
+    OPTICS,
+    AffinityPropagation,
+    AgglomerativeClustering,
+    Birch,
+    KMeans,
+    MeanShift,
+    MiniBatchKMeans,
+    SpectralClustering,
+)
+from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.mixture import GaussianMixture
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from skorch.callbacks import EarlyStopping
+from skorch.history import History
 from torch import nn
 
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
@@ -175,6 +190,119 @@ def test_what_an_estimator_holds_comes_back(tmp_path):
         load_after_saving(KNeighborsClassifier().fit(named, y), tmp_path).predict(named[["b"]])
 
 
+CLUSTERERS = [
+    AffinityPropagation(random_state=0),
+    AgglomerativeClustering(3, connectivity=sparse.csr_matrix(np.ones((60, 60)))),
+    BayesianGaussianMixture(n_components=2, random_state=0),
+    DBSCAN(eps=0.4),
+    GaussianMixture(2, random_state=0),
+    HDBSCAN(copy=True),
+    KMeans(3, n_init=1),
+    MeanShift(),
+    MiniBatchKMeans(3, n_init=1),
+    OPTICS(),
+    SpectralClustering(3, affinity="nearest_neighbors", random_state=0),
+]
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS, ids=lambda one: type(one).__name__)
+def test_clusterers_come_back(tmp_path, make_quick, clusterer):
+    clusterer = clone(clusterer).fit(VECTORS)
+    again = load_after_saving(clusterer, tmp_path)
+    if hasattr(clusterer, "predict"):
+        assert np.array_equal(again.predict(VECTORS), clusterer.predict(VECTORS))
+    if hasattr(clusterer, "labels_"):
+        assert np.array_equal(again.labels_, clusterer.labels_)
+    save(again, tmp_path / "again")
+    assert (tmp_path / "model").read_bytes() == (tmp_path / "again").read_bytes()
+    if hasattr(clusterer, "partial_fit"):
+        for model in (clusterer, again):
+            model.partial_fit(VECTORS[::-1])
+        assert np.array_equal(again.predict(VECTORS), clusterer.predict(VECTORS))
+
+
+@pytest.mark.parametrize("affinity", ["precomputed", "euclidean"])
+def test_clusterers_of_distances_come_back(tmp_path, affinity):
+    similarity = -np.square(VECTORS[:, None, 0] - VECTORS[:, 0])
+    clusterer = AffinityPropagation(affinity=affinity, random_state=0).fit(similarity)
+    assert np.array_equal(load_after_saving(clusterer, tmp_path).labels_, clusterer.labels_)
+
+
+def add_one(X):
+    return X + 1
+
+
+NUMBERS = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+TABLES = {
+    "by name": ColumnTransformer(
+        [
+            ("numbers", NUMBERS, ["age", "size"]),
+            ("words", OneHotEncoder(handle_unknown="ignore"), ["site"]),
+        ]
+    ),
+    "by type": make_column_transformer(
+        (NUMBERS, make_column_selector(dtype_include=np.number)),
+        (
+            make_pipeline(
+                SimpleImputer(strategy="constant", fill_value="none"),
+                OneHotEncoder(sparse_output=False, min_frequency=2, dtype=np.float32),
+            ),
+            make_column_selector(dtype_exclude=["number"]),
+        ),
+    ),
+    "by place": ColumnTransformer(
+        [("numbers", SimpleImputer(), slice(0, 2)), ("none", "drop", [2])],
+        remainder="passthrough",
+    ),
+    "own": ColumnTransformer(
+        [
+            ("one", FunctionTransformer(add_one, feature_names_out="one-to-one"), ["size"]),
+            ("same", FunctionTransformer(feature_names_out="one-to-one"), ["age"]),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_come_back(tmp_path, make_quick, name):
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame({"age": rng.rand(60), "size": rng.rand(60)})
+    X.loc[:5, "age"] = np.nan if name != "own" else 0
+    X["site"] = np.array(["left", "right", "both"], dtype=object)[np.arange(60) % 3]
+    X["years"] = rng.rand(60)
+    model = make_pipeline(
+        clone(TABLES[name]), make_quick(warm_up_epochs=1, conditioning_epochs=0, embedding_dim=4)
+    ).fit(X)
+    save(model, tmp_path / "model")
+    own = {"func": add_one} if name == "own" else {}
+    again = load(tmp_path / "model", **own)
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert again.get_feature_names_out().tolist() == model.get_feature_names_out().tolist()
+    save(again, tmp_path / "again")
+    assert (tmp_path / "model").read_bytes() == (tmp_path / "again").read_bytes()
+    if own:
+        with pytest.raises(LoadError, match=r"your own func, .*add_one"):
+            load(tmp_path / "model")
+
+
+def test_two_functions_of_one_name_are_not_saved(tmp_path):
+    model = make_pipeline(FunctionTransformer(add_one), FunctionTransformer(np.abs)).fit(VECTORS)
+    with pytest.raises(TypeError, match=r"absolute, but another func is .*add_one.*joblib"):
+        save(model, tmp_path / "model")
+
+
+def test_sparse_matrices_are_looked_at(tmp_path):
+    """Compiled code follows their indices."""
+    clusterer = SpectralClustering(3, affinity="nearest_neighbors", random_state=0).fit(VECTORS)
+
+    def lead_astray(tensors):
+        tensors["SpectralClustering.affinity_matrix_.indices"][0] = 10**6
+
+    forge(tmp_path / "model", clusterer, lead_astray)
+    with pytest.raises(LoadError, match="indices must be <"):
+        load(tmp_path / "model")
+
+
 def load_after_saving(model, folder):
     save(model, folder / "model")
     return load(folder / "model")
@@ -277,7 +405,7 @@ def test_a_file_does_not_import_what_it_names(tmp_path, toy_images, make_quick, 
     ("params", "message"),
     [
         ({"callbacks": [EarlyStopping("train_loss")]}, r"callbacks\.0 is an instance of skorch"),
-        ({"clusterer": MiniBatchKMeans(n_init=1)}, r"\.clusterer is .*MiniBatchKMeans.*joblib"),
+        ({"clusterer": Birch()}, r"\.clusterer is .*Birch.*joblib"),
         ({"random_state": np.random.RandomState(np.random.PCG64(0))}, "random_state is a RandomS"),
     ],
 )
@@ -368,10 +496,10 @@ def test_other_files_are_refused(tmp_path, fitted):
 
 
 def test_newer_formats_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "FORMAT", 2)
+    monkeypatch.setattr(container, "FORMAT", 3)
     save(small_mapper(), tmp_path / "model")
     monkeypatch.undo()
-    with pytest.raises(LoadError, match=r"has format 2; this version .* reads format 1"):
+    with pytest.raises(LoadError, match=r"has format 3; this version .* reads formats 1 to 2"):
         load(tmp_path / "model")
 
 
@@ -551,9 +679,21 @@ FORGED = {
     "a parameter of another type": set_state("batch_size", "all"),
     "no weights": drop_state("networks"),
     "no means": drop_state("embedding_means_"),
+    **{
+        f"other {part} of covariances": replace_tensor(f"_gaussians.{part}", other)
+        for part, other in (
+            ("factors", torch.zeros(2, 16)),
+            ("ranks", torch.tensor([-2, 2, 2])),
+            ("diagonals", torch.zeros(3, 2)),
+        )
+    },
     "other means": replace_tensor("embedding_means_", torch.zeros(2, 16)),
     "labels of no cluster": replace_tensor("labels_", torch.full((96,), 7)),
     "labels that are no numbers": replace_tensor("labels_", torch.full((96,), torch.nan)),
+    "clustered samples that are not there": replace_tensor(
+        "clustered_indices_", torch.arange(1, 97)
+    ),
+    "clustered samples without labels": replace_tensor("clustered_labels_", torch.arange(95)),
     "more clusters": set_state("n_clusters_", 10**9),
     "other weights": replace_tensor(WEIGHT, torch.zeros(2, 2)),
 }
@@ -585,8 +725,14 @@ REASONS = {
     "a parameter outside its range": "'temperature' parameter",
     "a parameter of another type": "'batch_size' parameter",
     "other means": "embedding_means_ has not the shape",
+    **{
+        f"other {part} of covariances": "_gaussians are not those of"
+        for part in ("factors", "ranks", "diagonals")
+    },
     "labels of no cluster": "labels_ are not those of",
     "labels that are no numbers": "labels_ are not those of",
+    "clustered samples that are not there": "are not those of the samples",
+    "clustered samples without labels": "are not those of the samples",
     "more clusters": "differ from the shape of cluster_centers_",
     "other weights": "the weights of encoder_",
 }
@@ -701,11 +847,57 @@ def test_a_forged_depth_is_refused(tmp_path, depth):
         load(tmp_path / "model")
 
 
-def test_too_much_to_load_again_is_not_written(tmp_path, fitted):
+def test_names_of_60000_features_come_back(tmp_path, make_quick):
+    names = [f"gene_{i}_of_the_right_upper_lobe_and_of_its_surroundings" for i in range(60_000)]
+    X = pd.DataFrame(np.random.RandomState(0).rand(12, 60_000), columns=names, dtype=np.float32)
+    model = make_pipeline(
+        StandardScaler().set_output(transform="pandas"),
+        make_quick(warm_up_epochs=1, conditioning_epochs=0, embedding_dim=2),
+    ).fit(X)
+    again = load_after_saving(model, tmp_path)
+    assert again.feature_names_in_.tolist() == again[1].feature_names_in_.tolist() == names
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(ValueError, match="feature names"):
+        again.predict(X[names[::-1]])
+
+
+def test_a_text_of_any_length_comes_back(tmp_path):
     mapper = small_mapper()
     mapper.missing_label = "x" * 2**23
-    with pytest.raises(ValueError, match=r"header of .* would have more than"):
-        save(mapper, tmp_path / "model")
+    assert load_after_saving(mapper, tmp_path).missing_label == mapper.missing_label
+
+
+def test_a_long_history_comes_back(tmp_path, fitted):
+    model = copy.copy(fitted)
+    model.history_ = History(100_000 * list(fitted.history_[:1]))
+    assert list(load_after_saving(model, tmp_path).history_) == list(model.history_)
+
+
+def test_more_than_can_be_loaded_is_not_written(tmp_path):
+    table = small_mapper()
+    table.classes_ = [np.zeros(1)] * 50_000
+    wide = small_mapper()
+    wide.classes_ = np.array(["x" * 2**20] + 99 * [""])
+    keys = small_mapper()
+    keys.classes_ = dict.fromkeys(range(10_001))
+    for mapper, message in (
+        (table, "a table of at most .* of 500.* tensors would be longer. Use joblib.dump"),
+        (wide, "ClusterLabelMapper.classes_, of 100 texts of .*dtype=object, or shorten"),
+        (keys, "classes_ must have at most 10000 keys that are no text.*joblib.dump"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            save(mapper, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_forged_texts_beside_the_header_are_refused(tmp_path, fitted, monkeypatch):
+    path = tmp_path / "model"
+    content = bytearray(b"[" * 10**6)
+    tensors = {"sklearn_cae.estimator": torch.frombuffer(content, dtype=torch.uint8)}
+    for names in (["estimator"], ["nothing"], "estimator", 5):
+        container.write(path, {"kind": "estimator", "long": names}, dict(tensors))
+        with pytest.raises(LoadError):
+            load(path)
 
 
 # ---- Files of released formats ----
@@ -721,4 +913,12 @@ def test_files_of_released_formats_are_read():
             np.testing.assert_allclose(
                 model.predict_proba(expected["X"]), expected["probability"], rtol=1e-4
             )
+            covariances = model[0].embedding_covariances_
+            if "covariances" in expected:  # since format 2
+                np.testing.assert_allclose(covariances, expected["covariances"], atol=1e-6)
+            else:
+                with safetensors.safe_open(path, framework="np") as file:
+                    kept = file.get_tensor("Pipeline.steps.0.1.embedding_covariances_")
+                np.testing.assert_allclose(covariances, kept, atol=1e-6)
+            assert model[0].sample(5, random_state=0)[0].shape == (5, 5)
             assert model.predict(expected["X"]).tolist() == expected["labels"].tolist()

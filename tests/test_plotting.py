@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state
+from sklearn.utils import Bunch, check_random_state
 
 from sklearn_cae import ClusterLabelMapper, ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import load_pneumoniamnist, make_toy_images
@@ -88,11 +88,11 @@ class ToyClusterer(BaseEstimator):
     def decode_prototypes(self):
         return self.decode(self.embedding_means_)
 
-    def representatives(self, X, n):
+    def assign(self, X):
         embedding, labels = self.embed(X), self.predict(X)
         distance = np.linalg.norm(embedding - self.embedding_means_[labels], axis=1)
-        order = np.argsort(distance)
-        return [order[labels[order] == label][:n] for label in range(self.n_clusters)]
+        margin = self.margin(X)
+        return Bunch(embedding=embedding, labels=labels, similarity=-distance, margin=margin)
 
     def margin(self, X):
         distance = np.sort(self.kmeans_.transform(self.embed(X)), axis=1)
@@ -264,7 +264,7 @@ def test_few_samples_and_one_dimension_are_laid_out(n_samples):
 
 
 def test_wrong_lengths_and_no_panel_are_errors(clusterer, toy):
-    with pytest.raises(ValueError, match=r"'true label' must have 60 entries.* got 59"):
+    with pytest.raises(ValueError, match=r"y must have 60 entries.* got 59"):
         EmbeddingDisplay.from_estimator(clusterer, toy.data, toy.target[:-1])
     with pytest.raises(ValueError, match="at least one panel"):
         EmbeddingDisplay([[0, 0]], {"cluster": None})
@@ -312,12 +312,14 @@ def test_rows_tell_size_mapped_label_and_mix(clusterer, toy):
 
 
 def test_the_mix_names_the_two_most_frequent_labels():
-    (text,) = _clusters.describe(np.zeros(6, int), 1, ["a", "b", "b", "c", "c", "c"], None)
+    y = np.array(["a", "b", "b", "c", "c", "c"])
+    (text,) = _clusters.describe(np.zeros(6, int), 1, {"y": y})
     assert text == "cluster 0, n = 6\nc: 50%, b: 33%"
 
 
 def test_a_cluster_without_members_is_described_by_its_size():
-    texts = _clusters.describe(np.zeros(2, int), 2, ["a", "a"], ["a", "a"])
+    y = np.array(["a", "a"])
+    texts = _clusters.describe(np.zeros(2, int), 2, {"y": y, "mapped_labels": y})
     assert texts[1] == "cluster 1, n = 0"
 
 
@@ -436,6 +438,15 @@ def test_clusters_and_names_must_be_as_many():
 
 
 # ---- AugmentationDisplay ----
+
+
+def test_sums_of_weights_are_written_short():
+    mapper = ClusterLabelMapper(input="labels")
+    mapper.fit([[0], [0], [1]], ["a", "b", "b"], sample_weight=[1 / 3, 2, 1])
+    display = ContingencyDisplay.from_estimator(mapper)
+    assert [text.get_text() for text in display.ax_.texts] == ["0.3333", "2", "0", "1"]
+    rows = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert rows == ["cluster 0, n = 2.333", "cluster 1, n = 1"]
 
 
 def test_views_are_those_of_the_images_beside_them():

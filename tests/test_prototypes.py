@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
+from sklearn.covariance import ledoit_wolf
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -32,7 +33,8 @@ def test_separate_groups_have_an_elbow(n_clusters):
     embedding, y = separated(n_clusters)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", rng())
+        found = search.find_prototypes(embedding, None, "elbow", rng())
+    centers, elbow = found.cluster_centers, found.search
     assert elbow["found"]
     assert elbow["knee"] == elbow["best"] == len(centers) == n_clusters
     labels = (normalize(embedding) @ centers.T).argmax(axis=1)
@@ -48,7 +50,8 @@ def test_one_group_has_no_elbow(on_sphere, n_features, seed):
     else:
         embedding += 3  # away from the origin, as embeddings are
     with pytest.warns(UserWarning, match="No elbow was found over 2 to 20 clusters"):
-        centers, _, _, elbow = search.find_prototypes(embedding, None, "elbow", rng())
+        found = search.find_prototypes(embedding, None, "elbow", rng())
+    centers, elbow = found.cluster_centers, found.search
     assert not elbow["found"]
     assert len(centers) == elbow["best"] == elbow["n_clusters"][elbow["silhouette"].argmax()]
 
@@ -159,6 +162,7 @@ def test_noise_shapes_no_prototype():
     found = search.find_prototypes(embedding, Fixed([4, 4, 7, 7, -1]), "elbow", rng())
     np.testing.assert_allclose(found.cluster_centers, np.eye(2))
     assert found.labels.tolist() == [0, 0, 1, 1, 1]
+    assert found.clusterer_labels.tolist() == [0, 0, 1, 1, -1]
 
 
 def test_all_noise_becomes_one_prototype():
@@ -185,19 +189,51 @@ def test_gaussians_of_clusters():
         [generator.multivariate_normal([1, 2], covariance, 20_000), [[7.0, 7.0]]]
     )
     labels = np.repeat([0, 1], [20_000, 1])
-    means, covariances = gaussians.cluster_gaussians(embedding, labels)
+    means, found = gaussians.cluster_gaussians(embedding, labels)
+    covariances = found.covariances()
     np.testing.assert_allclose(means, [[1, 2], [7, 7]], atol=0.05)
     np.testing.assert_allclose(covariances[0], covariance, atol=0.05)
     assert not covariances[1].any()
     variance = np.full_like(embedding, 3.0)
     _, aggregated = gaussians.cluster_gaussians(embedding, labels, variance)
-    np.testing.assert_allclose(aggregated - covariances, [3 * np.eye(2)] * 2, atol=1e-6)
+    np.testing.assert_allclose(
+        aggregated.covariances() - covariances, [3 * np.eye(2)] * 2, atol=1e-6
+    )
 
 
 def test_two_members_have_a_ball():
     embedding = np.random.RandomState(0).normal(size=(2, 16)).astype(np.float32)
-    _, (covariance,) = gaussians.cluster_gaussians(embedding, np.zeros(2, dtype=int))
+    _, found = gaussians.cluster_gaussians(embedding, np.zeros(2, dtype=int))
+    (covariance,) = found.covariances()
     np.testing.assert_allclose(covariance, np.eye(16) * embedding.var(axis=0).mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_members", [3, 10, 200])
+@pytest.mark.parametrize("has_variance", [False, True])
+def test_covariances_are_those_of_ledoit_and_wolf(n_members, has_variance):
+    """To the rounding of float32, though they are kept in another form."""
+    generator = np.random.RandomState(0)
+    scales = np.logspace(0, -6, 32)  # the last ones are lost in rounding
+    embedding = (generator.normal(size=(n_members, 32)) * scales + 5).astype(np.float32)
+    variance = generator.rand(n_members, 32) if has_variance else None
+    _, found = gaussians.cluster_gaussians(embedding, np.zeros(n_members, dtype=int), variance)
+    expected, _ = ledoit_wolf(embedding.astype(np.float64))
+    if has_variance:
+        expected += np.diag(variance.mean(axis=0))
+    rounding = 4 * np.finfo(np.float32).eps * expected.max()
+    np.testing.assert_allclose(found.covariances()[0], expected, rtol=0, atol=rounding)
+    again = gaussians.ClusterGaussians.from_covariances(found.covariances())
+    np.testing.assert_allclose(again.covariances()[0], expected, rtol=0, atol=2 * rounding)
+    drawn = found.draw(0, 20_000, generator)
+    np.testing.assert_allclose(np.cov(drawn.T), expected, rtol=0, atol=0.05 * expected.max())
+
+
+def test_covariances_of_many_clusters_in_many_dimensions_take_little():
+    generator = np.random.RandomState(0)
+    embedding = generator.normal(size=(2000, 512)).astype(np.float32)
+    _, found = gaussians.cluster_gaussians(embedding, np.arange(2000) % 200)
+    kept = sum(array.nbytes for array in vars(found).values())
+    assert kept < 5e6 < 40 * 5e6 < found.covariances().nbytes
 
 
 def test_neighbours_are_looked_up_among_the_clustered_samples():
@@ -240,7 +276,7 @@ def test_a_posterior_is_no_matter_of_refinement_alone():
 
 def test_one_cluster_is_no_noise(recwarn):
     unit = normalize(np.random.RandomState(0).rand(20, 3))
-    found = search.find_prototypes(unit, KMeans(n_init=1), 1, 5, np.random.RandomState(0))
+    found = search.find_prototypes(unit, KMeans(n_init=1), 1, np.random.RandomState(0))
     assert found.labels.tolist() == [0] * 20
     assert not [one for one in recwarn if "noise" in str(one.message)]
 
@@ -264,7 +300,7 @@ def test_a_clusterer_may_scale_in_place():
         for copy in (True, False)
     ]
     np.testing.assert_array_equal(*(found.cluster_centers for found in scaled))
-    np.testing.assert_array_equal(*(found.elbow["inertia"] for found in scaled))
+    np.testing.assert_array_equal(*(found.search["inertia"] for found in scaled))
 
 
 @pytest.mark.filterwarnings("ignore")

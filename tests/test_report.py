@@ -20,7 +20,7 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Checkpoint, EarlyStopping
 
 from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae.clusterers import CommunityClusterer
@@ -471,7 +471,7 @@ def test_categories_of_any_kind(fitted, toy_images, tmp_path):
 def test_folders_and_places_in_memory_are_not_told(make_quick, toy_images, tmp_path):
     model = make_quick(
         clusterer=AgglomerativeClustering(memory=str(tmp_path / "cache")),
-        callbacks=[EarlyStopping("train_loss")],
+        callbacks=[EarlyStopping("train_loss"), Checkpoint(None, dirname=str(tmp_path / "best"))],
         warm_up_epochs=1,
     ).fit(toy_images[0])
     text = cluster_report(model, toy_images[0], path=tmp_path / "report.html").read_text()
@@ -500,11 +500,15 @@ def keep(batch, weights=None):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"y": [0, 1]}, ValueError, "y must have one row for each of the 96 samples of X, got 2"),
+        ({"y": [0, 1]}, ValueError, "y must have 96 entries, one for each sample .* got 2"),
         ({"y": [None, *range(95)]}, ValueError, "y must hold a label in every row"),
         ({"y": np.linspace(0, 1, 96)}, ValueError, "Unknown label type: continuous"),
         ({"y": np.zeros((96, 2))}, ValueError, "1d array"),
-        ({"metadata": pd.DataFrame({"a": [1]})}, ValueError, "metadata must have one row .* got 1"),
+        (
+            {"metadata": pd.DataFrame({"a": [1]})},
+            ValueError,
+            "metadata must have 96 entries, one for each sample of X .* got 1",
+        ),
         ({"metadata": {"age": [1]}}, TypeError, "metadata must be a pandas DataFrame, got dict"),
         ({"path": "no/such/report.html"}, FileNotFoundError, "path must be in a folder that is th"),
         ({"path": "."}, IsADirectoryError, "path must be a file, got the folder '.'"),

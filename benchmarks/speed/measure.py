@@ -352,7 +352,7 @@ def finders(options):
         "bic": (MixtureClusterer(), "auto"),
     }
     times = {
-        name: seconds(partial(find_prototypes, X, *way, 20, np.random.RandomState(0)))
+        name: seconds(partial(find_prototypes, X, *way, np.random.RandomState(0)))
         for name, way in ways.items()
     }
     elbow = times.pop("elbow")

@@ -20,6 +20,7 @@ from ..clusterers._steps import (
     last_step,
     mean_directions,
     number_parameter,
+    one_at_least,
 )
 
 #: At most so many samples are clustered: memory and time stay bounded.
@@ -34,7 +35,9 @@ class Found(NamedTuple):
     cluster_centers : ndarray of shape (n_clusters, embedding_dim)
         Unit vectors: the mean directions of the clusters.
     labels : ndarray of shape (n_samples,)
-        Of the clusterer, contiguous from 0; noise is in the closest cluster.
+        Contiguous from 0; noise is in the closest cluster.
+    clusterer_labels : ndarray of shape (n_samples,)
+        The same, but noise is -1.
     clusterer : estimator
         Fitted.
     search : dict or None
@@ -43,6 +46,7 @@ class Found(NamedTuple):
 
     cluster_centers: np.ndarray
     labels: np.ndarray
+    clusterer_labels: np.ndarray
     clusterer: Any
     search: dict | None
 
@@ -148,17 +152,18 @@ def find_prototypes(embedding, clusterer, n_clusters, rng, *, verbose=0):
     if isinstance(chosen, ElbowClusterer) and chosen.random_state is None:
         # It draws from the random numbers of this fit, instead of a seed of its own.
         model = clone(chosen)._search(unit, rng, verbose=verbose)
-        labels = model.labels_.copy()
+        clusterer_labels = model.labels_
     else:
         number = n_clusters if isinstance(n_clusters, Integral) else "auto"
-        model, labels = fit_clone(unit, chosen, number, rng)
+        model, clusterer_labels = fit_clone(unit, chosen, number, rng)
+    labels = one_at_least(clusterer_labels)
     cluster_centers = mean_directions(unit, labels)
     noise = labels < 0
     labels[noise] = (unit[noise] @ cluster_centers.T).argmax(axis=1)
     searched = getattr(last_step(model)[1], "search_", None)
     if isinstance(model, ElbowClusterer) and not isinstance(clusterer, ElbowClusterer):
         model = model.clusterer_  # the search was put around it here
-    return Found(cluster_centers, labels, model, searched)
+    return Found(cluster_centers, labels, clusterer_labels, model, searched)
 
 
 def check_finite(embedding):

@@ -7,47 +7,23 @@ NumPy and torch happens here.
 from numbers import Integral
 
 import numpy as np
-import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
 from .._utils.warnings import warn
-from .formats import ImageFormat, VectorFormat, holds_integers, is_clipped
-from .passes import extremes_of_features, scan_values
+from .arrays import check_numbers
+from .formats import ImageFormat, VectorFormat, holds_integers, share_clipped
+from .passes import are_equal_within, extremes_of_features, scan_values
 
 CHANNELS = range(1, 5)
 SIDES = range(8, 257)
+_LARGE_SHARE = 0.9  # of intensities: windows of soft tissue clip air and bone, up to this
 _LARGEST = 1e30  # what is decoded may be some standard deviations larger
 
 
-def to_numpy(X):
-    """Give torch tensors as arrays that share their memory where they can; all else as it is."""
-    if not isinstance(X, torch.Tensor):
-        return X
-    X = X.detach().cpu()
-    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-
-
 def holds_images(X, image_shape):
-    """Whether X is to be read as images rather than as vectors."""
-    n_dimensions = X.ndim if hasattr(X, "ndim") else _stack(X).ndim
-    return image_shape is not None or n_dimensions > 2
-
-
-def _stack(X):
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(
-            "X must hold samples of one shape, got a list of several. Resize or crop images to "
-            f"one size. ({error})"
-        ) from error
-    if array.dtype.kind == "U":
-        raise TypeError(
-            f"X must hold the images themselves, got text such as {str(array.flat[0])!r}. Read the "
-            "files into one array, (n, H, W) or (n, C, H, W)."
-        )
-    return array
+    """Whether samples with a shape are to be read as images rather than as vectors."""
+    return image_shape is not None or len(X.shape) > 2
 
 
 def check_image_array(X, estimator, *, minimum):
@@ -61,8 +37,7 @@ def check_image_array(X, estimator, *, minimum):
         estimator=estimator,
         input_name="X",
     )
-    if X.dtype.kind not in "buif":
-        raise TypeError(f"X must hold numbers, got dtype {X.dtype}. Convert it with X.astype.")
+    check_numbers(X)
     if X.ndim > 4:
         raise ValueError(
             f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Of volumes pass slices "
@@ -100,7 +75,7 @@ def infer_image_format(X, image_shape, intensity_range):
     if not all(side in SIDES for side in channels_first[1:]):
         raise ValueError(
             f"Images must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got "
-            f"{channels_first[1]} x {channels_first[2]}. Resize or crop them."
+            f"{channels_first[1]} x {channels_first[2]}. {_way_from_sides(channels_first)}"
         )
     return ImageFormat(
         sample_shape=X.shape[1:],
@@ -130,6 +105,12 @@ def infer_vector_format(X):
     return VectorFormat(scaler.mean_, scaler.scale_)
 
 
+def _way_from_sides(shape):
+    if shape[0] == 1 and shape[2] in CHANNELS and shape[1] in SIDES:
+        return "If X is one image alone, its channels last, pass several images, (n, H, W, C)."
+    return "Resize or crop them."
+
+
 def _sample_shape(X, image_shape):
     given = X.shape[1:]
     if image_shape is None:
@@ -139,6 +120,11 @@ def _sample_shape(X, image_shape):
             f"image_shape must be integers, got {image_shape}. Pass the sides in pixels."
         )
     image_shape = tuple(image_shape)
+    if X.ndim == 2 and image_shape == X.shape:
+        raise ValueError(
+            f"X must hold several images, (n, {np.prod(image_shape)}) for image_shape="
+            f"{image_shape}, got one image alone. Pass all of them, as rows."
+        )
     if X.ndim == 2 and np.prod(image_shape) != given[0]:
         raise ValueError(
             f"image_shape must have as many elements as X has features: {image_shape} has "
@@ -174,13 +160,7 @@ def _find_intensity_range(X, intensity_range):
         )
     if intensity_range is not None:
         intensity_range = _check_intensity_range(intensity_range)
-        if is_clipped((low, high), intensity_range):
-            warn(
-                f"X has intensities from {low:g} to {high:g}, outside intensity_range="
-                f"{intensity_range}; they are clipped, which is right for a window. Leave it at "
-                "None to keep all of them.",
-                UserWarning,
-            )
+        _check_window(X, (low, high), intensity_range)
         return intensity_range
     if X.dtype == np.uint8:
         return (0.0, 255.0)
@@ -192,6 +172,31 @@ def _find_intensity_range(X, intensity_range):
             f"{high:g}. Rescale or clip them."
         )
     return (low, high)
+
+
+def _check_window(X, extremes, window):
+    """Raise where images do not differ within a window; warn of what is clipped."""
+    share = share_clipped(X, extremes, window)
+    if share == 0:
+        return
+    (low, high), (window_low, window_high) = extremes, window
+    is_beside = low >= window_high or high <= window_low
+    if is_beside or (are_equal_within(X, *window) and not are_equal_within(X, low, high)):
+        raise ValueError(
+            "intensity_range must be a window within which images differ, got "
+            f"{window}, but the intensities of X go from {low:g} to {high:g}, and all images are "
+            "equal once they are clipped. Pass a window in the unit of X (it is in Hounsfield "
+            "units after pixel_array * RescaleSlope + RescaleIntercept), or leave it at None."
+        )
+    judged = "right for a window"
+    if share > _LARGE_SHARE:
+        judged = "nearly all: check that the window is in the unit of X"
+    warn(
+        f"X has intensities from {low:g} to {high:g}, outside intensity_range={window}: "
+        f"{100 * share:.3g} % of them are clipped, which is {judged}. Leave intensity_range at "
+        "None to keep all of them.",
+        UserWarning,
+    )
 
 
 def _fits_float32(low, high):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .passes import extremes_of_features, scan_values
+from .passes import extremes_of_features, scan_values, share_outside
 
 _FARTHEST = 1e9  # standard deviations
 
@@ -60,20 +60,44 @@ class ImageFormat:
         )
 
     def check_new(self, X):
-        """Raise where X cannot hold images like those fitted; return whether any is clipped."""
+        """Raise where X cannot hold images like those fitted; return the share that is clipped."""
         if X.shape[1:] != self.sample_shape:
-            raise ValueError(
-                f"X must hold images of shape {self.sample_shape} as in fit, got {X.shape[1:]}"
-                f"{self._way_from(X.shape[1:])}"
-            )
+            raise ValueError(self._other_shape(X.shape))
         if holds_integers(X) != self.is_integer:
             fitted, given = ("integer", "float") if self.is_integer else ("float", "integer")
             raise ValueError(
                 f"X must hold {fitted} images as in fit, got {given} ones (dtype {X.dtype}): "
                 "their intensities cannot be compared. Convert X to the scale and dtype of the "
-                "training images, as X.round().astype(numpy.uint8) does for 8-bit images."
+                f"training images, as {self._way_from_kind(X)} does for 8-bit images."
             )
-        return is_clipped(scan_values(X), self.intensity_range)
+        return share_clipped(X, scan_values(X), self.intensity_range)
+
+    def _other_shape(self, shape):
+        """Tell what is wrong with the shape of X, and how it could be that of images fitted."""
+        n_given, n_fitted = np.prod(shape[1:]), np.prod(self.sample_shape)
+        of_rows = len(shape) == len(self.sample_shape) == 2 and shape[1:] == self.sample_shape[1:]
+        if n_given != n_fitted and (np.prod(shape) == n_fitted or of_rows):
+            # Displays take some of the rows of what they are given.
+            as_it_is = of_rows or shape == self.sample_shape
+            way = "[np.newaxis]" if as_it_is else f".reshape{(1, *self.sample_shape)}"
+            return (
+                f"X must hold several images, {('n', *self.sample_shape)}, got one image alone. "
+                f"Pass image{way}, such as X[0]{way}, or X[:1]."
+            ).replace("'n'", "n")
+        return (
+            f"X must hold images of shape {self.sample_shape} as in fit, got {shape[1:]}"
+            f"{self._way_from(shape[1:])}"
+        )
+
+    def _way_from_kind(self, X):
+        """Tell how integers become floats that are like those fitted, or floats integers."""
+        low, high = self.intensity_range
+        if self.is_integer:
+            _, brightest = scan_values(X)
+            X_at_scale = "(255 * X)" if brightest <= 1 < high else "X"
+            return f"{X_at_scale}.round().astype(numpy.uint8)"
+        X_at_scale = "(X / 255)" if low >= 0 and high <= 1 else "X"
+        return f"{X_at_scale}.astype(numpy.float32)"
 
     def _way_from(self, shape):
         """Tell how images of another shape could become such as were fitted."""
@@ -158,7 +182,10 @@ def holds_integers(X):
     return X.dtype.kind in "bui"
 
 
-def is_clipped(extremes, intensity_range):
+def share_clipped(X, extremes, intensity_range):
+    """Share of the intensities of X that are outside a range."""
     # As float32, in which images come back: a reconstruction is never out of range.
     (low, high), (range_low, range_high) = np.float32(extremes), np.float32(intensity_range)
-    return low < range_low or high > range_high
+    if low >= range_low and high <= range_high:
+        return 0.0
+    return share_outside(X, *intensity_range)

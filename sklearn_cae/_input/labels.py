@@ -3,19 +3,94 @@
 from numbers import Number
 
 import numpy as np
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._utils.warnings import warn
 
-def check_not_missing(y, name="y"):
-    """Raise where a label is None or NaN, in words that name where."""
-    labels = np.asarray(keep_missing(y))
-    missing = sum(map(is_missing, labels.ravel())) if labels.dtype == object else 0
-    if labels.ndim > 0 and missing:
+
+def check_labels(y, n_samples=None, name="y"):
+    """Check labels: one per sample, none of them missing. All that takes labels asks this.
+
+    Parameters
+    ----------
+    y : array-like or tensor of shape (n_samples,) or (n_samples, 1)
+        Labels in any type; a column is taken with a DataConversionWarning.
+    n_samples : int, default=None
+        Number of samples in X; None allows any but 0.
+    name : str, default="y"
+        Name of the labels in messages.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If there is no label, or not exactly one per sample.
+    """
+    return check_known(check_column(y, n_samples, name), name)
+
+
+def check_column(y, n_samples=None, name="y"):
+    """Check that there is one label per sample, as `check_labels`; labels may be missing."""
+    if y is None:
+        raise ValueError(
+            f"This requires {name} to be passed, but the target {name} is None. Pass one label "
+            "per sample."
+        )
+    if hasattr(y, "detach"):  # a tensor; most users of this need no torch
+        from .arrays import to_numpy
+
+        y = to_numpy(y)
+    try:
+        labels = np.asarray(keep_missing(y))
+        shape = f"shape {labels.shape}"
+    except ValueError:
+        labels, shape = None, "lists of different lengths"
+    if labels is None or labels.shape[1:] not in ((), (1,)) or labels.ndim == 0:
+        raise ValueError(
+            f"{name} must hold one label per sample, got {shape}. If it is multilabel, pass one "
+            "column; if it is a soft assignment, pass its .argmax(axis=1)."
+        )
+    if labels.ndim == 2:
+        warn(
+            f"A column-vector {name} was passed when a 1d array was expected: shape "
+            f"{labels.shape}. Pass its .ravel().",
+            DataConversionWarning,
+        )
+    if n_samples is not None:
+        check_length(name, labels, n_samples, "sample")
+    if len(labels) == 0:
+        raise ValueError(f"{name} must hold at least one sample, got none.")
+    return column_or_1d(labels)
+
+
+def check_length(name, given, n, each="row"):
+    """Raise if there is not one entry for each of `n` rows, or samples."""
+    if given is None or len(given) != n:
+        length = "None" if given is None else f"{len(given)} entries"
+        raise ValueError(
+            f"{name} must have {n} entries, one for each {each} and in the same order, got "
+            f"{length}."
+        )
+
+
+def check_known(labels, name="y"):
+    """Raise if a label is None, NaN or infinite; return labels in the type that they all have."""
+    missing = sum(map(is_missing, labels)) if labels.dtype == object else 0
+    if missing:
         raise ValueError(
             f"{name} must hold a label in every row, but {missing} of {labels.size} are None or "
             "NaN. Leave these rows out; a ClusterLabelMapper also takes the missing_label that "
             "they have."
         )
+    labels = of_their_own_type(labels)
+    if labels.dtype.kind == "f":
+        assert_all_finite(labels, input_name=name)
+    return labels
 
 
 def keep_missing(y):
@@ -40,6 +115,7 @@ def encode_labels(y):
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
+        As `check_labels` returns them.
 
     Returns
     -------
@@ -49,11 +125,10 @@ def encode_labels(y):
     Raises
     ------
     ValueError
-        If some are missing, or they are numbers of a continuous kind.
+        If they are numbers of a continuous kind.
     TypeError
         If labels of different types cannot be sorted.
     """
-    check_not_missing(y)
     try:
         encoded = np.unique(y, return_inverse=True)
     except TypeError as error:

@@ -28,6 +28,19 @@ def scan_values(X):
     return float(extremes[:, 0].min()), float(extremes[:, 1].max())
 
 
+def share_outside(X, low, high):
+    """Share of the values of X that are below `low` or above `high`, without a copy of X."""
+    low, high = np.float64(low), np.float64(high)
+    outside = [np.count_nonzero((part < low) | (part > high)) for part in _chunks(X)]
+    return sum(outside) / X.size
+
+
+def are_equal_within(X, low, high):
+    """Whether all samples of X are equal once clipped; read only as far as the first other one."""
+    first, *bounds = X[0], np.float64(low), np.float64(high)  # float16 may hold no such bound
+    return all((each.clip(*bounds) == first.clip(*bounds)).all() for each in X[1:])
+
+
 def fingerprint(X):
     """Digest of the values of X, their type and shape, however they lie in memory (SHA-256)."""
     # What is wider than float64 has bytes of no meaning.

@@ -11,11 +11,13 @@ from pathlib import Path
 from .._utils.random import set_state
 from .._utils.warnings import warn
 from . import container
-from .files import remove_unfinished, write_whole
+from .files import patiently, remove_unfinished, write_first, write_whole
 from .fingerprint import describe, digest
 from .packing import Packer, Unpacker
 
 _FIT = "fit.json"
+#: Of fits, which are those of older versions while it stays.
+_FORMAT = 1
 #: Parameters that do not change what a fit comes to.
 _LEFT_OUT = {"checkpoint_dir", "device", "output", "verbose", "warm_start"}
 
@@ -58,7 +60,7 @@ class Checkpoint:
                 f"{rng!r}. Pass an int."
             )
         about = {
-            "format": container.FORMAT,
+            "format": _FORMAT,
             "parameters": {
                 name: describe(value) for name, value in params.items() if name not in _LEFT_OUT
             },
@@ -82,18 +84,22 @@ class Checkpoint:
             ) from error
 
     def _begin(self, about, rng, ran_with):
-        """Note what the fit is of; or, if it was begun before, go back to its random numbers."""
+        """Note what the fit is of; or, if it was begun before, go back to its random numbers.
+
+        Where several processes begin it at once, the random numbers are those of the first.
+        """
         path = self.folder / _FIT
         self._about = _read_about(path)
-        if self._about:
-            set_state(rng, self._about["random_state"])
-        else:
-            for stale in self.folder.glob("*.safetensors"):
-                stale.unlink()
+        if self._about is None:
             name, keys, *rest = rng.get_state()
             random_state = [name, keys.tolist(), *rest]
-            self._about = {**about, "random_state": random_state, "ran_with": ran_with}
-            write_whole(path, _as_text(self._about))
+            mine = {**about, "random_state": random_state, "ran_with": ran_with}
+            write_first(path, _as_text(mine))
+            self._about = _read_about(path)
+            if self._about is None:  # what is there is damaged
+                write_whole(path, _as_text(mine))
+                self._about = mine
+        set_state(rng, self._about["random_state"])
         self.ran_with = begun = self._about["ran_with"]
         new = {name: value for name, value in ran_with.items() if value != begun.get(name)}
         if new:
@@ -104,6 +110,17 @@ class Checkpoint:
                 "trained again.",
                 UserWarning,
             )
+
+    def check(self, state):
+        """Raise ValueError where no checkpoint could hold a state."""
+        try:
+            packer = Packer({})
+            container.as_bytes({"state": packer.pack(state, "networks")}, packer.tensors)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"checkpoint_dir must be None for what no checkpoint can hold, got "
+                f"{str(self.folder)!r}: {error}"
+            ) from error
 
     def read(self, phase, start):
         """Give the state of a phase as it was last kept, a dict, or None.
@@ -117,9 +134,9 @@ class Checkpoint:
         try:
             with container.reading(path) as (header, get_tensor):
                 state = Unpacker({}, get_tensor).unpack(header["state"])
-                if state["start"] == start:
+                if self._is_of(header, start, state["start"]):
                     return state
-            problem = "it had started from other weights or prototypes"
+            problem = "it had started from other weights, prototypes or random numbers"
         except (container.LoadError, OSError) as error:
             problem = error
         warn(
@@ -129,13 +146,54 @@ class Checkpoint:
         return None
 
     def write(self, phase, state):
-        """Keep the state of a phase; where that fails the one before stays, and the fit goes on."""
+        """Keep the state of a phase; where that fails the one before stays, and the fit goes on.
+
+        One that another process has brought as far, or further, stays, too.
+
+        Parameters
+        ----------
+        phase : str
+        state : dict
+            Has "start", what the phase started from; "finished", whether it is at its end; and
+            "history", a list with an item for each epoch.
+        """
         self._try(self._write_phase, phase, state)
 
     def _write_phase(self, phase, state):
+        progress = [state["finished"], len(state["history"])]
+        if self._is_kept(phase, state["start"], progress):
+            return
         packer = Packer({})
-        header = {"kind": "checkpoint", "state": packer.pack(state, phase)}
+        header = {
+            "kind": "checkpoint",
+            "begun": self._begun(),
+            "start": state["start"],
+            "progress": progress,
+            "state": packer.pack(state, phase),
+        }
         container.write(self._path(phase), header, packer.tensors)
+
+    def _is_kept(self, phase, start, progress):
+        """Whether a phase is kept as far as that: by another process, since this one is here."""
+        header = container.read_header(self._path(phase))
+        if not (
+            self._is_of(header, start, header.get("start"))
+            and header.get("progress", []) >= progress
+        ):
+            return False
+        try:
+            with container.reading(self._path(phase)):
+                return True
+        except (container.LoadError, OSError):
+            return False
+
+    def _is_of(self, header, start, kept_start):
+        """Whether a file is of this beginning of the fit, and of a phase with that start."""
+        return kept_start == start and header.get("begun", self._begun()) == self._begun()
+
+    def _begun(self):
+        """Tell beginnings of a fit apart, which may differ in their random numbers."""
+        return digest(self._about["random_state"])
 
     def finish(self):
         """Note that the fit has come to its end."""
@@ -161,7 +219,7 @@ def _read_about(path):
     if not path.exists():
         return None
     try:
-        about = json.loads(path.read_text())
+        about = json.loads(patiently(path.read_text))
         return about if about.pop("digest") == digest(about) else None
     except (AttributeError, KeyError, TypeError, ValueError):
         return None

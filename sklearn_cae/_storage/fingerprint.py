@@ -1,5 +1,6 @@
 """What tells fits, and what they start from, apart: descriptions that two processes agree on."""
 
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -55,6 +56,9 @@ def describe(value, within=()):
     if inspect.isroutine(value) or inspect.isclass(value):
         bound_to = getattr(value, "__self__", None)
         return [dotted_name(value), None if inspect.ismodule(bound_to) else deeper(bound_to)]
+    if hasattr(value, "set_random_state"):  # a fit seeds it, whatever its state is
+        value = copy.deepcopy(value)
+        value.set_random_state(seed=0)
     if hasattr(value, "get_params"):
         return [dotted_name(type(value)), deeper(value.get_params(deep=False))]
     if type(value).__repr__ is not object.__repr__ and not dataclasses.is_dataclass(value):

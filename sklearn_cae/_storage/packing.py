@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from .._utils.random import set_state
 
@@ -16,6 +17,18 @@ from .._utils.random import set_state
 _MAX_TEXT = 2**24
 _MAX_KEYS = 10_000
 _NUMBERS = {str(np.dtype(kind)) for kind in "?bBhHiIqQefd"}
+#: Types of columns, by the names of their dtypes; and Python's own.
+_SCALAR_TYPES = {
+    **{name: np.dtype(name).type for name in _NUMBERS},
+    "object": np.object_,
+    "number": np.number,
+    **{f"builtins.{kind.__name__}": kind for kind in (bool, int, float, str, object)},
+}
+_SPARSE = {
+    f"{form}_{kind}": getattr(sparse, f"{form}_{kind}")
+    for form in ("csr", "csc")
+    for kind in ("array", "matrix")
+}
 
 
 class Known:
@@ -73,6 +86,8 @@ class Packer:
     def __init__(self, known):
         self.known = {one.cls: (name, one) for name, one in known.items()}
         self.tensors = {}
+        self._callables = {}
+        self._n_characters = 0
 
     def pack(self, value, path):
         """Give what JSON can hold for a value; its arrays go to `tensors`.
@@ -87,6 +102,8 @@ class Packer:
         ------
         TypeError
             If it, or something in it, cannot be packed.
+        ValueError
+            If it is larger than what is unpacked again.
         """
         if value is None or type(value) in (bool, int, str):
             return value
@@ -106,6 +123,18 @@ class Packer:
             if value.layout is not torch.strided or value.dtype == torch.complex128:
                 raise _refusal(path, f"a tensor of {value.dtype} and {value.layout}")
             return {"type": "tensor", "name": self._keep(value.detach().cpu(), path)}
+        if sparse.issparse(value):
+            return self._pack_sparse(value, path)
+        if isinstance(value, slice):
+            return {
+                "type": "slice",
+                "items": self.pack([value.start, value.stop, value.step], path),
+            }
+        if isinstance(value, np.dtype) and value.name in _SCALAR_TYPES:
+            return {"type": "dtype", "name": value.name}
+        if isinstance(value, type) and value in _SCALAR_TYPES.values():
+            (name,) = (name for name, one in _SCALAR_TYPES.items() if one is value)
+            return {"type": "scalar_type", "name": name}
         if isinstance(value, torch.device):
             return {"type": "device", "name": str(value)}
         if isinstance(value, np.random.RandomState):
@@ -115,6 +144,11 @@ class Packer:
         return self._pack_other(value, path)
 
     def _pack_items(self, items, path):
+        if sum(type(key) is not str for key in items) > _MAX_KEYS:
+            raise ValueError(
+                f"{path} must have at most {_MAX_KEYS} keys that are no text, got {len(items)}. "
+                "Use joblib.dump, whose files run code when they are loaded."
+            )
         return [
             [self.pack(key, f"{path} key {i}"), self.pack(value, f"{path}.{key}")]
             for i, (key, value) in enumerate(items.items())
@@ -137,6 +171,14 @@ class Packer:
             packed = {"type": kind, "shape": list(array.shape)}
             if kind == "strings":
                 packed["width"] = array.dtype.itemsize // 4
+                self._n_characters += packed["width"] * array.size
+                if self._n_characters > _MAX_TEXT:
+                    raise ValueError(
+                        f"Arrays of text of a fixed width may have {_MAX_TEXT} characters, but "
+                        f"with {path}, of {array.size} texts of up to {packed['width']}, there are "
+                        f"{self._n_characters}. Pass it as an array of dtype=object, or shorten "
+                        "the longest text."
+                    )
             return {**packed, "values": self.pack(array.ravel().tolist(), path)}
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if str(array.dtype) not in _NUMBERS:
@@ -149,6 +191,30 @@ class Packer:
         name = self._keep(torch.from_numpy(array), path)
         return {"type": "array", "name": name, "order": order, "flipped": flipped}
 
+    def _pack_sparse(self, value, path):
+        name = type(value).__name__
+        if name not in _SPARSE:
+            raise _refusal(path, f"a sparse matrix of the format {value.format!r}, not csr or csc")
+        parts = {part: getattr(value, part) for part in ("data", "indices", "indptr")}
+        return {
+            "type": "sparse",
+            "name": name,
+            "shape": list(value.shape),
+            "parts": self.pack(parts, path),
+        }
+
+    def _pack_callable(self, value, path):
+        """Name a callable, which `Unpacker` asks for by the parameter that it is."""
+        parameter = [part for part in path.split(".") if not part.isdigit()][-1]
+        name = dotted_name(value)
+        if self._callables.setdefault(parameter, name) != name:
+            raise TypeError(
+                f"{path} is {name}, but another {parameter} is {self._callables[parameter]}, and "
+                "load takes one of that name. Let both be the same function, or use joblib.dump, "
+                "whose files run code when they are loaded."
+            )
+        return {"type": "callable", "name": name}
+
     def _pack_other(self, value, path):
         if type(value) in self.known:
             name, one = self.known[type(value)]
@@ -157,7 +223,7 @@ class Packer:
         if isinstance(value, type) and value in self.known:
             return {"type": "class", "name": self.known[value][0]}
         if self.known and callable(value) and not hasattr(value, "get_params"):
-            return {"type": "callable", "name": dotted_name(value)}
+            return self._pack_callable(value, path)
         raise _refusal(path, f"an instance of {dotted_name(type(value))}")
 
 
@@ -165,7 +231,7 @@ def can_be_packed(value):
     """Whether a value can be packed without classes that are known."""
     try:
         Packer({}).pack(value, "")
-    except TypeError:
+    except (TypeError, ValueError):
         return False
     return True
 
@@ -259,6 +325,22 @@ class Unpacker:
         array = np.empty(len(packed["values"]), dtype=object)
         array[:] = self.unpack(packed["values"])
         return array.reshape(packed["shape"])
+
+    def _unpack_sparse(self, packed, name):
+        parts, cls = self.unpack(packed["parts"]), _SPARSE[packed["name"]]
+        shape = tuple(packed["shape"])
+        matrix = cls((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
+        matrix.check_format(full_check=True)  # compiled code follows its indices
+        return matrix
+
+    def _unpack_slice(self, packed, name):
+        return slice(*self.unpack(packed["items"]))
+
+    def _unpack_dtype(self, packed, name):
+        return np.dtype(_SCALAR_TYPES[packed["name"]])
+
+    def _unpack_scalar_type(self, packed, name):
+        return _SCALAR_TYPES[packed["name"]]
 
     def _unpack_device(self, packed, name):
         return torch.device(packed["name"])

@@ -3,12 +3,16 @@
 Only hooks that skorch declares safe are overridden; the training loop is skorch's.
 """
 
+import os
 from contextlib import nullcontext
 
+import safetensors.torch
 import torch
 from skorch import NeuralNet
 from skorch.history import History
 from torch import nn
+
+from .own_callbacks import rests
 
 _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
@@ -40,6 +44,31 @@ class PhaseNet(NeuralNet):
         self.precision = precision
         self.phase = phase
         self.earlier = earlier
+
+    def notify(self, method_name, **kwargs):
+        """Tell the callbacks of an event, except those that rest in it."""
+        getattr(self, method_name)(self, **kwargs)
+        for _, callback in self.callbacks_:
+            if not rests(callback, self, method_name):
+                getattr(callback, method_name)(self, **kwargs)
+
+    def save_params(self, f_params=None, *, f_module=None, use_safetensors=False, **kwargs):
+        """Save as skorch does; of weights, which it calls by both names, safetensors asks more.
+
+        It refuses those that are not stored row by row, as channels-last ones, and shared ones.
+        """
+        target = f_module if f_params is None else f_params
+        if use_safetensors and target is not None:
+            weights = {
+                name: weight.clone(memory_format=torch.contiguous_format)
+                for name, weight in self.module_.state_dict().items()
+            }
+            if isinstance(target, (str, os.PathLike)):
+                safetensors.torch.save_file(weights, target)
+            else:
+                target.write(safetensors.torch.save(weights))
+            target = None
+        super().save_params(target, use_safetensors=use_safetensors, **kwargs)
 
     def finished_epochs(self):
         """Return the rows of this phase's finished epochs, as they stand in `history_`."""

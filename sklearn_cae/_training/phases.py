@@ -14,6 +14,36 @@ N_NEIGHBORS = 5
 ENCODER_RATE = 1e-4
 PROTOTYPE_RATE = 1e-2
 
+#: Columns that the row of an epoch has in every phase.
+_EVERY_PHASE = {
+    *("dur", "epoch", "learning_rate", "train_batch_count", "train_loss", "train_loss_best")
+}
+
+
+def recorded_columns(params):
+    """Return what each phase that a fit runs records of an epoch.
+
+    Parameters
+    ----------
+    params : dict
+        The estimator's.
+
+    Returns
+    -------
+    columns : dict
+        Sets of names, by phase.
+    """
+    losses = {
+        "warm_up": {"contrastive_loss", "reconstruction_loss"},
+        "refinement": set(),
+        "conditioning": {"reconstruction_loss"},
+    }
+    if params["variational"]:
+        losses["warm_up"].add("kl_loss")
+    return {
+        phase: _EVERY_PHASE | own for phase, own in losses.items() if params[f"{phase}_epochs"] > 0
+    }
+
 
 class ContrastiveAutoencoder(nn.Module):
     """Encoder, projection head and decoder: what the warm-up updates.

@@ -1,5 +1,7 @@
 """Keep the state of a phase after each epoch, and resume from it."""
 
+from functools import wraps
+
 import torch
 from skorch.callbacks import Callback
 
@@ -127,3 +129,33 @@ def _learned(callback):
             UserWarning,
         )
     return {name: value for name, value in learned.items() if name not in lost}
+
+
+def tells_what_is_kept(fit):
+    """Add a note to whatever `fit` raises after an epoch: the networks are kept, and can go on."""
+
+    @wraps(fit)
+    def fit_and_tell(self, X, y=None):
+        before = vars(self).get("history_")
+        try:
+            return fit(self, X, y)
+        except BaseException as error:  # Ctrl-C in the search for clusters, too
+            history = vars(self).get("history_")
+            if history and history is not before:
+                error.add_note(_what_is_kept(self.checkpoint_dir, history[-1]["phase"]))
+            raise
+
+    return fit_and_tell
+
+
+def _what_is_kept(checkpoint_dir, phase):
+    note = (
+        f"The networks were trained up to the phase {phase!r}, and are kept in this estimator. To "
+        "start from their weights, call set_params(warm_start=True), and fit again."
+    )
+    if checkpoint_dir is not None:
+        note += (
+            " checkpoint_dir keeps the epochs, too: with the same parameters and data, fit resumes "
+            "from them."
+        )
+    return note

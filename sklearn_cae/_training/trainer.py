@@ -15,11 +15,11 @@ from .._storage.fingerprint import fingerprint_start
 from .._utils.devices import choose_device, choose_precision
 from .._utils.random import draw_seed, forked_rng
 from .._utils.warnings import warn
-from ..augmentations import choose_views
-from ..augmentations import is_own as has_own_views
+from ..augmentations import are_own_views, choose_views
 from ..optim import LARS, learning_rate_at
 from . import batches
 from .networks import is_own
+from .own_callbacks import is_left_out
 from .resume import KeepEpochs
 from .watchers import noted_interrupts, phase_callbacks
 
@@ -84,7 +84,7 @@ class Trainer:
         **options
             Of the net, over those that all phases share.
         """
-        callbacks, keeper = clone(self.params["callbacks"] or [], safe=False), None
+        callbacks, keeper = self._own_callbacks(), None
         if self.checkpoint:
             start = fingerprint_start(module, *depends_on)
             keeper = KeepEpochs(
@@ -94,12 +94,14 @@ class Trainer:
         told = self.tasks.of_phase(phase, self.params[f"{phase}_epochs"])
         callbacks = [*callbacks, *told]
         net = net_class(module, **{**self._net_params(phase, generator, callbacks), **options})
-        with self._seeded_for_own(), noted_interrupts() as interrupts:
-            _fit(net, self.X, keeper, told)
-        module.zero_grad(set_to_none=True)
-        module.eval()
-        rows = net.finished_epochs()
-        self.history.extend(rows)
+        try:
+            with self._seeded_for_own(), noted_interrupts() as interrupts:
+                _fit(net, self.X, keeper, told)
+        finally:  # whatever a callback raised: the networks are kept
+            module.zero_grad(set_to_none=True)
+            module.eval()
+            rows = net.finished_epochs() if net.initialized_ else []
+            self.history.extend(rows)
         was_told_to = any(tell.stopped_ for _, tell in told)
         ends_itself = was_told_to or self.params["callbacks"]
         stopped_early = len(rows) < net.max_epochs and not ends_itself
@@ -114,6 +116,10 @@ class Trainer:
             )
         elif keeper and not was_told_to:
             keeper.finish(net)
+
+    def _own_callbacks(self):
+        own = self.params["callbacks"] or []
+        return clone([item for item in own if not is_left_out(item)], safe=False)
 
     def _net_params(self, phase, generator, callbacks):
         """Parameters that the nets of all phases share."""
@@ -153,12 +159,12 @@ class Trainer:
     def _has_own(self):
         """Whether callables of the user's own may draw from torch's global generator."""
         factories = self.params["encoder"], self.params["decoder"]
-        return any(map(is_own, factories)) or has_own_views(self.params["augmentation"])
+        return any(map(is_own, factories)) or are_own_views(self.params["augmentation"])
 
     def _seeded_for_own(self):
         """Seed what callables of the user's own draw from torch's global generator."""
         params = self.params
-        if not (params["encoder"] or params["decoder"] or has_own_views(params["augmentation"])):
+        if not (params["encoder"] or params["decoder"] or are_own_views(params["augmentation"])):
             return nullcontext()
         seed = draw_seed(self.rng)  # for this package's encoders too: seeds keep their results
         return forked_rng(seed, self.device) if self._has_own() else nullcontext()

@@ -133,14 +133,3 @@ def phase_callbacks(phase, *, schedule, verbose, user_callbacks):
     if verbose:
         callbacks.append(("progress_bar", ProgressBar(phase)))
     return [*callbacks, *user_callbacks]
-
-
-def check_callbacks(callbacks):
-    """Raise where something is no skorch callback."""
-    for callback in callbacks or []:
-        own = callback[1] if isinstance(callback, tuple) else callback
-        if not hasattr(own, "on_train_begin"):
-            raise TypeError(
-                "callbacks must be skorch callbacks, or tuples of a name and one, got "
-                f"{callback!r}. See skorch.callbacks."
-            )

@@ -3,7 +3,7 @@
 All are scikit-learn clusterers, and go into ``ContrastiveAutoencoderClusterer(clusterer=...)`` as
 any other clusterer does; each finds the number of clusters if it is not told one.
 
-Imports `_utils` alone.
+Imports `_input` and `_utils`.
 """
 
 from ._communities import CommunityClusterer

@@ -8,14 +8,15 @@ from scipy.sparse import coo_array, csr_array, csr_matrix
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from sknetwork.clustering import Louvain
 
+from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from .._utils.warnings import warn
+from ._joining import join_to
 from ._posterior import PosteriorMixin
 
 #: Below these, the modularity joins groups that are small beside the whole.
@@ -25,6 +26,9 @@ _RUNS = 5
 _STABLE_SHARE = 1 / 3
 _STABLE_RAND = 0.9
 _FINER = 1.5
+#: Of a number that is asked for: with this share of it, less so many, a resolution is too low.
+_FAR_FEWER = 0.8
+_SPREAD = 10
 
 
 class CommunityClusterer(PosteriorMixin, BaseEstimator):
@@ -128,7 +132,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         ConvergenceWarning
             If no number of clusters is stable.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X = validate_data(self, as_samples(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         rng = local_random_state(self.random_state)
         n_drawn = min(self.max_samples, len(X))
         drawn = np.sort(rng.choice(len(X), n_drawn, replace=False))
@@ -161,7 +165,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         probability : ndarray of shape (n_samples, `n_clusters_`)
         """
         check_is_fitted(self)
-        return self._neighbors.predict_proba(validate_data(self, X, reset=False))
+        return self._neighbors.predict_proba(validate_data(self, as_samples(X), reset=False))
 
 
 def shared_neighbors(X, n_neighbors):
@@ -193,22 +197,22 @@ def shared_neighbors(X, n_neighbors):
     )
 
 
-def communities(links, resolution, rng):
-    """Labels of the Louvain communities, the largest first; samples are taken in a random order."""
-    # Not Leiden: that of scikit-network draws from C's generator, which nothing seeds.
-    louvain = Louvain(
-        resolution,
-        "newman",
-        shuffle_nodes=True,
-        return_probs=False,
-        return_aggregate=False,
-        random_state=rng,
-    )
-    return louvain.fit_predict(csr_matrix(links))  # of sparse matrices, it knows only those
+def communities(links, resolution, order):
+    """Labels of the Louvain communities, the largest first; samples are taken in an order."""
+    # Not Leiden: that of scikit-network draws from C's generator, which nothing seeds. Its
+    # probabilities are not asked for: their largest is not always the label.
+    louvain = Louvain(resolution, "newman", return_probs=False, return_aggregate=False)
+    links = csr_matrix(links)[order][:, order]  # of sparse matrices, it knows only those
+    return louvain.fit_predict(links)[np.argsort(order)]
 
 
-def _several(links, resolution, rng):
-    return [communities(links, resolution, rng) for _ in range(_RUNS)]
+def _orders(links, rng):
+    """Random orders of the samples, one for each run at a resolution."""
+    return [rng.permutation(links.shape[0]) for _ in range(_RUNS)]
+
+
+def _several(links, resolution, orders):
+    return [communities(links, resolution, order) for order in orders]
 
 
 def _count(partitions):
@@ -225,7 +229,7 @@ def most_stable(X, links, max_clusters, rng):
     search : dict
         As `CommunityClusterer.search_`.
     """
-    partitions = [_several(links, resolution, rng) for resolution in RESOLUTIONS]
+    partitions = [_several(links, resolution, _orders(links, rng)) for resolution in RESOLUTIONS]
     numbers = _count(partitions)
     coarsest = int(numbers.min())
     search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}, "found": False}
@@ -235,7 +239,7 @@ def most_stable(X, links, max_clusters, rng):
             f"{max_clusters}: those that are closest were joined. Raise max_clusters.",
             ConvergenceWarning,
         )
-        return _join_to(max_clusters, X, links, _typical(partitions, numbers == coarsest)), search
+        return join_to(max_clusters, X, links, _typical(partitions, numbers == coarsest)), search
     # Of a number: how far the runs of one resolution and of the next agree that both give it.
     agreement = {n: [] for n in np.unique(numbers).tolist() if 1 < n <= max_clusters}
     for runs, finer in pairwise(partitions):
@@ -261,15 +265,34 @@ def most_stable(X, links, max_clusters, rng):
 
 def so_many(X, links, n_clusters, rng):
     """Find the resolution that gives a number of communities, or join those of a finer one."""
-    partitions = [_several(links, resolution, rng) for resolution in RESOLUTIONS]
+    partitions = []
+    orders = [_orders(links, rng) for _ in RESOLUTIONS]
+    for resolution, each in zip(RESOLUTIONS[::-1], orders[::-1], strict=True):
+        runs = _unless_far_fewer(n_clusters, links, resolution, each)
+        if not runs:  # nor are there enough at any that is lower
+            break
+        partitions.insert(0, runs)
     resolution = RESOLUTIONS[-1]
-    while _count(partitions[-1:]).max() < n_clusters and resolution < len(X):  # all are apart then
+    is_reached = bool(partitions) and _count(partitions[-1:]).max() >= n_clusters
+    while not is_reached and resolution < len(X):  # all are apart then
         resolution *= _FINER
-        partitions.append(_several(links, resolution, rng))
+        runs = _unless_far_fewer(n_clusters, links, resolution, _orders(links, rng))
+        if runs:
+            partitions.append(runs)
+            is_reached = _count([runs]).max() >= n_clusters
     partitions.append([np.arange(len(X))] * _RUNS)  # the finest of all
     numbers = _count(partitions)
     nearest = numbers[numbers >= n_clusters].min()
-    return _join_to(n_clusters, X, links, _typical(partitions, numbers == nearest))
+    return join_to(n_clusters, X, links, _typical(partitions, numbers == nearest))
+
+
+def _unless_far_fewer(n_clusters, links, resolution, orders):
+    """Several runs, or none if the first one shows that all have too few communities."""
+    first, *others = orders
+    labels = communities(links, resolution, first)
+    if labels.max() + 1 + _SPREAD < _FAR_FEWER * n_clusters:
+        return []
+    return [labels, *_several(links, resolution, others)]
 
 
 def _typical(partitions, chosen):
@@ -287,28 +310,3 @@ def _typical(partitions, chosen):
     ]
     agreement = [sum(adjusted_rand_score(labels, other) for other in runs) for labels in runs]
     return runs[np.argmax(agreement)]
-
-
-def _join_to(n_clusters, X, links, labels):
-    """Join two clusters after the other, until there are so many; the largest is 0."""
-    while labels.max() + 1 > n_clusters:
-        labels = _join_two(X, links, labels)
-    by_size = np.argsort(-np.bincount(labels), kind="stable")
-    return np.argsort(by_size)[labels]
-
-
-def _join_two(X, links, labels):
-    """Join the two clusters whose samples are linked best, on average.
-
-    Where no two are linked, those whose means are closest.
-    """
-    sizes = np.bincount(labels)
-    member = csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
-    between = (member.T @ links @ member).toarray() / np.outer(sizes, sizes)
-    np.fill_diagonal(between, 0)
-    if not between.any():
-        between = -euclidean_distances((member.T @ X) / sizes[:, None])
-    np.fill_diagonal(between, -np.inf)
-    kept, gone = sorted(np.unravel_index(between.argmax(), between.shape))
-    joined = np.where(labels == gone, kept, labels)
-    return joined - (joined > gone)

@@ -13,10 +13,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
+from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from .._utils.warnings import warn
 from ._silhouette import simplified_silhouette
-from ._steps import cluster_means, fit_clone
+from ._steps import cluster_means, fit_clone, one_at_least
 
 #: At most so many samples take part in the search: memory and time stay bounded.
 SWEEP_SAMPLES = 10_000
@@ -101,7 +102,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
         UserWarning
             If no elbow is found.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X = validate_data(self, as_samples(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         return self._search(_to_unit(X), local_random_state(self.random_state))
 
     def _search(self, unit, rng, *, verbose=0):
@@ -146,7 +147,8 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
 
     def _check(self, X):
         check_is_fitted(self)
-        return _to_unit(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
+        X = validate_data(self, as_samples(X), reset=False, dtype=[np.float64, np.float32])
+        return _to_unit(X)
 
 
 def _to_unit(X):
@@ -204,7 +206,7 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
 
 
 def _score(unit, clusterer, n_clusters, rng):
-    _, labels = fit_clone(unit, clusterer, n_clusters, rng)
+    labels = one_at_least(fit_clone(unit, clusterer, n_clusters, rng)[1])
     means, members = cluster_means(unit, labels), labels >= 0
     inertia = np.square(unit[members] - means[labels[members]]).sum()
     return inertia, simplified_silhouette(unit @ normalize(means).T).mean()

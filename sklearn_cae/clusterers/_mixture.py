@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._input.arrays import as_samples
 from .._utils.random import draw_seed, local_random_state
 from ._posterior import PosteriorMixin
 
@@ -73,7 +74,7 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
         -------
         self : MixtureClusterer
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X = validate_data(self, as_samples(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         rng = local_random_state(self.random_state)
         self.pca_ = PCA(min(self.n_dims, *X.shape), random_state=draw_seed(rng)).fit(X)
         reduced = self._reduce(X)
@@ -107,4 +108,6 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
         probability : ndarray of shape (n_samples, n_components)
         """
         check_is_fitted(self)
-        return self.mixture_.predict_proba(self._reduce(validate_data(self, X, reset=False)))
+        return self.mixture_.predict_proba(
+            self._reduce(validate_data(self, as_samples(X), reset=False))
+        )

@@ -81,9 +81,13 @@ def fit_clone(unit, clusterer, n_clusters, rng):
             "all, stands for them.",
             ConvergenceWarning,
         )
-        return model, np.zeros(len(unit), dtype=int)
     found, contiguous = np.unique(labels, return_inverse=True)
-    return model, contiguous - np.count_nonzero(found < 0)
+    return model, np.maximum(contiguous - np.count_nonzero(found < 0), -1)
+
+
+def one_at_least(labels):
+    """Copy labels; if all are noise, one cluster has them all."""
+    return labels.copy() if labels.max() >= 0 else np.zeros_like(labels)
 
 
 def cluster_means(embedding, labels):

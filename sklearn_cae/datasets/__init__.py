@@ -5,7 +5,7 @@ stored: unsigned 8-bit integers, nothing scaled. Files are looked for in `root`,
 folder that the environment variable ``SKLEARN_CAE_DATA`` names. Files that are there are read
 as they are, whatever their checksum, and never written over; missing ones are downloaded.
 
-Imports `_utils`, and `_storage` for files that are there as a whole or not at all.
+Imports `_input`, `_utils`, and `_storage` for files that are there as a whole or not at all.
 """
 
 from ._loaders import load_digit_images, load_medmnist, load_mnist, load_pneumoniamnist

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import get_data_home, load_digits
 
+from .._storage.files import patiently
 from .._utils.extras import import_extra
 from ._results import as_result, check_option
 
@@ -279,7 +280,7 @@ def _download(make, folder):
             final = folder / source.relative_to(empty)
             final.parent.mkdir(parents=True, exist_ok=True)
             if not final.exists():
-                source.replace(final)
+                patiently(source.replace, final)
 
 
 def _import_medmnist():

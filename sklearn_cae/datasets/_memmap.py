@@ -2,12 +2,15 @@
 
 import errno
 import shutil
+from collections.abc import Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from .._input.arrays import as_image, check_alike, gives_items, is_table
 from .._storage.files import written_whole
 
 
@@ -23,8 +26,9 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
     dataset : sequence
         What has a length and gives an image, or a tuple of an image and, if any, its label, for an
         index: a torch `Dataset` such as ``torchvision.datasets.ImageFolder``, or a list. Images are
-        arrays, tensors on the CPU or PIL images of two or three dimensions, all of one shape and
-        one type, and are written as they are.
+        arrays, tensors or PIL images of two or three dimensions, all of one shape and one type, and
+        are written as they are. Of PIL images, those with a palette are written as the colours, or
+        the grey values, that it holds; an opaque alpha channel is left out.
     path : str or path-like
         The file to write, in NumPy's format; one that is there is replaced. ``.npy`` is its usual
         ending.
@@ -43,8 +47,11 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
 
     Raises
     ------
+    TypeError
+        If `dataset` has no length, or gives nothing for an index, as loaders and generators do.
     ValueError
-        If the data set is empty, or images or labels differ in shape or type: the index is named.
+        If the data set is empty, images or labels differ in shape or type, or PIL images are
+        transparent, or of a mode that is neither grey nor RGB: the index is named.
     OSError
         If the file cannot be written, or the disk has no room for it. A file that was there is left
         as it was, whatever happens.
@@ -60,6 +67,7 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
     ...     type(X).__name__, X.shape, bool((y == labels).all())
     ('memmap', (60, 16, 16), True)
     """
+    _check_dataset(dataset)
     if len(dataset) == 0:
         raise ValueError("dataset must hold images, got none. Check the folder it was read from.")
     path = Path(path)
@@ -99,12 +107,14 @@ def _check_room(path):
 def _copy(dataset, index, X, first_label):
     """Write one image to its place; give its label."""
     image, label = _read(dataset, index)
-    if (image.shape, image.dtype) != (X.shape[1:], X.dtype):
-        raise ValueError(
-            f"The images of dataset must be alike, but that at index {index} is "
-            f"{image.shape} of {image.dtype}, and the first {X.shape[1:]} of {X.dtype}. "
-            "Give the data set a transform that resizes, crops or converts them."
-        )
+    check_alike(
+        image,
+        X.shape[1:],
+        X.dtype,
+        name="dataset",
+        where=f"index {index}",
+        way="Give the data set a transform that resizes, crops or converts them.",
+    )
     if _kind_of(label) != _kind_of(first_label):
         raise ValueError(
             f"The labels of dataset must be alike, but that at index {index} is {label!r}, and the "
@@ -124,11 +134,40 @@ def _kind_of(label):
 def _read(dataset, index):
     """Read one image, an array, and its label, an array or None."""
     item = dataset[index]
+    if isinstance(item, Mapping):
+        raise TypeError(
+            "dataset must give an image, or a tuple of an image and its label, got at index "
+            f"{index} a {type(item).__name__} with the keys {', '.join(map(repr, item))}. Pass a "
+            "data set, or a list, of tuples."
+        )
     image, label = (*item, None)[:2] if isinstance(item, (tuple, list)) else (item, None)
-    return np.asarray(image), None if label is None else np.asarray(label)
+    return as_image(image, f"index {index}"), None if label is None else as_image(label, index)
+
+
+def _check_dataset(dataset):
+    """Raise where there is no image for an index, before any is read."""
+    kind = type(dataset).__name__
+    if isinstance(dataset, (str, bytes, PathLike)):
+        kind, way = f"the text {str(dataset)!r}", "torchvision.datasets.ImageFolder(dataset)"
+    elif isinstance(dataset, Mapping) or is_table(dataset):
+        way = "list(zip(images, labels))"
+    elif gives_items(dataset):
+        return
+    elif hasattr(dataset, "dataset"):
+        way = "dataset.dataset"
+    else:
+        way = "list(dataset)" if isinstance(dataset, Iterable) else "a torch Dataset, or a list"
+    raise TypeError(
+        f"dataset must have a length and give an image for an index, got {kind}. Pass {way}."
+    )
 
 
 def _check_image(image):
+    if image.dtype.kind == "U":
+        raise ValueError(
+            f"dataset must give images, got at index 0 the text {str(image.flat[0])!r}. Read the "
+            "files, as torchvision.datasets.ImageFolder or PIL.Image.open do."
+        )
     if image.dtype.kind not in "buif" or image.ndim not in (2, 3):
         raise ValueError(
             "dataset must give images, arrays of numbers with two or three dimensions, got at "

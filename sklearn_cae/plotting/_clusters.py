@@ -1,11 +1,17 @@
 """What is in each cluster: images, labels."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
 
+from .._grouping.members import find_doubtful, find_typical
+from .._input.arrays import as_samples
+from .._input.labels import check_labels, check_length
 from .._utils.random import local_random_state
-from ._display import Display, check_length, pick, take
+from ._display import Display, check_given, take
 from ._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to_block
 
 
@@ -104,18 +110,22 @@ class PrototypeDisplay(Display):
         ValueError
             If the estimator was fitted on vectors, or the lengths differ.
         """
+        X = as_samples(X)
+        given = check_given(len(X), y=y, mapped_labels=mapped_labels)
+        check_scalar(n_members, "n_members", Integral, min_val=1)
         prototypes = as_images(estimator.decode_prototypes(), estimator)
-        typical = estimator.representatives(X, n_members)
-        labels, numbers = estimator.predict(X), range(len(prototypes))
-        doubtful = find_doubtful(labels, estimator.margin(X), len(prototypes), n_members)
+        n_clusters, assigned = len(prototypes), estimator.assign(X)
+        labels = assigned.labels
+        typical = find_typical(assigned.similarity, labels, n_clusters, n_members)
+        doubtful = find_doubtful(assigned.margin, labels, n_clusters, n_members)
         rng = local_random_state(random_state)
-        samples = [estimator.sample(n_samples, number, rng)[0] for number in numbers]
+        samples = [estimator.sample(n_samples, cluster, rng)[0] for cluster in range(n_clusters)]
         return cls(
             prototypes,
             [as_images(take(X, rows), estimator) for rows in typical],
             [as_images(images, estimator) for images in samples],
             doubtful=[as_images(take(X, rows), estimator) for rows in doubtful],
-            row_labels=describe(labels, len(prototypes), y, mapped_labels),
+            row_labels=describe(labels, n_clusters, given),
             intensity_range=estimator.intensity_range_,
         ).plot(ax=ax)
 
@@ -142,7 +152,7 @@ class ContingencyDisplay(Display):
     Parameters
     ----------
     contingency : array-like of shape (n_clusters, n_classes)
-        Counts.
+        Counts, or sums of weights.
     row_labels : list of n_clusters str, default=None
         Names of the clusters; None numbers them.
     classes : array-like of shape (n_classes,), default=None
@@ -222,7 +232,8 @@ class ContingencyDisplay(Display):
         -------
         display : ContingencyDisplay
         """
-        check_consistent_length(y_true, labels)
+        y_true = check_labels(y_true, name="y_true")
+        labels = check_labels(labels, len(y_true), "labels")
         clusters, classes = np.unique(labels), np.unique(y_true)
         contingency = contingency_matrix(labels, y_true)
         if mapping is not None:
@@ -245,7 +256,7 @@ class ContingencyDisplay(Display):
         image = self.ax_.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), count in np.ndenumerate(self.contingency):
             color = "white" if share[row, column] > 0.5 else "black"
-            self.ax_.text(column, row, str(count), ha="center", va="center", color=color)
+            self.ax_.text(column, row, _write(count), ha="center", va="center", color=color)
         self.ax_.set_xticks(range(n_classes), self.classes.astype(str))
         self.ax_.set_yticks(range(n_clusters), self.row_labels)
         self.ax_.tick_params(length=0)
@@ -265,29 +276,24 @@ class ContingencyDisplay(Display):
 
 def _with_sizes(clusters, contingency):
     sizes = contingency.sum(axis=1)
-    return [f"cluster {name}, n = {size}" for name, size in zip(clusters, sizes, strict=True)]
+    return [
+        f"cluster {name}, n = {_write(size)}" for name, size in zip(clusters, sizes, strict=True)
+    ]
 
 
-def find_doubtful(labels, margin, n_clusters, n):
-    """Find the members of each cluster with the smallest margins: n_clusters arrays of rows.
-
-    Beside a single prototype no member is more doubtful than another.
-    """
-    if n_clusters == 1:
-        return [np.empty(0, dtype=int)]
-    order = np.argsort(margin, kind="stable")
-    return [order[labels[order] == cluster][:n] for cluster in range(n_clusters)]
+def _write(count):
+    """Write a count, or a sum of weights to four digits."""
+    return f"{count:.4g}" if isinstance(count, np.floating) else str(count)
 
 
-def describe(clusters, n_clusters, y, mapped_labels):
+def describe(clusters, n_clusters, given):
     """Write down size, mapped label and most frequent true labels of each cluster."""
-    given = pick({"clusters": clusters, "y": y, "mapped": mapped_labels}, len(clusters))
     texts = []
     for cluster in range(n_clusters):
-        members = given["clusters"] == cluster
+        members = clusters == cluster
         lines = [f"cluster {cluster}, n = {members.sum()}"]
-        if "mapped" in given and members.any():
-            lines.append(f"mapped to {given['mapped'][members][0]}")
+        if "mapped_labels" in given and members.any():
+            lines.append(f"mapped to {given['mapped_labels'][members][0]}")
         if "y" in given and members.any():
             most = count_labels(given["y"][members])[:2]
             lines.append(", ".join(f"{label}: {n / members.sum():.0%}" for label, n in most))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._input.labels import check_not_missing
+from .._input.labels import check_labels
 from .._utils.random import local_random_state
 from ._pictures import check_matplotlib
 
@@ -33,10 +33,13 @@ class Display:
         return self
 
 
-def check_length(name, given, n):
-    if given is None or len(given) != n:
-        length = "None" if given is None else f"{len(given)} entries"
-        raise ValueError(f"{name} must have {n} entries, one for each row, got {length}.")
+def check_given(n_samples, **labels):
+    """Check those labels that are not None, and leave out the others."""
+    return {
+        name: check_labels(given, n_samples, name)
+        for name, given in labels.items()
+        if given is not None
+    }
 
 
 def pick(panels, n_samples, rows=slice(None)):
@@ -44,10 +47,10 @@ def pick(panels, n_samples, rows=slice(None)):
     panels = {title: labels for title, labels in panels.items() if labels is not None}
     if not panels:
         raise ValueError("panels must hold labels for at least one panel, got none.")
-    for title, labels in panels.items():
-        check_length(f"The labels of the panel {title!r}", labels, n_samples)
-        check_not_missing(labels, f"The panel {title!r}")
-    return {title: np.asarray(labels)[rows] for title, labels in panels.items()}
+    return {
+        title: check_labels(labels, n_samples, f"panel {title!r}")[rows]
+        for title, labels in panels.items()
+    }
 
 
 def choose_rows(n_samples, max_samples, random_state):
@@ -58,11 +61,5 @@ def choose_rows(n_samples, max_samples, random_state):
 
 
 def take(X, rows):
-    """Take rows of samples in any form; those of a tensor become an array."""
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    if hasattr(X, "detach"):
-        from .._input.checks import to_numpy
-
-        return to_numpy(X[rows])
-    return (X if hasattr(X, "shape") else np.asarray(X))[rows]
+    """Take rows of samples that came in through `as_samples`."""
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]

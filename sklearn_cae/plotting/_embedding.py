@@ -6,8 +6,10 @@ import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
+from .._input.arrays import as_samples
+from .._input.labels import check_length
 from .._utils.random import draw_seed, local_random_state
-from ._display import Display, check_length, choose_rows, pick, take
+from ._display import Display, check_given, choose_rows, pick, take
 from ._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
 
 _SHARED = ("true label", "mapped label")  # panels of the same colours
@@ -96,17 +98,21 @@ class EmbeddingDisplay(Display):
         display : EmbeddingDisplay
         """
         check_layout(method)
+        X = as_samples(X)
         rows = choose_rows(len(X), None if LAYOUTS[method].places else max_samples, random_state)
-        labels = {"true label": y, "cluster": range(len(X)), "mapped label": mapped_labels}
-        panels = pick(labels, len(X), rows)
-        X = take(X, rows)
-        panels["cluster"] = estimator.predict(X)
-        embedding = estimator.embed(X)
+        given = check_given(len(X), y=y, mapped_labels=mapped_labels)
+        given = {name: labels[rows] for name, labels in given.items()}
+        assigned = estimator.assign(take(X, rows))
+        panels = {
+            "true label": given.get("y"),
+            "cluster": assigned.labels,
+            "mapped label": given.get("mapped_labels"),
+        }
         if estimator.image_shape_ is not None:
             kwargs["prototypes"] = as_images(estimator.decode_prototypes(), estimator)
             kwargs["prototype_embedding"] = estimator.embedding_means_
         kwargs |= {"method": method, "max_samples": max_samples, "random_state": random_state}
-        return cls.from_predictions(embedding, panels, **kwargs)
+        return cls.from_predictions(assigned.embedding, panels, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -206,6 +212,9 @@ class EmbeddingDisplay(Display):
             frame = {"edgecolor": color, "linewidth": 1.8}
             place = self.prototype_coordinates[cluster]
             panel.add_artist(AnnotationBbox(thumbnail, place, pad=0.1, bboxprops=frame))
+
+
+# ---- Layouts: points (n, dimensions) of unit length to coordinates (n, 2) ----
 
 
 class _TSNE:

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display import Display, check_length
+from .._input.labels import check_length
+from ._display import Display
 from ._pictures import COLORS, label, make_axes
 
 _FAINT = "0.5"

@@ -5,8 +5,10 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_scalar
 
+from .._input.arrays import as_samples
+from .._input.labels import check_length
 from .._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
-from ._display import Display, check_length, choose_rows, take
+from ._display import Display, choose_rows, take
 from ._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
 
 
@@ -73,6 +75,7 @@ class ReconstructionDisplay(Display):
             If the estimator was fitted on vectors.
         """
         check_scalar(n_images, "n_images", Integral, min_val=1)
+        X = as_samples(X)
         X = take(X, choose_rows(len(X), n_images, random_state))
         originals, reconstructions = (
             as_images(images, estimator) for images in (X, estimator.reconstruct(X))
@@ -200,11 +203,12 @@ class AugmentationDisplay(Display):
         for name, number in (("n_images", n_images), ("n_views", n_views)):
             check_scalar(number, name, Integral, min_val=1)
         draw_view = choose_views(augmentation, is_image=True)
-        X = checks.to_numpy(X)
+        X = as_samples(X)
         if not checks.holds_images(X, image_shape):
             raise ValueError(
                 "Only images can be drawn, but rows of X without image_shape are vectors. If they "
-                "are images, pass image_shape=(channels, height, width)."
+                "are images, pass image_shape=(channels, height, width); if X is one image alone, "
+                "pass X[np.newaxis]."
             )
         X = checks.check_image_array(X, None, minimum=1)
         format = checks.infer_image_format(X, image_shape, intensity_range)

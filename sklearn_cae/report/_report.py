@@ -9,19 +9,20 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_scalar, column_or_1d
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
-from .._input.checks import to_numpy
-from .._input.labels import encode_labels, keep_missing
+from .._grouping.members import find_doubtful, find_typical
+from .._input.arrays import as_samples
+from .._input.labels import check_labels, check_length, encode_labels
 from .._input.passes import fingerprint
 from .._storage.files import write_whole
 from .._storage.fingerprint import steady_repr
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
 from ..metrics import clustering_report
-from ..plotting._clusters import count_labels, find_doubtful
+from ..plotting._clusters import count_labels
 from ..plotting._display import choose_rows, take
 from ..plotting._embedding import LAYOUTS
 from ..plotting._pictures import as_images, styles
@@ -116,7 +117,7 @@ def cluster_report(
     check_scalar(max_samples, "max_samples", Integral, min_val=1)
     check_scalar(n_members, "n_members", Integral, min_val=1)
     path = _check_path(path)
-    X = _check_samples(X)
+    X = as_samples(X)
     y = None if y is None else _check_labels(y, len(X))
     columns = [] if metadata is None else _check_metadata(metadata, len(X))
     rng = local_random_state(random_state)
@@ -127,7 +128,7 @@ def cluster_report(
         noun="samples" if group.pictures is None else "images",
         notes=_find_notes(estimator),
         group=group,
-        plot=_draw_plot(estimator, X, group, max_samples, random_state),
+        plot=_draw_plot(estimator, group, max_samples, random_state),
         scores=None if y is None else clustering_report(y, group.labels).to_dict(),
         metadata=None if metadata is None else _associate(columns, group.labels, group.n, rng),
         parameters=_tell_parameters(estimator),
@@ -163,12 +164,6 @@ def _check_path(path):
     return path
 
 
-def _check_samples(X):
-    """Have samples that know their number and can be taken by row."""
-    X = to_numpy(X)
-    return X if hasattr(X, "shape") else np.asarray(X)
-
-
 def _check_length(name, given, n_samples):
     if given != n_samples:
         raise ValueError(
@@ -178,10 +173,8 @@ def _check_length(name, given, n_samples):
 
 
 def _check_labels(y, n_samples):
-    y = np.asarray(to_numpy(keep_missing(y)))
-    _check_length("y", _num_samples(y), n_samples)
-    y = column_or_1d(y)
-    encode_labels(y)  # raises where labels are missing, or do not sort
+    y = check_labels(y, n_samples)
+    encode_labels(y)  # raises where labels do not sort
     return y
 
 
@@ -195,7 +188,7 @@ def _check_metadata(metadata, n_samples):
             f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
             "pandas.DataFrame(metadata), or what its to_pandas returns."
         )
-    _check_length("metadata", len(metadata), n_samples)
+    check_length("metadata", metadata, n_samples, "sample of X")
     return [(str(name), *_read_column(column)) for name, column in metadata.items()]
 
 
@@ -241,16 +234,17 @@ class _Clusters:
     def __init__(self, estimator, X, y, n_members):
         self.n, self.n_samples = estimator.n_clusters_, len(X)
         self.y = y
-        self.labels = np.asarray(estimator.predict(X))
-        self.margins = np.asarray(estimator.margin(X))
+        assigned = estimator.assign(X)
+        self.labels, self.margins = assigned.labels, assigned.margin
+        self.embedding = assigned.embedding
         self.looks = list(styles([range(self.n)]).values())
         self.pictures = None if estimator.image_shape_ is None else _Pictures(estimator, X)
         prototypes = [None] * self.n
         if self.pictures:
             prototypes = self.pictures.of_images(estimator.decode_prototypes(), _CARD_SIDE)
         shown = zip(
-            estimator.representatives(X, n_members),
-            find_doubtful(self.labels, self.margins, self.n, n_members),
+            find_typical(assigned.similarity, self.labels, self.n, n_members),
+            find_doubtful(self.margins, self.labels, self.n, n_members),
             prototypes,
             strict=True,
         )
@@ -302,13 +296,12 @@ def _count_labels(y):
 # ---- The plot ----
 
 
-def _draw_plot(estimator, X, group, max_samples, random_state):
+def _draw_plot(estimator, group, max_samples, random_state):
     """Lay the embedding out by t-SNE: what to draw, and what the page's script reads."""
-    rows = choose_rows(len(X), max_samples, random_state)
+    rows = choose_rows(group.n_samples, max_samples, random_state)
     # By cluster, and from its clearest member on: the order in which the arrow keys walk.
     rows = rows[np.lexsort([-group.margins[rows], group.labels[rows]])]
-    embedding = estimator.embed(take(X, rows))
-    points = np.vstack([embedding, estimator.embedding_means_])
+    points = np.vstack([group.embedding[rows], estimator.embedding_means_])
     layout = LAYOUTS["tsne"](normalize(points), _PERPLEXITY, random_state)
     places, height = place(layout.coordinates)
     radius = float(np.clip(250 / np.sqrt(len(rows)), 5, 11))
@@ -386,10 +379,14 @@ def _find_notes(estimator):
     return notes
 
 
+#: Parameters that name a folder: this class's, a pipeline's, and that of skorch's callbacks.
+_FOLDERS = {"checkpoint_dir", "memory", "dirname"}
+
+
 def _tell_parameters(estimator):
     """Give all parameters but the folders of checkpoints and caches, which are of one machine."""
     names = sorted(estimator.get_params())
-    folders = [name for name in names if name.rpartition("__")[2] in ("checkpoint_dir", "memory")]
+    folders = [name for name in names if name.rpartition("__")[2] in _FOLDERS]
     params = clone(estimator).set_params(**dict.fromkeys(folders)).get_params()
     return {name: _in_words(params[name]) for name in names if name not in folders}
 

@@ -31,7 +31,13 @@ def main():
         raise SystemExit(f"{path} has been released")
     save(model, path)
     probability, labels = model.predict_proba(X), model.predict(X)
-    np.savez(path.with_suffix(".npz"), X=X, probability=probability, labels=labels)
+    np.savez(
+        path.with_suffix(".npz"),
+        X=X,
+        probability=probability,
+        labels=labels,
+        covariances=clusterer.embedding_covariances_,
+    )
 
 
 if __name__ == "__main__":
