@@ -3,9 +3,9 @@
 import copy
 import os
 import warnings
-from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -366,7 +366,7 @@ class ContrastiveAutoencoderClusterer(
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
     @tells_what_is_kept
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> Self:
         """Train the networks and find the prototypes.
 
         Parameters
@@ -418,8 +418,7 @@ class ContrastiveAutoencoderClusterer(
         # Phase one: contrastive and reconstruction loss update e, p and d together.
         self._warm_up(trainer)
         # KMeans on the embedding, with the elbow: the clusters' mean directions are the centroids.
-        with self._noting_how_to_recluster():
-            embedding, labels = self._cluster(X, rng)
+        embedding, labels = self._cluster(X, rng)
         if trainer.goes_on and self.refinement_epochs > 0:
             self._refine(trainer, embedding, labels)
             # The refinement moved the samples as well as the prototypes: embed them again. From
@@ -442,7 +441,7 @@ class ContrastiveAutoencoderClusterer(
 
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
-    def recluster(self, X):
+    def recluster(self, X) -> Self:
         """Cluster anew, in the embedding as it is: nothing is trained.
 
         It uses the parameters as they are now, such as another `n_clusters` or `clusterer`. It also
@@ -503,8 +502,7 @@ class ContrastiveAutoencoderClusterer(
             self._number_clusters(X, before)
             self._describe_clusters(X, embedding)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(kept)
+            self.__dict__ = kept
             raise
         self.decoder_.condition = None
         self._end(interrupted=self.interrupted_ if was_fitted else True)
@@ -643,20 +641,6 @@ class ContrastiveAutoencoderClusterer(
             embedding = self._embed(Subset(X, indices))
         self.clustered_indices_ = indices  # from here on, `recluster` can take over
         return embedding, self._find_prototypes(embedding, rng)
-
-    @contextmanager
-    def _noting_how_to_recluster(self):
-        """Let whatever ends the search for clusters say that the training is not lost."""
-        try:
-            yield
-        except BaseException as error:  # Ctrl-C, too
-            if hasattr(self, "clustered_indices_"):
-                error.add_note(
-                    "The trained networks are kept. To cluster without training them again, set "
-                    "another clusterer or n_clusters with set_params, if need be, and call "
-                    "recluster(X)."
-                )
-            raise
 
     def _embed_clustered(self, X):
         return self._embed(Subset(X, self.clustered_indices_))

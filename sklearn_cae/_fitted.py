@@ -62,7 +62,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     # ---- Assigning ----
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Assign samples to their closest prototype by cosine, or as `assignment` says.
 
         Parameters
@@ -77,7 +77,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         return self._labels_of(self._check_input(X))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Assign samples softly: softmax of the cosines to the prototypes over a temperature.
 
         With ``assignment="clusterer"`` it is the clusterer's own posterior.
@@ -94,7 +94,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         return self._assignment_of(self._check_input(X))
 
-    def assign(self, X):
+    def assign(self, X) -> Bunch:
         """Embed and assign samples in one pass over `X`.
 
         Each other method reads and encodes `X` anew: use this if several answers are needed.
@@ -129,7 +129,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         names = ("labels", "similarity", "margin", "soft_assignment", "embedding")
         return Bunch(**{name: each.numpy() for name, each in zip(names, answers, strict=True)})
 
-    def transform(self, X):
+    def transform(self, X) -> np.ndarray:
         """Transform samples to what `output` names.
 
         Parameters
@@ -154,7 +154,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return np.maximum(1 - self._similarity_of(X), 0)  # rounding can take a cosine past 1
         return self._assignment_of(X)
 
-    def embed(self, X):
+    def embed(self, X) -> np.ndarray:
         """Embed samples, whatever `output` is.
 
         Parameters
@@ -169,7 +169,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         return self._embed(self._check_input(X))
 
-    def margin(self, X):
+    def margin(self, X) -> np.ndarray:
         """Measure how clearly each sample belongs to its cluster.
 
         Parameters
@@ -188,7 +188,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return own - next_
 
     @deprecated("It is called margin now, and will be removed in 0.2.")
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Return `margin` of X, under its name of before.
 
         Parameters
@@ -202,7 +202,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         return self.margin(X)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None) -> float:
         """Mean simplified silhouette: the higher, the better separated the clusters.
 
         Parameters
@@ -220,7 +220,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         similarity = self._similarity_of(self._check_input(X))
         return float(simplified_silhouette(similarity).mean())
 
-    def representatives(self, X, n=5):
+    def representatives(self, X, n=5) -> list[np.ndarray]:
         """Find the most typical members of each cluster.
 
         Parameters
@@ -245,7 +245,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     # ---- Decoding ----
 
-    def decode(self, embedding):
+    def decode(self, embedding) -> np.ndarray:
         """Decode embeddings, under their own soft assignment.
 
         Parameters
@@ -276,7 +276,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return self._format.to_array(self._run(self.decoder_, embedding, soft_assignment))
 
     @available_if(_returns_embedding)
-    def inverse_transform(self, X):
+    def inverse_transform(self, X) -> np.ndarray:
         """Decode embeddings; available with ``output="embedding"``.
 
         Parameters
@@ -289,7 +289,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         return self.decode(X)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X) -> np.ndarray:
         """Encode and decode samples.
 
         Parameters
@@ -304,7 +304,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         return self.decode(self._embed(self._check_input(X)))
 
-    def decode_prototypes(self):
+    def decode_prototypes(self) -> np.ndarray:
         """Draw the typical sample of each cluster: the mean of its embeddings, decoded.
 
         Returns
@@ -315,7 +315,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         check_is_fitted(self)
         return self.decode(self.embedding_means_)
 
-    def sample(self, n_samples=1, cluster=None, random_state=None):
+    def sample(self, n_samples=1, cluster=None, random_state=None) -> tuple[np.ndarray, np.ndarray]:
         """Draw new samples, from all clusters or from one.
 
         Embeddings are drawn from a Gaussian for each cluster and decoded: with shrunk covariance,
@@ -364,7 +364,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return drawn
 
     @property
-    def embedding_covariances_(self):
+    def embedding_covariances_(self) -> np.ndarray:
         """Covariances of the clusters' embeddings; see the attributes of the class."""
         if not hasattr(self, "_gaussians"):
             raise AttributeError(
@@ -541,7 +541,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     @property
     @deprecated("It is called search_ now, and will be removed in 0.2.")
-    def elbow_(self):
+    def elbow_(self) -> dict | None:
         """The search for an elbow, under its name of before; None if there was none."""
         return self.search_ if self.search_ and "knee" in self.search_ else None
 

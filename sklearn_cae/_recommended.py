@@ -1,6 +1,7 @@
 """The recommended setting: where the benchmarks found something better than the paper's."""
 
 from numbers import Integral
+from typing import Any
 
 from sklearn.utils import check_scalar
 
@@ -11,7 +12,7 @@ _BATCHES = 50  # in an epoch, at least, before batches are made larger
 _SAMPLES_SEEN = 320_000
 
 
-def recommended(n_samples, **changes):
+def recommended(n_samples, **changes) -> dict[str, Any]:
     """Give the parameters that are recommended for a number of images.
 
     The estimator's defaults are the paper's setting. This one gave better groups in the project's

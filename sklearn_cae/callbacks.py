@@ -45,7 +45,7 @@ class LiveHistory(Callback):
     def __init__(self, every=1):
         self.every = every
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net, **kwargs) -> None:
         """Fail before the training where nothing could be drawn."""
         check_scalar(self.every, "every", Integral, min_val=1)
         check_matplotlib()
@@ -57,12 +57,12 @@ class LiveHistory(Callback):
                 "pip install ipython, or leave the callback out."
             ) from error
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net, **kwargs) -> None:
         """Draw, where it is time."""
         if len(net.history) % self.every == 0:
             self._draw(net)
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net, **kwargs) -> None:
         """Draw what came after the last drawing."""
         if len(net.history) % self.every:
             self._draw(net)

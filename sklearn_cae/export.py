@@ -90,6 +90,7 @@ def export_onnx(estimator, path) -> None:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None  # as it is with dynamo
     write_whole(path, program.model_proto.SerializeToString())
 
 

@@ -415,7 +415,7 @@ def known_classes():
     }
 
 
-def save(estimator, path):
+def save(estimator, path) -> None:
     """Save a fitted estimator: a file without code, written as a whole or not at all.
 
     Parameters
@@ -474,7 +474,7 @@ def save(estimator, path):
 
 
 @plain_torch()
-def load(path, **callables):
+def load(path, **callables) -> BaseEstimator:
     """Load what `save` wrote. Nothing in the file is run, whoever made it.
 
     Parameters

@@ -14,7 +14,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows, where nobody can remove or replace a file that is open
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _ATTEMPTS = 5
 #: In seconds, on Windows: a file that another process reads cannot be replaced until it is closed.

@@ -142,18 +142,23 @@ def tells_what_is_kept(fit):
         except BaseException as error:  # Ctrl-C in the search for clusters, too
             history = vars(self).get("history_")
             if history and history is not before:
-                error.add_note(_what_is_kept(self.checkpoint_dir, history[-1]["phase"]))
+                error.add_note(_what_is_kept(self, history[-1]["phase"]))
             raise
 
     return fit_and_tell
 
 
-def _what_is_kept(checkpoint_dir, phase):
+def _what_is_kept(estimator, phase):
     note = (
         f"The networks were trained up to the phase {phase!r}, and are kept in this estimator. To "
         "start from their weights, call set_params(warm_start=True), and fit again."
     )
-    if checkpoint_dir is not None:
+    if hasattr(estimator, "clustered_indices_"):  # the search for clusters had begun
+        note += (
+            " To cluster without training, call recluster(X), with another clusterer or n_clusters "
+            "if these were the cause."
+        )
+    if estimator.checkpoint_dir is not None:
         note += (
             " checkpoint_dir keeps the epochs, too: with the same parameters and data, fit resumes "
             "from them."

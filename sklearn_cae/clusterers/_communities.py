@@ -2,6 +2,7 @@
 
 from itertools import pairwise, product
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array, csr_matrix
@@ -109,7 +110,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> Self:
         """Find the communities.
 
         Parameters
@@ -153,7 +154,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         self.labels_[drawn] = labels
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Tell which share of a sample's neighbours is in each cluster.
 
         Parameters

@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from kneed import KneeLocator
@@ -84,7 +85,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> Self:
         """Search for the elbow, and cluster with its number.
 
         Parameters
@@ -118,7 +119,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
         return KMeans(n_init=5) if self.clusterer is None else self.clusterer
 
     @available_if(_inner_has("predict"))
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Assign samples as the clusterer does.
 
         Parameters
@@ -132,7 +133,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
         return self.clusterer_.predict(self._check(X))
 
     @available_if(_inner_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Assign samples softly as the clusterer does.
 
         Parameters

@@ -1,6 +1,8 @@
 """Groups that are elongated: a mixture of Gaussians in a few principal components."""
 
+from collections.abc import Iterable
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn import config_context
@@ -62,7 +64,7 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> Self:
         """Fit the mixture.
 
         Parameters
@@ -79,7 +81,7 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
         rng = local_random_state(self.random_state)
         self.pca_ = PCA(min(self.n_dims, *X.shape), random_state=draw_seed(rng)).fit(X)
         reduced = self._reduce(X)
-        numbers = [self.n_components]
+        numbers: Iterable = [self.n_components]
         if self.n_components == "bic":
             # A Gaussian on hardly more samples than it has dimensions fits them all too well.
             largest = len(X) // (2 * (reduced.shape[1] + 1))
@@ -98,7 +100,7 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
         scale = np.sqrt(self.pca_.explained_variance_.mean())
         return self.pca_.transform(X) / max(scale, np.finfo(np.float32).tiny)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Give the posterior of the Gaussians.
 
         Parameters

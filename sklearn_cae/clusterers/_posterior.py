@@ -1,12 +1,13 @@
 """What both clusterers share: labels are the largest of their probabilities."""
 
+import numpy as np
 from sklearn.base import ClusterMixin
 
 
 class PosteriorMixin(ClusterMixin):
     """A clusterer that assigns samples to their most probable cluster."""
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Assign samples to their most probable cluster.
 
         Parameters

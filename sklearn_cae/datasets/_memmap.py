@@ -14,7 +14,7 @@ from .._input.arrays import as_image, check_alike, gives_items, is_table
 from .._storage.files import written_whole
 
 
-def to_memmap(dataset, path, *, n_jobs=None, verbose=0):
+def to_memmap(dataset, path, *, n_jobs=None, verbose=0) -> tuple[np.memmap, np.ndarray | None]:
     """Write the images of a data set into one file, and map it.
 
     An estimator that is fitted to the mapped images reads a batch at a time: a folder of images may

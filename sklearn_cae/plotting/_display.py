@@ -34,6 +34,9 @@ class Display:
         self._draw(ax)
         return self
 
+    def _draw(self, ax):
+        raise NotImplementedError
+
 
 def check_given(n_samples, **labels):
     """Check those labels that are not None, and leave out the others."""

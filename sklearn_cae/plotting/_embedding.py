@@ -1,7 +1,7 @@
 """Where samples lie beside each other."""
 
 from importlib import import_module
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.manifold import TSNE
@@ -269,7 +269,7 @@ class _UMAP:
         return self._fitted.transform(points)
 
 
-LAYOUTS = {"tsne": _TSNE, "opentsne": _OpenTSNE, "umap": _UMAP}
+LAYOUTS: dict[str, Any] = {"tsne": _TSNE, "opentsne": _OpenTSNE, "umap": _UMAP}
 
 
 def check_layout(method):
