@@ -235,7 +235,7 @@ def test_an_error_after_the_warm_up_does_not_lose_it(toy_images, make_quick, par
     model = make_quick(**params)
     with pytest.raises(RuntimeError, match="of the user's") as raised:
         model.fit(X)
-    note = raised.value.__notes__[-1]  # before it, an error of the clusterer names `recluster`
+    (note,) = raised.value.__notes__
     assert "call set_params(warm_start=True), and fit again" in note
     assert "checkpoint_dir" not in note
     with pytest.raises(NotFittedError):
