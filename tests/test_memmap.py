@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_before_more_than_one_image_is_read(tmp_path, monkey
 
     usage = namedtuple("usage", "total used free")(10**6, 10**6 - 700, 700)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match="776 bytes are needed, and 700 free"):
+    with pytest.raises(OSError, match="776 bytes are needed, 700 are free"):
         to_memmap(Counts(), tmp_path / "x.npy")
     assert list(tmp_path.iterdir()) == []
     assert read == [0]
@@ -163,7 +163,7 @@ def test_what_is_written_is_not_there_before_it_is_whole(tmp_path):
         ([(np.zeros((9, 9)), 0), (np.zeros((9, 9)), "b")], "labels .* index 1 is"),
         ([(np.zeros((9, 9)), 0), (np.zeros((9, 9)), np.nan)], "labels .* index 1 is"),
         ([np.zeros(9)], r"shape \(9,\).*transform"),
-        (["a.png"], "index 0 the text 'a.png'. Read the files"),
+        (["a.png"], "the text 'a.png' at index 0. Read the files"),
         ([], "got none"),
     ],
 )
@@ -193,7 +193,7 @@ class Stream(IterableDataset):
         (Path("images"), r"text 'images'. Pass torchvision.datasets.ImageFolder\(dataset\)"),
         ({"images": np.zeros((3, 9, 9))}, r"got dict. Pass list\(zip\(images, labels\)\)"),
         (pd.DataFrame({"a": [1]}), r"got DataFrame. Pass list\(zip\(images, labels\)\)"),
-        (7, "got int. Pass a torch Dataset, or a list"),
+        (7, "got int. Pass a torch Dataset or a list"),
         ([{"image": np.zeros((9, 9)), "label": 0}], "a dict with the keys 'image', 'label'"),
     ],
 )

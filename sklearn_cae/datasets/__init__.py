@@ -1,11 +1,11 @@
 """Image data sets: chest X-rays and other MedMNIST sets, MNIST, small digits, toy shapes.
 
-The loaders return what scikit-learn's loaders return, a `Bunch`, with images as they are
-stored: unsigned 8-bit integers, nothing scaled. Files are looked for in `root`, then in the
-folder that the environment variable ``SKLEARN_CAE_DATA`` names. Files that are there are read
-as they are, whatever their checksum, and never written over; missing ones are downloaded.
+Like scikit-learn's loaders, the loaders return a `Bunch`. Images are unscaled unsigned 8-bit
+integers, as stored. Files are searched in `root`, then in the folder that the environment variable
+``SKLEARN_CAE_DATA`` names. Existing files are read whatever their checksum, and never overwritten;
+missing files are downloaded.
 
-Imports `_input`, `_utils`, and `_storage` for files that are there as a whole or not at all.
+Imports `_input`, `_utils`, and `_storage` for atomic writes.
 """
 
 from ._loaders import load_digit_images, load_medmnist, load_mnist, load_pneumoniamnist

@@ -1,4 +1,4 @@
-"""Data sets of others: MedMNIST, MNIST, and the digits of scikit-learn."""
+"""Loaders of public data sets: MedMNIST, MNIST, and the digits of scikit-learn."""
 
 import os
 import tempfile
@@ -38,24 +38,24 @@ def load_medmnist(
 ) -> Result:
     """Load one split of a two-dimensional MedMNIST data set.
 
-    Needs the package `medmnist`: ``pip install 'sklearn_cae[datasets]'``.
+    The package `medmnist` is required: ``pip install 'sklearn_cae[datasets]'``.
 
     Parameters
     ----------
     name : str
-        A 2-D set of MedMNIST, such as ``"pneumoniamnist"``, ``"bloodmnist"`` or
-        ``"organamnist"``; upper or lower case.
+        Name of a 2-D MedMNIST set, such as ``"pneumoniamnist"``, ``"bloodmnist"`` or
+        ``"organamnist"``; case is ignored.
     split : {"train", "val", "test"}, default="train"
-        The part to load.
+        Split to load.
     size : {28, 64, 128, 224}, default=28
         Height and width of the images.
     root : str or path-like, default=None
-        Folder that holds, or gets, the file ``<name>.npz`` (``<name>_<size>.npz`` for other
-        sizes than 28). Where it is not there, the folder named by the environment variable
-        ``SKLEARN_CAE_DATA`` is asked. ``None`` stands for ``sklearn_cae`` below
+        Folder of the file ``<name>.npz`` (``<name>_<size>.npz`` for sizes other than 28). If the
+        file is not in it, the folder named by the environment variable ``SKLEARN_CAE_DATA`` is
+        searched; a missing file is downloaded into `root`. None uses the folder ``sklearn_cae`` in
         :func:`sklearn.datasets.get_data_home`.
     download_if_missing : bool, default=True
-        Whether a file found nowhere is downloaded into `root`.
+        Whether to download a file that is in neither folder.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a `Bunch`.
 
@@ -63,22 +63,23 @@ def load_medmnist(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         ``data``: uint8, 0 to 255, of shape (n_samples, size, size) for gray images and
-        (n_samples, size, size, 3) for colour; ``target``: int of shape (n_samples,), the index
-        in ``target_names``, but (n_samples, n_labels) of 0 and 1 for the multi-label set
-        ``"chestmnist"``; ``target_names``; ``DESCR``: what it is, its source and licence.
+        (n_samples, size, size, 3) for colour images. ``target``: int of shape (n_samples,),
+        indices into ``target_names``; for the multi-label set ``"chestmnist"``, 0 and 1 of shape
+        (n_samples, n_labels). ``target_names``: names of the labels. ``DESCR``: description,
+        source and licence.
     (data, target) : tuple of ndarray
-        With ``return_X_y=True``.
+        Returned if ``return_X_y=True``.
 
     Raises
     ------
     ImportError
         If `medmnist` is not installed.
     OSError
-        If the file is missing and cannot or must not be downloaded, or cannot be read.
+        If the file is missing and is not downloaded, or cannot be read.
     TypeError
         If `name` is not a string.
     ValueError
-        If `name`, `split` or `size` is none of those above.
+        If `name`, `split` or `size` is not one of the values above.
 
     Examples
     --------
@@ -111,25 +112,25 @@ def load_pneumoniamnist(
 ) -> Result:
     """Load one split of PneumoniaMNIST: chest X-rays of children, normal or pneumonia.
 
-    4708 training, 524 validation and 624 test images; about three quarters of the training
-    images, and five eighths of the test images, show pneumonia. 18 training images occur twice
-    and 8 are in both the training and the validation split: a split of your own keeps
-    duplicates on one side. Errors are those of :func:`load_medmnist`.
+    There are 4708 training, 524 validation and 624 test images. About three quarters of the
+    training images and five eighths of the test images show pneumonia. 18 training images occur
+    twice, and 8 images are in both the training and the validation split. If you split the images
+    yourself, keep duplicates in the same split. Errors are those of :func:`load_medmnist`.
 
     Parameters
     ----------
     split : {"train", "val", "test"}, default="train"
-        The part to load.
+        Split to load.
     size, root, download_if_missing, return_X_y : see :func:`load_medmnist`
-        Side of the images, folder of the file, what to do where it is missing, what to return.
+        Size of the images, folder of the file, whether to download it, form of the result.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        ``data``: uint8 of shape (n_samples, size, size), 0 to 255; ``target``: int of shape
-        (n_samples,), 0 normal and 1 pneumonia; ``target_names`` and ``DESCR``.
+        ``data``: uint8 of shape (n_samples, size, size), 0 to 255. ``target``: int of shape
+        (n_samples,), 0 for normal and 1 for pneumonia. ``target_names`` and ``DESCR``.
     (data, target) : tuple of ndarray
-        With ``return_X_y=True``.
+        Returned if ``return_X_y=True``.
 
     Examples
     --------
@@ -151,17 +152,17 @@ def load_pneumoniamnist(
 def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y=False) -> Result:
     """Load one split of MNIST: handwritten digits, 60 000 for training and 10 000 for testing.
 
-    Needs the package `torchvision`: ``pip install 'sklearn_cae[datasets]'``.
+    The package `torchvision` is required: ``pip install 'sklearn_cae[datasets]'``.
 
     Parameters
     ----------
     split : {"train", "test"}, default="train"
-        The part to load.
+        Split to load.
     root : str or path-like, default=None
-        Folder that holds, or gets, the four files ``MNIST/raw/*-ubyte`` of `torchvision`; where
-        they are not there, it goes on as in :func:`load_medmnist`.
+        Folder of the four files ``MNIST/raw/*-ubyte`` of `torchvision`. If they are not in it,
+        they are searched and downloaded as in :func:`load_medmnist`.
     download_if_missing : bool, default=True
-        Whether files found nowhere are downloaded into `root`.
+        Whether to download files that are in neither folder.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a `Bunch`.
 
@@ -171,16 +172,16 @@ def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y
         ``data``: uint8 of shape (n_samples, 28, 28), 0 to 255; ``target``: int of shape
         (n_samples,), 0 to 9; ``target_names`` and ``DESCR``.
     (data, target) : tuple of ndarray
-        With ``return_X_y=True``.
+        Returned if ``return_X_y=True``.
 
     Raises
     ------
     ImportError
         If `torchvision` is not installed.
     OSError
-        If files are missing and cannot or must not be downloaded, or cannot be read.
+        If files are missing and are not downloaded, or cannot be read.
     ValueError
-        If `split` is none of those above.
+        If `split` is not one of the values above.
 
     Examples
     --------
@@ -201,10 +202,10 @@ def load_mnist(split="train", *, root=None, download_if_missing=True, return_X_y
 
 
 def load_digit_images(*, return_X_y=False) -> Result:
-    """Load the small handwritten digits that scikit-learn brings along, as images.
+    """Load the small handwritten digits of scikit-learn as images.
 
     The values 0..16 of :func:`sklearn.datasets.load_digits` become
-    ``round(255 / 16 * value)``, so that the images fill the range of their type.
+    ``round(255 / 16 * value)``, so that the images use the full range of uint8.
 
     Parameters
     ----------
@@ -217,7 +218,7 @@ def load_digit_images(*, return_X_y=False) -> Result:
         ``data``: uint8 of shape (1797, 8, 8), 0 to 255; ``target``: int of shape (1797,),
         0 to 9; ``target_names`` and ``DESCR``.
     (data, target) : tuple of ndarray
-        With ``return_X_y=True``.
+        Returned if ``return_X_y=True``.
 
     Examples
     --------
@@ -233,7 +234,7 @@ def load_digit_images(*, return_X_y=False) -> Result:
 
 
 def _obtain(make, files, root, download_if_missing):
-    """Return ``make(folder, download=False)`` of the folder that holds, or now gets, `files`."""
+    """Find or download `files`, and return ``make(folder, download=False)`` of their folder."""
     folder = _find_folder(files, root)
     if not _holds(folder, files):
         if not download_if_missing:
@@ -246,8 +247,8 @@ def _obtain(make, files, root, download_if_missing):
         return make(folder, download=False)
     except Exception as error:
         raise OSError(
-            f"{', '.join(files)} in {folder} cannot be read ({error}). Delete what is broken to "
-            "have it downloaded again, or put the right file there."
+            f"{', '.join(files)} in {folder} cannot be read ({error}). Delete broken files to "
+            "download them again, or replace them by valid ones."
         ) from error
 
 
@@ -271,8 +272,8 @@ def _way_out(files, folder):
 
 
 def _download(make, folder):
-    # The libraries write straight to the final place: a broken download would stay there and be
-    # read the next time, and a file with another checksum would be written over.
+    # The libraries write directly to the final path: a broken download would stay there and be
+    # read the next time, and a file with another checksum would be overwritten.
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as empty:
         make(Path(empty), download=True)

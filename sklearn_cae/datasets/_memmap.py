@@ -1,4 +1,4 @@
-"""Images that do not fit into memory: written once into one file, and mapped."""
+"""Write images that do not fit into memory into one file, and map it."""
 
 import errno
 import shutil
@@ -17,44 +17,42 @@ from .._storage.files import written_whole
 def to_memmap(dataset, path, *, n_jobs=None, verbose=0) -> tuple[np.memmap, np.ndarray | None]:
     """Write the images of a data set into one file, and map it.
 
-    An estimator that is fitted to the mapped images reads a batch at a time: a folder of images may
-    be larger than memory. The file is written once; ``numpy.load(path, mmap_mode="r")`` maps it
-    again.
+    An estimator reads mapped images batch by batch, so that a folder of images may be larger than
+    memory. The file is written once; ``numpy.load(path, mmap_mode="r")`` maps it again.
 
     Parameters
     ----------
     dataset : sequence
-        What has a length and gives an image, or a tuple of an image and, if any, its label, for an
-        index: a torch `Dataset` such as ``torchvision.datasets.ImageFolder``, or a list. Images are
-        arrays, tensors or PIL images of two or three dimensions, all of one shape and one type, and
-        are written as they are. Of PIL images, those with a palette are written as the colours, or
-        the grey values, that it holds; an opaque alpha channel is left out.
+        Object with a length that returns, per index, an image or a tuple of an image and its label,
+        such as a list or ``torchvision.datasets.ImageFolder``. Images are arrays, tensors or PIL
+        images of two or three dimensions, all of the same shape and type, and are written
+        unchanged. PIL images with a palette are written as its colours or grey values; an opaque
+        alpha channel is dropped.
     path : str or path-like
-        The file to write, in NumPy's format; one that is there is replaced. ``.npy`` is its usual
-        ending.
+        File to write in NumPy's format, usually ``.npy``. An existing file is replaced.
     n_jobs : int, default=None
-        Number of threads that read, -1 for one on each core. None is 1, unless
-        ``joblib.parallel_config`` says otherwise. The order is that of the data set.
+        Number of threads that read, -1 for one per core. None means 1, unless
+        ``joblib.parallel_config`` sets another number. The order of the images does not change.
     verbose : int, default=0
-        Whether a bar shows the progress.
+        Whether to show a progress bar.
 
     Returns
     -------
     X : memmap of shape (n_samples, ...)
-        The images, read-only.
+        Images, read-only.
     y : ndarray of shape (n_samples,) or None
-        Their labels, if there are any.
+        Labels of the images, or None if there are none.
 
     Raises
     ------
     TypeError
-        If `dataset` has no length, or gives nothing for an index, as loaders and generators do.
+        If `dataset` has no length or no index, such as loaders and generators.
     ValueError
-        If the data set is empty, images or labels differ in shape or type, or PIL images are
-        transparent, or of a mode that is neither grey nor RGB: the index is named.
+        If the data set is empty, images or labels differ in shape or type, or a PIL image is
+        transparent or neither grey nor RGB. The message names the index.
     OSError
-        If the file cannot be written, or the disk has no room for it. A file that was there is left
-        as it was, whatever happens.
+        If the file cannot be written, or the disk has no space for it. After any error an existing
+        file is unchanged.
 
     Examples
     --------
@@ -81,14 +79,14 @@ def to_memmap(dataset, path, *, n_jobs=None, verbose=0) -> tuple[np.memmap, np.n
 
 
 def _write(dataset, path, n_jobs, verbose):
-    """Write the images; give the labels, or None."""
+    """Write the images, and return the labels or None."""
     first, first_label = _read(dataset, 0)
     _check_image(first)
     X = np.lib.format.open_memmap(
         path, mode="w+", dtype=first.dtype, shape=(len(dataset), *first.shape)
     )
     _check_room(path)
-    # Who reads an image writes it: images that wait for a slow disk would fill the memory.
+    # Each thread writes the image it reads: images that wait for a slow disk would fill memory.
     items = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
         delayed(_copy)(dataset, index, X, first_label) for index in range(len(dataset))
     )
@@ -98,14 +96,14 @@ def _write(dataset, path, n_jobs, verbose):
 
 
 def _check_room(path):
-    """Raise where the disk has no room: to write what is mapped would kill the process there."""
+    """Raise if the disk has no space: writing to the map would then kill the process."""
     needed, free = path.stat().st_size, shutil.disk_usage(path.parent).free
     if needed > free:
-        raise OSError(errno.ENOSPC, f"{needed:,} bytes are needed, and {free:,} free", str(path))
+        raise OSError(errno.ENOSPC, f"{needed:,} bytes are needed, {free:,} are free", str(path))
 
 
 def _copy(dataset, index, X, first_label):
-    """Write one image to its place; give its label."""
+    """Write one image into X, and return its label."""
     image, label = _read(dataset, index)
     check_alike(
         image,
@@ -113,39 +111,40 @@ def _copy(dataset, index, X, first_label):
         X.dtype,
         name="dataset",
         where=f"index {index}",
-        way="Give the data set a transform that resizes, crops or converts them.",
+        way="Pass a data set with a transform that resizes, crops or converts them.",
     )
     if _kind_of(label) != _kind_of(first_label):
         raise ValueError(
-            f"The labels of dataset must be alike, but that at index {index} is {label!r}, and the "
-            f"first {first_label!r}. Give the data set a target_transform, or leave labels out."
+            f"All labels of dataset must have the same shape and type, but the one at "
+            f"index {index} is {label!r}, and the first is {first_label!r}. Set a target_transform "
+            "on the data set, or leave labels out."
         )
     X[index] = image
     return label
 
 
 def _kind_of(label):
-    """Tell what labels have to share; texts may differ in length, whole numbers in type."""
+    """Return the properties that all labels share: texts of any length, integers of any type."""
     if label is None:
         return None
     return label.shape, "whole" if label.dtype.kind in "bui" else label.dtype.kind
 
 
 def _read(dataset, index):
-    """Read one image, an array, and its label, an array or None."""
+    """Return one image as an array, and its label as an array or None."""
     item = dataset[index]
     if isinstance(item, Mapping):
         raise TypeError(
-            "dataset must give an image, or a tuple of an image and its label, got at index "
-            f"{index} a {type(item).__name__} with the keys {', '.join(map(repr, item))}. Pass a "
-            "data set, or a list, of tuples."
+            "dataset must return an image, or a tuple of an image and its label, got a "
+            f"{type(item).__name__} with the keys {', '.join(map(repr, item))} at index {index}. "
+            "Pass a data set or a list of tuples."
         )
     image, label = (*item, None)[:2] if isinstance(item, (tuple, list)) else (item, None)
     return as_image(image, f"index {index}"), None if label is None else as_image(label, index)
 
 
 def _check_dataset(dataset):
-    """Raise where there is no image for an index, before any is read."""
+    """Raise if `dataset` has no images by index, before any is read."""
     kind = type(dataset).__name__
     if isinstance(dataset, (str, bytes, PathLike)):
         kind, way = f"the text {str(dataset)!r}", "torchvision.datasets.ImageFolder(dataset)"
@@ -156,27 +155,27 @@ def _check_dataset(dataset):
     elif hasattr(dataset, "dataset"):
         way = "dataset.dataset"
     else:
-        way = "list(dataset)" if isinstance(dataset, Iterable) else "a torch Dataset, or a list"
+        way = "list(dataset)" if isinstance(dataset, Iterable) else "a torch Dataset or a list"
     raise TypeError(
-        f"dataset must have a length and give an image for an index, got {kind}. Pass {way}."
+        f"dataset must have a length and return an image per index, got {kind}. Pass {way}."
     )
 
 
 def _check_image(image):
     if image.dtype.kind == "U":
         raise ValueError(
-            f"dataset must give images, got at index 0 the text {str(image.flat[0])!r}. Read the "
-            "files, as torchvision.datasets.ImageFolder or PIL.Image.open do."
+            f"dataset must return images, got the text {str(image.flat[0])!r} at index 0. Read the "
+            "files, for example with torchvision.datasets.ImageFolder or PIL.Image.open."
         )
     if image.dtype.kind not in "buif" or image.ndim not in (2, 3):
         raise ValueError(
-            "dataset must give images, arrays of numbers with two or three dimensions, got at "
-            f"index 0 {image.dtype} of shape {image.shape}. Give it a transform, such as "
+            "dataset must return images, arrays of numbers with two or three dimensions, got "
+            f"{image.dtype} of shape {image.shape} at index 0. Set a transform on it, such as "
             "torchvision.transforms.PILToTensor()."
         )
 
 
 def _as_target(labels):
-    """Stack labels; those in arrays of one, as MedMNIST's are, become one column."""
+    """Stack labels; labels in arrays of length 1, as in MedMNIST, become scalars."""
     y = np.stack(labels)
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y

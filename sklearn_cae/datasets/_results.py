@@ -1,4 +1,4 @@
-"""What loaders share: the form of a result, and checks of parameters."""
+"""Results and parameter checks that all loaders share."""
 
 from numbers import Integral
 from typing import TypeAlias
@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from sklearn.utils import Bunch
 
-#: What loaders return: a Bunch, or data and target.
+#: Result of a loader: a Bunch, or data and target.
 Result: TypeAlias = Bunch | tuple[np.ndarray, np.ndarray]
 
 

@@ -18,28 +18,27 @@ def make_toy_images(
     random_state=None,
     return_X_y=False,
 ) -> Result:
-    """Make images of simple shapes, one a class: easy to tell apart, quick to train on.
+    """Make images of simple shapes, one shape per class, which are easy to separate.
 
     The classes are, in this order: disc, cross, horizontal bars, vertical bars, ring, checker.
-    Place, size and intensity vary from image to image, and in each channel the intensity does.
+    Position, size and intensity differ between images; intensity also differs between channels.
 
     Parameters
     ----------
     n_samples : int, default=200
-        Number of images, at least `n_classes`; the classes are equally frequent, give or take
-        one image.
+        Number of images, at least `n_classes`. Class sizes differ by at most one image.
     n_classes : int, default=3
-        Number of shapes, 1 to 6.
+        Number of classes, 1 to 6.
     image_size : int or (int, int), default=16
-        Side, or height and width, 8 to 256.
+        Side, or height and width, of the images, 8 to 256 pixels.
     n_channels : int, default=1
         Number of channels, 1 to 4.
     noise : float, default=0.05
-        Standard deviation of the Gaussian noise on every pixel, as a fraction of the full
-        range, 0 to 1.
+        Standard deviation of the Gaussian noise, as a fraction of the full intensity range, 0
+        to 1.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything drawn. NumPy's global generator is never touched; with None every
-        call gives other images.
+        Seed for all random choices. None gives different images on each call. NumPy's global
+        generator is not used.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a `Bunch`.
 
@@ -47,15 +46,15 @@ def make_toy_images(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         ``data``: uint8, 0 to 255, of shape (n_samples, height, width) for one channel,
-        (n_samples, n_channels, height, width) for more; ``target``: int of shape (n_samples,),
-        0 to n_classes - 1; ``target_names`` and ``DESCR``.
+        (n_samples, n_channels, height, width) for more. ``target``: int of shape (n_samples,),
+        0 to n_classes - 1. ``target_names`` and ``DESCR``.
     (data, target) : tuple of ndarray
-        With ``return_X_y=True``.
+        Returned if ``return_X_y=True``.
 
     Raises
     ------
     TypeError
-        If a number that must be an integer is not one.
+        If a number must be an integer and is not.
     ValueError
         If a parameter is outside its range.
 
@@ -87,7 +86,7 @@ def make_toy_images(
     return as_result(data[:, 0] if n_channels == 1 else data, target, names, _TOY_DESCR, return_X_y)
 
 
-# Each takes the coordinates (v down, u right), about -1..1, and says where the shape is.
+# Each maps coordinates in about -1..1 (v down, u right) to the mask of the shape.
 _SHAPES = {
     "disc": lambda v, u: u**2 + v**2 < 0.36,
     "cross": lambda v, u: np.minimum(abs(u), abs(v)) < 0.2,
@@ -99,7 +98,7 @@ _SHAPES = {
 
 
 def _draw_shape(shape, n_channels, sides, noise, rng):
-    """Draw one image, uint8 of shape (n_channels, height, width), dark where the shape is not."""
+    """Draw one image, uint8 of shape (n_channels, height, width), with a dark background."""
     height, width = sides
     v, u = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     shift_v, shift_u = rng.uniform(-0.15, 0.15, size=2)
