@@ -1,11 +1,11 @@
-"""Pictures of a fitted clusterer, as scikit-learn's Display objects.
+"""Pictures of a fitted clusterer, as Display objects like those of scikit-learn.
 
-A display is made from an estimator or from arrays, draws itself with ``plot(ax=...)`` and keeps
-``figure_`` with ``ax_``, or with ``axes_`` where there are several panels. Matplotlib
+A display is made from an estimator or from arrays. ``plot(ax=...)`` draws it and sets ``figure_``
+and ``ax_``, or ``axes_`` if there are several panels. Matplotlib
 (``pip install 'sklearn_cae[plot]'``) is imported when something is drawn.
 
 Images may be (n, H, W), (n, C, H, W) or (n, H, W, C), with 1 to 4 channels, of any numeric type.
-One channel is drawn gray, three as red, green and blue, two and four as the gray of their mean.
+One channel is drawn in gray, three as red, green and blue, two and four as their mean in gray.
 """
 
 from ._clusters import ContingencyDisplay, PrototypeDisplay

@@ -1,4 +1,4 @@
-"""What is in each cluster: images, labels."""
+"""Displays of the images and labels in each cluster."""
 
 from numbers import Integral
 from typing import Self
@@ -17,19 +17,21 @@ from ._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to
 
 
 class PrototypeDisplay(Display):
-    """Each cluster in a row: its decoded prototype, typical and doubtful members, samples from it.
+    """Clusters as rows: decoded prototype, typical and doubtful members, samples.
 
     Parameters
     ----------
     prototypes : array-like of n_clusters images
+        Decoded prototypes.
     members, samples : list of n_clusters array-likes of images
-        The most typical members, and samples. A row may hold fewer than others, or none.
+        Most typical members, and samples, of each cluster. The lists may differ in length or be
+        empty.
     doubtful : list of n_clusters array-likes of images, default=None
-        The most doubtful members; None leaves them out.
+        Most doubtful members of each cluster. None draws none.
     row_labels : list of n_clusters str, default=None
-        None numbers the clusters.
+        Labels of the rows. None uses the numbers of the clusters.
     intensity_range : (float, float), default=None
-        What is black and what is white; None takes the prototypes' minimum and maximum.
+        Intensities drawn black and white. None uses the minimum and maximum of the prototypes.
 
     Attributes
     ----------
@@ -84,23 +86,26 @@ class PrototypeDisplay(Display):
     ) -> Self:
         """Draw the clusters of a fitted clusterer, with their members in `X`.
 
-        Doubtful members are those with the lowest margin, the cosine to the closest prototype less
-        that to the next one; a single cluster has none. Beside each row stand the cluster's size in
-        `X`, the label it is mapped to and its two most frequent true labels, where these are given.
+        Doubtful members have the lowest margin: the cosine similarity to the closest prototype
+        minus the similarity to the second closest. A single cluster has no doubtful members. The
+        label of a row shows the size of the cluster in `X` and, if passed, its mapped label and its
+        two most frequent true labels.
 
         Parameters
         ----------
         estimator : fitted ContrastiveAutoencoderClusterer
         X : array-like of images
-            In the form that was fitted.
+            Images in the same form as in `fit`.
         y, mapped_labels : array-like of shape (n_samples,), default=None
-            True labels, and those predicted from the clusters.
-        n_members, n_samples : int, default=5
-            Typical members, and as many doubtful ones, and samples of a cluster, at least 1.
+            True labels, and labels predicted from the clusters.
+        n_members : int, default=5
+            Number of typical members per cluster, and of doubtful members, at least 1.
+        n_samples : int, default=5
+            Number of samples per cluster, at least 1.
         random_state : int, RandomState instance or None, default=0
-            Of the samples; None is fresh entropy.
+            Seed for the samples. None gives different results on each call.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -145,21 +150,21 @@ class PrototypeDisplay(Display):
 
 
 class ContingencyDisplay(Display):
-    """Clusters against labels: how many members of each carry which label.
+    """Number of members per cluster and label.
 
-    A cell is the darker, the larger its share of its cluster; the label that a cluster is mapped to
-    is framed.
+    A cell is darker if it holds a larger share of its cluster. A frame marks the label that a
+    cluster is mapped to.
 
     Parameters
     ----------
     contingency : array-like of shape (n_clusters, n_classes)
-        Counts, or sums of weights.
+        Counts or sums of weights.
     row_labels : list of n_clusters str, default=None
-        Names of the clusters; None numbers them.
+        Names of the clusters. None uses their numbers.
     classes : array-like of shape (n_classes,), default=None
-        Labels; None numbers them.
+        Names of the labels. None uses numbers.
     mapping : array-like of shape (n_clusters,), default=None
-        The label of each cluster; None frames nothing.
+        Mapped label of each cluster. None draws no frames.
 
     Attributes
     ----------
@@ -193,13 +198,13 @@ class ContingencyDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None) -> Self:
-        """Draw the labelled samples that a mapper was fitted to.
+        """Draw the labelled samples that a mapper was fitted on.
 
         Parameters
         ----------
         estimator : fitted ClusterLabelMapper
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -215,19 +220,19 @@ class ContingencyDisplay(Display):
 
     @classmethod
     def from_predictions(cls, y_true, labels, *, mapping=None, ax=None) -> Self:
-        """Draw any samples' clusters against their labels.
+        """Draw the clusters and labels of any samples.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            Labels, integers or strings.
+            True labels, integers or strings.
         labels : array-like of shape (n_samples,)
-            Clusters, integers or strings.
+            Cluster labels, integers or strings.
         mapping : dict or array-like, default=None
-            From cluster to label, as a mapper's ``mapping_``; clusters that are not in it, such as
-            noise (-1), are not framed. None frames nothing.
+            Label of each cluster, such as the ``mapping_`` of a mapper. Clusters without an entry,
+            such as noise (-1), get no frame. None draws no frames.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -283,12 +288,12 @@ def _with_sizes(clusters, contingency):
 
 
 def _write(count):
-    """Write a count, or a sum of weights to four digits."""
+    """Format a count, or a sum of weights with four digits."""
     return f"{count:.4g}" if isinstance(count, np.floating) else str(count)
 
 
 def describe(clusters, n_clusters, given):
-    """Write down size, mapped label and most frequent true labels of each cluster."""
+    """Return a text per cluster: size, mapped label and most frequent true labels."""
     texts = []
     for cluster in range(n_clusters):
         members = clusters == cluster
@@ -303,7 +308,7 @@ def describe(clusters, n_clusters, given):
 
 
 def count_labels(y):
-    """Count labels: pairs of a label and its number, the most frequent first."""
+    """Return pairs of a label and its count, the most frequent first."""
     labels, counts = np.unique(y, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return list(zip(labels[order], counts[order].tolist(), strict=True))

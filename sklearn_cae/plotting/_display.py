@@ -1,4 +1,4 @@
-"""What all displays share: drawing, samples, labels."""
+"""Base class and helpers of all displays."""
 
 from typing import Self
 
@@ -11,24 +11,24 @@ from ._pictures import check_matplotlib
 
 class Display:
     def plot(self, *, ax=None) -> Self:
-        """Draw.
+        """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib Axes, or as many as there are panels, default=None
-            Where to draw; None makes a new figure.
+        ax : matplotlib Axes, or one per panel, default=None
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
         self : object
-            The display, now with `figure_` and `ax_` or `axes_`.
+            The display, with `figure_` and `ax_` or `axes_`.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `ax` holds another number of axes than there are panels.
+            If the number of axes in `ax` differs from the number of panels.
         """
         check_matplotlib()
         self._draw(ax)
@@ -39,7 +39,7 @@ class Display:
 
 
 def check_given(n_samples, **labels):
-    """Check those labels that are not None, and leave out the others."""
+    """Check and return the labels that are not None."""
     return {
         name: check_labels(given, n_samples, name)
         for name, given in labels.items()
@@ -48,7 +48,7 @@ def check_given(n_samples, **labels):
 
 
 def pick(panels, n_samples, rows=slice(None)):
-    """Take `rows` of the labels of each panel that has labels."""
+    """Return `rows` of the labels of each panel that has labels."""
     panels = {title: labels for title, labels in panels.items() if labels is not None}
     if not panels:
         raise ValueError("panels must hold labels for at least one panel, got none.")
@@ -66,5 +66,5 @@ def choose_rows(n_samples, max_samples, random_state):
 
 
 def take(X, rows):
-    """Take rows of samples that came in through `as_samples`."""
+    """Return rows of samples that `as_samples` returned."""
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]

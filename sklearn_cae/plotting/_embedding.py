@@ -1,4 +1,4 @@
-"""Where samples lie beside each other."""
+"""Display of the embedding in two dimensions."""
 
 from importlib import import_module
 from typing import Any, Self
@@ -13,31 +13,31 @@ from .._utils.random import draw_seed, local_random_state
 from ._display import Display, check_given, choose_rows, pick, take
 from ._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
 
-_SHARED = ("true label", "mapped label")  # panels of the same colours
+_SHARED = ("true label", "mapped label")  # panels with the same colours
 
 
 class EmbeddingDisplay(Display):
-    """Samples in the plane, one panel for each way to colour them, prototypes at their place.
+    """Samples and prototypes in two dimensions, with one panel per set of labels.
 
     Parameters
     ----------
     coordinates : array-like of shape (n_samples, 2)
-        Where the samples lie.
+        Coordinates of the samples.
     panels : dict of str to array-like of shape (n_samples,)
-        Title of each panel, and the labels that colour it; None leaves a panel out. The panels
-        "true label" and "mapped label" share their colours.
+        Title of each panel, and the labels that colour it. A panel with None is not drawn. The
+        panels "true label" and "mapped label" use the same colours.
     prototype_coordinates : array-like of shape (n_clusters, 2), default=None
-        Where the prototypes lie.
+        Coordinates of the prototypes.
     prototypes : array-like of n_clusters images, default=None
-        Drawn there, their joint minimum black and their joint maximum white. In the panel
-        "cluster" the frame has the cluster's colour.
+        Images of the prototypes, from black at their minimum to white at their maximum. In the
+        panel "cluster", each frame has the colour of the cluster.
     axis_label : str, default="t-SNE"
-        What the coordinates are.
+        Name of the coordinates.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-    axes_ : ndarray of matplotlib Axes, one a panel
+    axes_ : ndarray of matplotlib Axes, one per panel
 
     Examples
     --------
@@ -80,19 +80,19 @@ class EmbeddingDisplay(Display):
     ) -> Self:
         """Embed samples with a fitted clusterer and draw them with its prototypes.
 
-        The panels are "true label", where `y` is given, "cluster", and "mapped label", where
-        `mapped_labels` is given. A prototype's place is that of its cluster's mean embedding.
-        Of a clusterer of vectors no prototypes are drawn.
+        The panels are "true label" (if `y` is passed), "cluster", and "mapped label" (if
+        `mapped_labels` is passed). A prototype is drawn at the mean embedding of its cluster.
+        If the clusterer was fitted on vectors, no prototypes are drawn.
 
         Parameters
         ----------
         estimator : fitted ContrastiveAutoencoderClusterer
         X : array-like
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         y, mapped_labels : array-like of shape (n_samples,), default=None
-            True labels, and those predicted from the clusters.
+            True labels, and labels predicted from the clusters.
         method, max_samples, random_state, **kwargs
-            As in :meth:`from_predictions`. Only the samples drawn are embedded.
+            As in :meth:`from_predictions`. Only drawn samples are embedded.
 
         Returns
         -------
@@ -129,33 +129,36 @@ class EmbeddingDisplay(Display):
         random_state=0,
         ax=None,
     ) -> Self:
-        """Lay an embedding out in the plane and draw it.
+        """Project an embedding to two dimensions and draw it.
 
-        Samples and prototypes are scaled to length 1, so that neighbours are those by cosine, and
-        laid out together.
+        Samples and prototypes are scaled to length 1, so that neighbours are found by cosine
+        similarity. They are projected together.
 
         Parameters
         ----------
         embedding : array-like of shape (n_samples, embedding_dim)
+            Embedding of the samples.
         panels : dict of str to array-like of shape (n_samples,)
-            Titles and labels, as for the class.
+            Titles and labels of the panels, as for the class.
         prototype_embedding : array-like of shape (n_clusters, embedding_dim), default=None
-            What `prototypes` were decoded from.
+            Embedding of the prototypes.
         prototypes : array-like of n_clusters images, default=None
+            Images of the prototypes.
         method : {"tsne", "opentsne", "umap"}, default="tsne"
-            scikit-learn's t-SNE, that of openTSNE, or UMAP; the last two need the packages
+            Projection: scikit-learn's t-SNE, openTSNE or UMAP. The last two need the packages
             openTSNE and umap-learn (``pip install 'sklearn_cae[layout]'``).
         max_samples : int or None, default=2000
-            Of more samples, so many are laid out, chosen at random; None lays out all. The others
-            are given a place among them and are drawn too by "opentsne" and "umap"; they are left
-            out by "tsne", which has no place for what comes later.
+            Maximum number of samples, chosen at random, that the projection is fitted on. None
+            uses all samples. "opentsne" and "umap" then add the other samples to the fitted
+            projection; "tsne" cannot add samples, so that the others are not drawn.
         perplexity : float, default=30.0
-            Of t-SNE, and UMAP's number of neighbours; lowered to a third of the number of points
-            where it is above.
+            Perplexity of t-SNE, or number of neighbours of UMAP. It is at most a third of the
+            number of points.
         random_state : int, RandomState instance or None, default=0
-            Of the choice and of the layout; None is fresh entropy.
-        ax : one matplotlib Axes a panel, default=None
-            None makes a new figure.
+            Seed for the choice of samples and the projection. None gives different results on each
+            call.
+        ax : matplotlib Axes, one per panel, default=None
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -166,7 +169,7 @@ class EmbeddingDisplay(Display):
         ImportError
             If the package of `method` is not installed.
         ValueError
-            If no panel has labels, the lengths differ, or `method` is none of those.
+            If no panel has labels, the lengths differ, or `method` is unknown.
         """
         check_layout(method)
         embedding = np.asarray(embedding)
@@ -219,7 +222,7 @@ class EmbeddingDisplay(Display):
 
 
 class _TSNE:
-    """scikit-learn's t-SNE, which has no place for points that come later."""
+    """t-SNE of scikit-learn, which cannot place new points."""
 
     package, axis_label, places = "sklearn", "t-SNE", False
 
@@ -260,7 +263,7 @@ class _UMAP:
         self._fitted = UMAP(
             n_neighbors=max(2, int(_bounded(perplexity, points))),
             init="spectral" if len(points) > 10 else "random",
-            n_jobs=1,  # what a seed means to it, without a warning
+            n_jobs=1,  # umap sets this with a seed, and would warn of another value
             random_state=draw_seed(local_random_state(random_state)),
         ).fit(points)
         self.coordinates = self._fitted.embedding_
@@ -273,7 +276,7 @@ LAYOUTS: dict[str, Any] = {"tsne": _TSNE, "opentsne": _OpenTSNE, "umap": _UMAP}
 
 
 def check_layout(method):
-    """Raise where a layout is not known, or its package is not installed."""
+    """Raise if a layout is unknown or its package is not installed."""
     if method not in LAYOUTS:
         raise ValueError(f"method must be one of {sorted(LAYOUTS)}, got {method!r}.")
     try:
@@ -286,7 +289,7 @@ def check_layout(method):
 
 
 def _have_axes(points):
-    """Whether points have principal axes to start from: points that are all equal have none."""
+    """Return whether points have principal axes; points that are all equal have none."""
     return min(points.shape) > 1 and bool((points != points[0]).any())
 
 
@@ -295,7 +298,7 @@ def _bounded(perplexity, points):
 
 
 def _fill_in(embedding, rows, coordinates, layout):
-    """Place the samples that were not laid out; coordinates (n_samples, 2) of all."""
+    """Place the other samples, and return the coordinates (n_samples, 2) of all samples."""
     others = np.setdiff1d(np.arange(len(embedding)), rows)
     filled = np.empty((len(embedding), 2))
     filled[rows] = coordinates

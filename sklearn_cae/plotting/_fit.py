@@ -1,4 +1,4 @@
-"""How a fit went: the search for the number of clusters, the losses of its phases."""
+"""Displays of a fit: the search for the number of clusters, and the losses."""
 
 from typing import Self
 
@@ -13,23 +13,23 @@ _FAINT = "0.5"
 
 
 class ElbowDisplay(Display):
-    """Inertia and silhouette over the number of clusters, with the number that was chosen.
+    """Inertia and silhouette over the number of clusters, with the chosen number.
 
     Parameters
     ----------
     n_clusters, inertia, silhouette : array-like of shape (n_numbers,)
-        Numbers of clusters tried, and what each gave.
+        Numbers of clusters tried, with their inertia and silhouette.
     knee : int, default=None
         Number of clusters at the knee of the inertia.
     found : bool, default=True
-        Whether the knee counts. Where it does not, or is None, the picture says so and marks
-        the number with the best silhouette.
+        Whether the knee was used. If it was not, or if `knee` is None, the picture says so and
+        marks the number with the best silhouette.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
     axes_ : ndarray of 2 matplotlib Axes
-        Of the inertia and of the silhouette.
+        Axes of the inertia and the silhouette.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class ElbowDisplay(Display):
         ----------
         estimator : fitted ContrastiveAutoencoderClusterer or ElbowClusterer
         ax : 2 matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -62,7 +62,7 @@ class ElbowDisplay(Display):
         Raises
         ------
         ValueError
-            If there was no search for an elbow.
+            If the estimator did not search for an elbow.
         """
         check_is_fitted(estimator)
         search = estimator.search_
@@ -93,15 +93,15 @@ class HistoryDisplay(Display):
     Parameters
     ----------
     history : list of dict
-        One dict an epoch, with "phase" ("warm_up", "refinement" or "conditioning"), "epoch",
-        "train_loss", "contrastive_loss", "reconstruction_loss" and "learning_rate"; what a row has
-        not is not drawn.
+        One dict per epoch, with "phase" ("warm_up", "refinement" or "conditioning"), "epoch",
+        "train_loss", "contrastive_loss", "reconstruction_loss" and "learning_rate". Missing keys
+        are not drawn.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
     axes_ : ndarray of 3 matplotlib Axes
-        Of the warm-up's contrastive and total loss, the reconstruction loss and the learning rate.
+        Axes of the losses of the warm-up, the reconstruction loss and the learning rate.
 
     Examples
     --------
@@ -125,7 +125,7 @@ class HistoryDisplay(Display):
         ----------
         estimator : fitted ContrastiveAutoencoderClusterer
         ax : 3 matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class HistoryDisplay(Display):
         self.figure_, self.axes_ = make_axes(ax, 3, width=3.5, height=2.8)
         warm_up, reconstruction, learning_rate = self.axes_
         in_warm_up = [row for row in self.history if row["phase"] == "warm_up"]
-        # The weighted reconstruction loss adds little: a broad line shows below the other.
+        # The two losses are close to each other: the total is a broad line below the other.
         self._draw_line(warm_up, in_warm_up, "train_loss", "total", color="0.8", linewidth=5)
         self._draw_line(warm_up, in_warm_up, "contrastive_loss", "contrastive")
         self._draw_line(reconstruction, self.history, "reconstruction_loss")
@@ -156,7 +156,7 @@ class HistoryDisplay(Display):
         panel.plot([row["epoch"] for row in rows], values, label=label, **look)
 
     def _mark_phases(self):
-        """Draw a line before each phase but the first, and name them above the curves."""
+        """Draw a line before each phase except the first, and their names above the curves."""
         last = {row["phase"]: row["epoch"] for row in self.history}  # in the order of the fit
         if len(last) < 2:
             return

@@ -1,16 +1,16 @@
-"""From arrays of images to pixels on axes: what the displays share."""
+"""Images, axes and styles that the displays share."""
 
 import numpy as np
 
 from .._utils.extras import import_extra
 
-# Okabe and Ito's colour-blind-safe palette without its yellow, too faint on white.
+# Okabe and Ito's colour-blind-safe palette without its yellow, which is too faint on white.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]
 MARKERS = ["o", "^", "s", "D", "v", "P", "X"]
 
 
 def check_matplotlib():
-    """Raise an ImportError that names the extra where matplotlib is not installed."""
+    """Raise an ImportError that names the extra if matplotlib is not installed."""
     import_extra("matplotlib", "Pictures are drawn with", "plot")
 
 
@@ -18,20 +18,20 @@ def check_matplotlib():
 
 
 def as_images(X, estimator):
-    """Give flat rows the shape of the images that they are."""
+    """Reshape flat rows to images."""
     X = np.asarray(X)
     if X.ndim > 2:
         return X
     if estimator.image_shape_ is None:
         raise ValueError(
-            "Only images can be drawn, but the estimator was fitted on vectors. If their rows are "
+            "Only images can be drawn, but the estimator was fitted on vectors. If the rows are "
             "images, fit with image_shape=(channels, height, width)."
         )
     return X.reshape(len(X), *estimator.image_shape)
 
 
 def find_range(images):
-    return float(np.min(images)), float(np.max(images))  # the type of images may hold no range
+    return float(np.min(images)), float(np.max(images))  # their type may overflow in high - low
 
 
 def to_channels_last(images):
@@ -56,7 +56,7 @@ def to_pictures(images, limits):
 
 
 def to_block(rows, limits):
-    """Fill rows of images up with white, to shape (n_rows, n_columns, H, W, 3)."""
+    """Pad rows of images with white to shape (n_rows, n_columns, H, W, 3)."""
     filled = {i: to_pictures(row, limits) for i, row in enumerate(rows) if len(row)}
     longest = max(filled.values(), key=len)
     block = np.ones((len(rows), *longest.shape))
@@ -69,7 +69,7 @@ def to_block(rows, limits):
 
 
 def make_axes(ax, n_panels, *, width, height):
-    """Return a new figure with panels side by side, or the figure of the axes given."""
+    """Return a new figure with panels side by side, or the figure of `ax`, and the axes."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -89,7 +89,7 @@ def label(panel, xlabel, ylabel):
 
 
 def styles(label_arrays):
-    """Give every label its colour and marker, in sorted order."""
+    """Return the colour and marker of every label, in sorted order."""
     names = dict.fromkeys(str(label) for labels in label_arrays for label in np.unique(labels))
     n_colors = len(COLORS)
     return {
@@ -101,7 +101,7 @@ def styles(label_arrays):
 def scatter(panel, coordinates, labels, styles, axis_label):
     for name, (color, marker) in styles.items():
         members = labels == name
-        # Rare labels lie on top of frequent ones.
+        # Rare labels are drawn above frequent ones.
         order = 1 + 1 / (1 + members.sum())
         look = {"s": 9, "alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": order}
         panel.scatter(*coordinates[members].T, c=color, marker=marker, label=name, **look)
@@ -119,7 +119,7 @@ def scatter(panel, coordinates, labels, styles, axis_label):
 
 
 def draw_mosaic(ax, blocks, row_labels):
-    """Draw blocks of pictures beside each other, as one image, with a title above each."""
+    """Draw blocks of pictures side by side as one image, with a title above each."""
     n_rows, _, height, width, _ = next(iter(blocks.values())).shape
     pad, gap = max(1, width // 14), width // 2
     strips, centres, right = [], [], 0

@@ -1,4 +1,4 @@
-"""What becomes of single images: their views, their reconstructions."""
+"""Displays of single images: their reconstructions and their augmented views."""
 
 from numbers import Integral
 from typing import Self
@@ -14,17 +14,17 @@ from ._pictures import as_images, draw_mosaic, find_range, to_block, to_channels
 
 
 class ReconstructionDisplay(Display):
-    """Images above their reconstructions above the differences between them.
+    """Images, their reconstructions and the differences between them, in three rows.
 
-    The differences are reconstruction minus original, averaged over channels: red where the
-    reconstruction is brighter.
+    The differences are reconstruction minus original, averaged over channels. Red pixels are
+    brighter in the reconstruction.
 
     Parameters
     ----------
     originals, reconstructions : array-like of images
-        As many of the one as of the other, of the same shape.
+        Images and their reconstructions, two arrays of the same shape.
     intensity_range : (float, float), default=None
-        What is black and what is white; None takes the originals' minimum and maximum.
+        Intensities drawn black and white. None uses the minimum and maximum of the originals.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class ReconstructionDisplay(Display):
         if self.originals.shape != self.reconstructions.shape:
             raise ValueError(
                 f"reconstructions must have the shape of originals, {self.originals.shape}, got "
-                f"{self.reconstructions.shape}. Pass what reconstruct(originals) returns."
+                f"{self.reconstructions.shape}. Pass the result of reconstruct(originals)."
             )
         self.intensity_range = intensity_range
 
@@ -58,13 +58,13 @@ class ReconstructionDisplay(Display):
         ----------
         estimator : fitted ContrastiveAutoencoderClusterer
         X : array-like of images
-            In the form that was fitted.
+            Images in the same form as in `fit`.
         n_images : int, default=10
-            So many are drawn, chosen at random; at least 1.
+            Maximum number of images to draw, chosen at random, at least 1.
         random_state : int, RandomState instance or None, default=0
-            Of the choice; None is fresh entropy.
+            Seed for the choice of images. None gives different results on each call.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -100,15 +100,16 @@ class ReconstructionDisplay(Display):
 
 
 class AugmentationDisplay(Display):
-    """Images beside random views of them: what the contrast is told to look through.
+    """Images beside their random views, which the contrastive loss treats as alike.
 
     Parameters
     ----------
     originals : array-like of n_images images
+        Images without augmentation.
     views : list of n_images array-likes of images
-        Views of each original.
+        Augmented views of each original.
     intensity_range : (float, float), default=None
-        What is black and what is white; None takes the originals' minimum and maximum.
+        Intensities drawn black and white. None uses the minimum and maximum of the originals.
 
     Attributes
     ----------
@@ -133,17 +134,17 @@ class AugmentationDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, **kwargs) -> Self:
-        """Draw the views that a clusterer would train with, fitted or not.
+        """Draw the views that a clusterer trains with; it need not be fitted.
 
         Parameters
         ----------
         estimator : ContrastiveAutoencoderClusterer
-            Its parameters `augmentation`, `image_shape` and `intensity_range` are read.
+            Clusterer whose `augmentation`, `image_shape` and `intensity_range` are used.
         X : array-like of images
-            In any form that it can be fitted to.
+            Images in any form that `fit` accepts.
         y : Ignored
         **kwargs
-            `n_images`, `n_views`, `random_state` and `ax`, as in :meth:`from_images`.
+            Parameters `n_images`, `n_views`, `random_state` and `ax` of :meth:`from_images`.
 
         Returns
         -------
@@ -170,22 +171,24 @@ class AugmentationDisplay(Display):
         random_state=0,
         ax=None,
     ) -> Self:
-        """Draw views of images as training would, before there is a model.
+        """Draw the views of images that training would use, without a model.
 
         Parameters
         ----------
         X : array-like of images
-            As the clusterer takes them.
+            Images in any form that the clusterer accepts.
         augmentation : {"paper", "xray", "digits"} or callable, default="paper"
-            As the clusterer takes it.
-        n_images, n_views : int, default=6
-            So many images, chosen at random, and views of each; at least 1.
+            Augmentation, as for the clusterer.
+        n_images : int, default=6
+            Maximum number of images to draw, chosen at random, at least 1.
+        n_views : int, default=6
+            Number of views per image, at least 1.
         image_shape, intensity_range : tuple, default=None
-            As the clusterer takes them.
+            Shape and intensity window of the images, as for the clusterer.
         random_state : int, RandomState instance or None, default=0
-            Of the choice and the views; None is fresh entropy.
+            Seed for the choice of images and the views. None gives different results on each call.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -194,7 +197,7 @@ class AugmentationDisplay(Display):
         Raises
         ------
         ValueError
-            If X holds no images, or a parameter breaks its rule.
+            If `X` contains no images, or a parameter is invalid.
         """
         import torch
 
@@ -208,7 +211,7 @@ class AugmentationDisplay(Display):
         if not checks.holds_images(X, image_shape):
             raise ValueError(
                 "Only images can be drawn, but rows of X without image_shape are vectors. If they "
-                "are images, pass image_shape=(channels, height, width); if X is one image alone, "
+                "are images, pass image_shape=(channels, height, width). If X is a single image, "
                 "pass X[np.newaxis]."
             )
         X = checks.check_image_array(X, None, minimum=1)
@@ -216,7 +219,7 @@ class AugmentationDisplay(Display):
         rng = local_random_state(random_state)
         images = format.to_tensor(X[choose_rows(len(X), n_images, rng)])
         generator = torch.Generator().manual_seed(draw_seed(rng))
-        # Callables of a user's own may draw from the global generator, and have weights.
+        # A user's callable may use the global generator and may have weights.
         with plain_torch(), torch.no_grad(), forked_rng(draw_seed(rng)):
             pairs = [
                 draw_view(images.repeat(2, 1, 1, 1), generator).chunk(2)
