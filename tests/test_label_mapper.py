@@ -279,7 +279,7 @@ def test_missing_ones_in_a_list_of_strings_are_no_class():
 
 
 def test_labels_that_do_not_sort_are_named():
-    with pytest.raises(TypeError, match="y must hold labels of one type that sorts, got int, str"):
+    with pytest.raises(TypeError, match="labels of one type that can be sorted, got int, str"):
         ClusterLabelMapper(input="labels").fit([[0], [1]], np.array(["a", 1], dtype=object))
 
 

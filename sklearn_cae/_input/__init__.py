@@ -1,4 +1,4 @@
-"""X and y: what is no array, pictures, formats, checks, passes over large arrays, labels.
+"""X and y: conversion to arrays, pictures, formats, checks, passes over large arrays, labels.
 
 Imports `_utils` alone.
 """

@@ -1,6 +1,7 @@
-"""The door: what comes in as X is an array, a table or a list of images, or is refused by name.
+"""Accept X if it is an array, a table or a list of images; otherwise raise an error.
 
-What it is is known before anything of it is read: a data set may be large, a generator endless.
+The type is checked before anything is read, because a data set may be large and a generator
+endless.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,27 +19,27 @@ _TEXT = (str, bytes, PathLike)
 
 
 def as_samples(X, name="X"):
-    """Return samples in a form that scikit-learn checks and that has a shape.
+    """Return samples in a form that has a shape and that scikit-learn can check.
 
     Parameters
     ----------
     X : object
-        What a user passed.
+        Samples as the user passed them.
     name : str, default="X"
-        What the user calls it.
+        Name of the parameter in messages.
 
     Returns
     -------
     X : ndarray, sparse matrix or table
-        Tensors, lists and lazily read arrays become arrays. Tables keep the names of their columns;
-        nullable columns get NumPy's types.
+        Samples. Tensors, lists and lazy arrays become arrays. Tables keep their column names, and
+        their nullable columns get NumPy types.
 
     Raises
     ------
     TypeError
-        If it is no array, and nothing that holds the values of one.
+        If `X` is not an array or cannot be converted to one.
     ValueError
-        If its samples differ in shape, values are masked, or pictures mean no intensities.
+        If samples differ in shape, values are masked, or pictures contain no intensities.
     """
     check_kind(X, name)
     if is_table(X):
@@ -57,13 +58,13 @@ def as_samples(X, name="X"):
 
 
 def check_kind(X, name="X"):
-    """Raise where X is no array, and nothing that holds the values of one; read nothing of it."""
+    """Raise if X is not an array and cannot be converted to one, without reading it."""
     if is_picture(X):
-        raise TypeError(f"{name} must hold several images, got one picture alone. Pass [{name}].")
+        raise TypeError(f"{name} must hold several images, got a single picture. Pass [{name}].")
     if isinstance(X, _TEXT):
         raise TypeError(
             f"{name} must be an array, got the text {str(X)!r}. Names of files and folders are not "
-            "read: pass what numpy.load, or sklearn_cae.datasets.to_memmap, returns."
+            "read. Pass the result of numpy.load or sklearn_cae.datasets.to_memmap."
         )
     if isinstance(X, Mapping):
         keys = [repr(key) for key in X][:5]
@@ -101,18 +102,18 @@ def _kind_and_way(X, name):
 
 
 def gives_items(X):
-    """Whether X has a length and gives an item for an index."""
+    """Return whether X has a length and an item per index."""
     return hasattr(X, "__len__") and hasattr(X, "__getitem__")
 
 
 def is_table(X):
-    """Whether X is a DataFrame, or a column of one, of pandas, polars or pyarrow."""
+    """Return whether X is a DataFrame or a column of pandas, polars or pyarrow."""
     is_class = isinstance(X, type)
     return not is_class and (hasattr(X, "iloc") or hasattr(X, "columns"))
 
 
 def _with_plain_columns(table):
-    """Give nullable columns of pandas NumPy's types; missing integers make floats, with NaN."""
+    """Convert nullable pandas columns to NumPy types; integers with missing values to floats."""
     if not hasattr(table, "iloc") or table.ndim == 1:
         return table
     plain = {
@@ -131,15 +132,15 @@ def _with_plain_columns(table):
 def _without_mask(X, name):
     if np.ma.is_masked(X):
         raise ValueError(
-            f"{name} must hold a value everywhere, got an array in which "
+            f"{name} must have no masked values, got an array in which "
             f"{np.ma.count_masked(X)} are masked. Pass {name}.filled(value), or leave out the "
-            "samples that they are in."
+            "samples that contain them."
         )
     return X.data
 
 
 def _stack(X, name):
-    """Make one array of a list of images, pictures, tensors, rows or numbers."""
+    """Stack a list of images, pictures, tensors, rows or numbers into one array."""
     first = X[0] if len(X) else None
     if isinstance(first, _TEXT):
         _refuse_text(first, name)
@@ -151,9 +152,9 @@ def _stack(X, name):
         )
     if _is_pair(first):
         raise TypeError(
-            f"{name} must hold images alone, got a list of pairs of an image and its label. Pass "
-            f"numpy.stack([pair[0] for pair in {name}]), or what "
-            f"sklearn_cae.datasets.to_memmap({name}, 'images.npy') returns."
+            f"{name} must hold images only, got a list of pairs of an image and its label. Pass "
+            f"numpy.stack([pair[0] for pair in {name}]), or the result of "
+            f"sklearn_cae.datasets.to_memmap({name}, 'images.npy')."
         )
     if is_picture(first) or getattr(first, "ndim", 0) > 1:
         images = [as_image(image, f"{name}[{index}]") for index, image in enumerate(X)]
@@ -166,8 +167,8 @@ def _stack(X, name):
         array = np.asarray([to_numpy(row) for row in X] if is_tensor(first) else X)
     except ValueError as error:
         raise ValueError(
-            f"{name} must hold samples of one shape, got a list of several. Resize or crop images "
-            f"to one size. ({error})"
+            f"{name} must hold samples of one shape, got a list with several shapes. Resize or "
+            f"crop images to one size. ({error})"
         ) from error
     if array.dtype.kind == "U":
         _refuse_text(array.flat[0], name)
@@ -181,23 +182,23 @@ def _is_pair(item):
 
 
 def as_image(image, where):
-    """Return one image, an array, a tensor or a picture, as an array."""
+    """Convert one image (an array, a tensor or a picture) to an array."""
     if is_picture(image):
         return picture_to_array(image, where)
     return np.asarray(to_numpy(image))
 
 
 def check_alike(image, shape, dtype, *, name, where, way="Resize, crop or convert them."):
-    """Raise where an image has another shape or type than the first one."""
+    """Raise if an image differs from the first one in shape or type."""
     if (image.shape, image.dtype) != (shape, dtype):
         raise ValueError(
-            f"The images of {name} must be alike, but that at {where} is {image.shape} of "
-            f"{image.dtype}, and the first {shape} of {dtype}. {way}"
+            f"All images of {name} must have the same shape and type, but the one at {where} is "
+            f"{image.shape} of {image.dtype}, and the first is {shape} of {dtype}. {way}"
         )
 
 
 def _check_cells(X, name):
-    """Raise where an array holds names of files, or arrays, in place of numbers."""
+    """Raise if an array holds file names or arrays in place of numbers."""
     if X.dtype.kind not in "OUST" or X.size == 0:
         return
     first = X.flat[0]
@@ -205,8 +206,8 @@ def _check_cells(X, name):
         _refuse_text(first, name)
     if is_picture(first) or np.ndim(to_numpy(first)) > 0:
         raise TypeError(
-            f"{name} must hold numbers, got an array of objects that are images themselves. Pass "
-            f"numpy.stack(list({name})), where {name} is that one column."
+            f"{name} must hold numbers, got an array of objects that are images. Pass "
+            f"numpy.stack(list({name})), where {name} is the column of images."
         )
 
 
@@ -214,12 +215,12 @@ def _refuse_text(text, name):
     raise TypeError(
         f"{name} must hold the images themselves, got text such as {str(text)!r}. Read the files: "
         f"pass [PIL.Image.open(file) for file in {name}], one array of them, (n, H, W) or (n, C, "
-        "H, W), or what sklearn_cae.datasets.to_memmap returns."
+        "H, W), or the result of sklearn_cae.datasets.to_memmap."
     )
 
 
 def check_numbers(X, name="X"):
-    """Raise where an array holds anything but numbers, and name what."""
+    """Raise if an array holds anything except numbers, with an example in the message."""
     if X.dtype.kind in "buif":
         return
     if X.dtype == object:
@@ -228,7 +229,7 @@ def check_numbers(X, name="X"):
             raise ValueError(f"Input {name} contains NaN. Impute or drop the images that do.")
         if not isinstance(other, Number):
             raise TypeError(
-                f"{name} must hold numbers, got {other!r}. Leave out columns that hold no pixels."
+                f"{name} must hold numbers, got {other!r}. Drop columns that are not pixels."
             )
     raise TypeError(
         f"{name} must hold numbers, got dtype {X.dtype}. Convert it with {name}.astype."

@@ -1,7 +1,6 @@
-"""What X may be, and its way to a batch of tensors and back.
+"""Checks of training samples, and the choice of their format.
 
-X stays in memory as it is; a batch at a time is cast and scaled. All conversion of samples between
-NumPy and torch happens here.
+X is not copied; it is cast and scaled batch by batch, by the formats of `formats`.
 """
 
 from numbers import Integral
@@ -17,22 +16,22 @@ from .passes import are_equal_within, extremes_of_features, scan_values
 
 CHANNELS = range(1, 5)
 SIDES = range(8, 257)
-_LARGE_SHARE = 0.9  # of intensities: windows of soft tissue clip air and bone, up to this
-_LARGEST = 1e30  # what is decoded may be some standard deviations larger
+_LARGE_SHARE = 0.9  # of intensities; windows of soft tissue clip air and bone, but less than this
+_LARGEST = 1e30  # decoded values may be some standard deviations larger
 
 
 def holds_images(X, image_shape):
-    """Whether samples with a shape are to be read as images rather than as vectors."""
+    """Return whether samples are images and not vectors."""
     return image_shape is not None or len(X.shape) > 2
 
 
 def check_image_array(X, estimator, *, minimum):
-    """Check what holds for images at any time: numeric, enough of them, two to four dimensions."""
+    """Check that images are numeric, at least `minimum` many, with two to four dimensions."""
     X = check_array(
         X,
         dtype=None,
         allow_nd=True,
-        ensure_all_finite=False,  # scan_values looks, without copies
+        ensure_all_finite=False,  # scan_values checks this without a copy
         ensure_min_samples=minimum,
         estimator=estimator,
         input_name="X",
@@ -40,8 +39,8 @@ def check_image_array(X, estimator, *, minimum):
     check_numbers(X)
     if X.ndim > 4:
         raise ValueError(
-            f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Of volumes pass slices "
-            "or projections."
+            f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Pass slices or "
+            "projections of volumes."
         )
     return X
 
@@ -53,7 +52,7 @@ def infer_image_format(X, image_shape, intensity_range):
     ----------
     X : ndarray of shape (n, H, W), (n, C, H, W), (n, H, W, C) or (n, n_features)
     image_shape : tuple of int or None
-        Of one image, in the order of axes of X.
+        Shape of one image, with its axes in the order of X.
     intensity_range : tuple of float or None
 
     Returns
@@ -70,7 +69,7 @@ def infer_image_format(X, image_shape, intensity_range):
     if len(as_image) == 2:
         as_image = (1, *as_image)
     channels_first = (as_image[2], *as_image[:2]) if channels_last else as_image
-    # One channel lies in memory alike, first or last; its strides are not to differ either.
+    # One channel has the same memory layout first or last; its strides should be the same, too.
     channels_last = channels_last and channels_first[0] > 1
     if not all(side in SIDES for side in channels_first[1:]):
         raise ValueError(
@@ -87,7 +86,7 @@ def infer_image_format(X, image_shape, intensity_range):
 
 
 def infer_vector_format(X):
-    """Find the format of training vectors, (n, n_features): their mean and scale."""
+    """Find the format of training vectors (n, n_features): their mean and scale."""
     low, high = extremes = extremes_of_features(X)
     if (low == high).all():
         raise ValueError(
@@ -98,8 +97,8 @@ def infer_vector_format(X):
     if (largest > _LARGEST).any():
         worst = int(largest.argmax())
         raise ValueError(
-            f"X must hold values of up to {_LARGEST:.0e}, so that float32 holds what is decoded, "
-            f"got feature {worst} at {largest[worst]:.1e}. Change its unit."
+            f"X must hold values of at most {_LARGEST:.0e}, so that decoded values fit into "
+            f"float32, got feature {worst} at {largest[worst]:.1e}. Change its unit."
         )
     scaler = StandardScaler().fit(X)
     return VectorFormat(scaler.mean_, scaler.scale_)
@@ -107,7 +106,7 @@ def infer_vector_format(X):
 
 def _way_from_sides(shape):
     if shape[0] == 1 and shape[2] in CHANNELS and shape[1] in SIDES:
-        return "If X is one image alone, its channels last, pass several images, (n, H, W, C)."
+        return "If X is a single image with channels last, pass several images, (n, H, W, C)."
     return "Resize or crop them."
 
 
@@ -123,7 +122,7 @@ def _sample_shape(X, image_shape):
     if X.ndim == 2 and image_shape == X.shape:
         raise ValueError(
             f"X must hold several images, (n, {np.prod(image_shape)}) for image_shape="
-            f"{image_shape}, got one image alone. Pass all of them, as rows."
+            f"{image_shape}, got a single image. Pass all images, as rows."
         )
     if X.ndim == 2 and np.prod(image_shape) != given[0]:
         raise ValueError(
@@ -133,7 +132,7 @@ def _sample_shape(X, image_shape):
     if X.ndim > 2 and image_shape != given:
         raise ValueError(
             f"image_shape must be the shape of one image in X, {given}, got {image_shape}. "
-            "Leave it at None for images that are not flat."
+            "Use None for images that are not flat."
         )
     return image_shape
 
@@ -145,8 +144,8 @@ def _has_channels_last(shape):
         raise ValueError(
             f"X must have its {CHANNELS[0]} to {CHANNELS[-1]} channels first, (n, C, H, W), or "
             f"last, (n, H, W, C). {problem} axis of an image of shape {shape} could be the "
-            "channels. Pass X with one axis of channels, and sides of at least 8 pixels; of "
-            "volumes, slices or projections."
+            "channels. Pass X with one axis of channels and sides of at least 8 pixels. Pass "
+            "slices or projections of volumes."
         )
     return last
 
@@ -168,14 +167,14 @@ def _find_intensity_range(X, intensity_range):
         return (0.0, 1.0)
     if not _fits_float32(low, high):
         raise ValueError(
-            f"X must hold intensities that, as their range, fit into float32, got {low:g} to "
+            f"X must hold intensities that fit into float32, as their range must, got {low:g} to "
             f"{high:g}. Rescale or clip them."
         )
     return (low, high)
 
 
 def _check_window(X, extremes, window):
-    """Raise where images do not differ within a window; warn of what is clipped."""
+    """Raise if all images are equal within a window; warn if intensities are clipped."""
     share = share_clipped(X, extremes, window)
     if share == 0:
         return
@@ -185,16 +184,16 @@ def _check_window(X, extremes, window):
         raise ValueError(
             "intensity_range must be a window within which images differ, got "
             f"{window}, but the intensities of X go from {low:g} to {high:g}, and all images are "
-            "equal once they are clipped. Pass a window in the unit of X (it is in Hounsfield "
-            "units after pixel_array * RescaleSlope + RescaleIntercept), or leave it at None."
+            "equal after clipping. Pass a window in the unit of X (Hounsfield units after "
+            "pixel_array * RescaleSlope + RescaleIntercept), or None."
         )
-    judged = "right for a window"
+    judged = "normal for a window"
     if share > _LARGE_SHARE:
         judged = "nearly all: check that the window is in the unit of X"
     warn(
         f"X has intensities from {low:g} to {high:g}, outside intensity_range={window}: "
-        f"{100 * share:.3g} % of them are clipped, which is {judged}. Leave intensity_range at "
-        "None to keep all of them.",
+        f"{100 * share:.3g} % of them are clipped, which is {judged}. Use intensity_range=None to "
+        "keep all of them.",
         UserWarning,
     )
 
@@ -211,7 +210,7 @@ def _check_intensity_range(intensity_range):
         valid = False
     if not valid:
         raise ValueError(
-            "intensity_range must be two finite numbers, the lower one first, of float32, got "
-            f"{intensity_range!r}. Leave it at None to take it from the data."
+            "intensity_range must be two finite float32 numbers, the lower one first, got "
+            f"{intensity_range!r}. Use None to take it from the data."
         )
     return low, high

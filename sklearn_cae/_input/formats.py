@@ -1,4 +1,4 @@
-"""The format of samples: how they look in X, and how they become tensors and back."""
+"""Formats of samples: their form in X, and their conversion to tensors and back."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,20 @@ _FARTHEST = 1e9  # standard deviations
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """How an image looks in X, and how it becomes (C, H, W) with intensities in [0, 1].
+    """Form of an image in X, and its conversion to (C, H, W) with intensities in [0, 1].
 
     Parameters
     ----------
     sample_shape : tuple of int
-        Of one sample in X: (H, W), (C, H, W), (H, W, C) or (n_features,).
+        Shape of one sample in X: (H, W), (C, H, W), (H, W, C) or (n_features,).
     image_shape : tuple of int
-        (C, H, W).
+        Shape of the tensor of a sample, (C, H, W).
     channels_last : bool
+        Whether the channels are the last axis of a sample.
     is_integer : bool
         Whether X holds integers or booleans.
     intensity_range : tuple of float
-        (low, high), which become 0 and 1.
+        Intensities (low, high) that become 0 and 1.
     """
 
     sample_shape: tuple
@@ -35,9 +36,9 @@ class ImageFormat:
     intensity_range: tuple
 
     def to_tensor(self, X):
-        """Turn (n, *sample_shape) into a float32 tensor (n, C, H, W), clipped to [0, 1]."""
+        """Convert (n, *sample_shape) to a float32 tensor (n, C, H, W), clipped to [0, 1]."""
         low, high = self.intensity_range
-        # Wide types are shifted and scaled in float64, so that 16 bits around an offset survive.
+        # Wide types are shifted and scaled in float64, which keeps 16 bits around a large offset.
         X = np.subtract(X, low, dtype=np.result_type(X.dtype, np.float32))
         X /= high - low
         X = X.astype(np.float32, copy=False)
@@ -49,39 +50,39 @@ class ImageFormat:
         return images.reshape(-1, channels, height, width)
 
     def to_array(self, images):
-        """Turn a tensor (n, C, H, W) into float32 (n, *sample_shape) within intensity_range."""
+        """Convert a tensor (n, C, H, W) to float32 (n, *sample_shape) in intensity_range."""
         low, high = self.intensity_range
         if self.channels_last:
             images = images.permute(0, 2, 3, 1)
         X = images.reshape(-1, *self.sample_shape).float().cpu().numpy().clip(0, 1)
-        # The second clip takes back what rounding adds at the ends of the range.
+        # The second clip removes rounding errors at the ends of the range.
         return (X * np.float32(high - low) + np.float32(low)).clip(
             np.float32(low), np.float32(high)
         )
 
     def check_new(self, X):
-        """Raise where X cannot hold images like those fitted; return the share that is clipped."""
+        """Raise if X differs in form from the images of fit; return the share that is clipped."""
         if X.shape[1:] != self.sample_shape:
             raise ValueError(self._other_shape(X.shape))
         if holds_integers(X) != self.is_integer:
             fitted, given = ("integer", "float") if self.is_integer else ("float", "integer")
             raise ValueError(
-                f"X must hold {fitted} images as in fit, got {given} ones (dtype {X.dtype}): "
-                "their intensities cannot be compared. Convert X to the scale and dtype of the "
-                f"training images, as {self._way_from_kind(X)} does for 8-bit images."
+                f"X must hold {fitted} images as in fit, got {given} images (dtype {X.dtype}). "
+                "Their intensities cannot be compared. Convert X to the scale and dtype of the "
+                f"training images, for example with {self._way_from_kind(X)} for 8-bit images."
             )
         return share_clipped(X, scan_values(X), self.intensity_range)
 
     def _other_shape(self, shape):
-        """Tell what is wrong with the shape of X, and how it could be that of images fitted."""
+        """Return a message about the wrong shape of X, and how to correct it."""
         n_given, n_fitted = np.prod(shape[1:]), np.prod(self.sample_shape)
         of_rows = len(shape) == len(self.sample_shape) == 2 and shape[1:] == self.sample_shape[1:]
         if n_given != n_fitted and (np.prod(shape) == n_fitted or of_rows):
-            # Displays take some of the rows of what they are given.
+            # Displays select rows of X before this check.
             as_it_is = of_rows or shape == self.sample_shape
             way = "[np.newaxis]" if as_it_is else f".reshape{(1, *self.sample_shape)}"
             return (
-                f"X must hold several images, {('n', *self.sample_shape)}, got one image alone. "
+                f"X must hold several images, {('n', *self.sample_shape)}, got a single image. "
                 f"Pass image{way}, such as X[0]{way}, or X[:1]."
             ).replace("'n'", "n")
         return (
@@ -90,7 +91,7 @@ class ImageFormat:
         )
 
     def _way_from_kind(self, X):
-        """Tell how integers become floats that are like those fitted, or floats integers."""
+        """Return code that converts integers to floats as in fit, or floats to integers."""
         low, high = self.intensity_range
         if self.is_integer:
             _, brightest = scan_values(X)
@@ -100,7 +101,7 @@ class ImageFormat:
         return f"{X_at_scale}.astype(numpy.float32)"
 
     def _way_from(self, shape):
-        """Tell how images of another shape could become such as were fitted."""
+        """Return the end of the message, with a way to the shape of fit."""
         n_given, n_fitted = np.prod(shape), np.prod(self.sample_shape)
         if n_given != n_fitted:
             return (
@@ -110,17 +111,17 @@ class ImageFormat:
         axes = [[side for side in one if side > 1] for one in (shape, self.sample_shape)]
         if axes[0] == axes[1] or 1 in map(len, axes):  # the same images, or flat ones
             return f". Pass X.reshape{(-1, *self.sample_shape)}."
-        return ". Bring the axes into that order, as np.moveaxis does."
+        return ". Reorder the axes with np.moveaxis."
 
 
 @dataclass(frozen=True)
 class VectorFormat:
-    """How a vector becomes a standardised tensor and back.
+    """Conversion of vectors to standardised tensors and back.
 
     Parameters
     ----------
     mean, scale : ndarray of shape (n_features,)
-        Of the training samples; the scale of a constant feature is 1.
+        Mean and scale of the training samples. The scale of a constant feature is 1.
     """
 
     mean: np.ndarray
@@ -132,15 +133,15 @@ class VectorFormat:
         return self.mean.shape
 
     def to_tensor(self, X):
-        """Turn (n, n_features) into a standardised float32 tensor."""
-        # In one order, whatever that of X: sums depend on it in the last bit.
+        """Convert (n, n_features) to a standardised float32 tensor."""
+        # Always in C order, because the last bit of sums depends on the order.
         return torch.from_numpy(self._standardise(X).astype(np.float32, order="C"))
 
     def _standardise(self, X):
         return (X - self.mean) / self.scale
 
     def check_new(self, X):
-        """Raise where a value is so far from those fitted that networks would overflow."""
+        """Raise if a value is so far from those of fit that networks would overflow."""
         with np.errstate(over="ignore"):
             farthest = np.abs(self._standardise(extremes_of_features(X))).max(axis=0)
         if (farthest > _FARTHEST).any():
@@ -152,18 +153,19 @@ class VectorFormat:
             )
 
     def to_array(self, vectors):
-        """Turn a standardised tensor into float32 (n, n_features) on the scale of X."""
+        """Convert a standardised tensor to float32 (n, n_features) on the scale of X."""
         return (vectors.float().cpu().numpy() * self.scale + self.mean).astype(np.float32)
 
 
 class Samples(Dataset):
-    """X and its format: a data set that is read batch by batch.
+    """Data set of X and its format, which is read batch by batch.
 
     Parameters
     ----------
     X : ndarray
         Checked samples.
     format : ImageFormat or VectorFormat
+        Format of the samples.
     """
 
     def __init__(self, X, format):
@@ -183,8 +185,8 @@ def holds_integers(X):
 
 
 def share_clipped(X, extremes, intensity_range):
-    """Share of the intensities of X that are outside a range."""
-    # As float32, in which images come back: a reconstruction is never out of range.
+    """Return the share of the intensities of X that are outside a range."""
+    # Compared in float32, the type of decoded images: a reconstruction is never out of range.
     (low, high), (range_low, range_high) = np.float32(extremes), np.float32(intensity_range)
     if low >= range_low and high <= range_high:
         return 0.0

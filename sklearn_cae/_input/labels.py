@@ -1,4 +1,4 @@
-"""Labels of a user's own, in any type that sorts."""
+"""Labels that a user passes, in any type that can be sorted."""
 
 from numbers import Number
 
@@ -12,14 +12,14 @@ from .tensors import to_numpy
 
 
 def check_labels(y, n_samples=None, name="y"):
-    """Check labels: one per sample, none of them missing. All that takes labels asks this.
+    """Check that there is one label per sample and none is missing.
 
     Parameters
     ----------
     y : array-like or tensor of shape (n_samples,) or (n_samples, 1)
-        Labels in any type; a column is taken with a DataConversionWarning.
+        Labels of any type. A column is accepted with a DataConversionWarning.
     n_samples : int, default=None
-        Number of samples in X; None allows any but 0.
+        Number of samples in X. None accepts any number except 0.
     name : str, default="y"
         Name of the labels in messages.
 
@@ -30,13 +30,13 @@ def check_labels(y, n_samples=None, name="y"):
     Raises
     ------
     ValueError
-        If there is no label, or not exactly one per sample.
+        If there is not exactly one label per sample, a label is missing, or there are none.
     """
     return check_known(check_column(y, n_samples, name), name)
 
 
 def check_column(y, n_samples=None, name="y"):
-    """Check that there is one label per sample, as `check_labels`; labels may be missing."""
+    """Check that there is one label per sample, which may be missing."""
     if y is None:
         raise ValueError(
             f"This requires {name} to be passed, but the target {name} is None. Pass one label "
@@ -66,7 +66,7 @@ def check_column(y, n_samples=None, name="y"):
 
 
 def check_length(name, given, n, each="row"):
-    """Raise if there is not one entry for each of `n` rows, or samples."""
+    """Raise if there is not one entry for each of `n` rows."""
     if given is None or len(given) != n:
         length = "None" if given is None else f"{len(given)} entries"
         raise ValueError(
@@ -76,13 +76,12 @@ def check_length(name, given, n, each="row"):
 
 
 def check_known(labels, name="y"):
-    """Raise if a label is None, NaN or infinite; return labels in the type that they all have."""
+    """Raise if a label is None, NaN or infinite; return the labels in their common type."""
     missing = sum(map(is_missing, labels)) if labels.dtype == object else 0
     if missing:
         raise ValueError(
             f"{name} must hold a label in every row, but {missing} of {labels.size} are None or "
-            "NaN. Leave these rows out; a ClusterLabelMapper also takes the missing_label that "
-            "they have."
+            "NaN. Leave these rows out, or set missing_label if this is a ClusterLabelMapper."
         )
     labels = of_their_own_type(labels)
     if labels.dtype.kind == "f":
@@ -91,7 +90,7 @@ def check_known(labels, name="y"):
 
 
 def keep_missing(y):
-    """Give a list of strings in which one is missing as objects: as text NaN would be "nan"."""
+    """Convert a list of strings with missing ones to objects; as text, NaN would be "nan"."""
     if isinstance(y, (list, tuple)) and np.asarray(y).dtype.kind == "U":
         objects = np.asarray(y, dtype=object)
         if any(map(is_missing, objects.ravel())):
@@ -100,29 +99,31 @@ def keep_missing(y):
 
 
 def of_their_own_type(labels):
-    """Give numbers that are objects, since others were missing beside them, as what they are."""
+    """Convert objects that are all numbers to the type of these numbers."""
     if labels.dtype == object and all(isinstance(one, (Number, np.bool_)) for one in labels):
         return np.asarray(labels.tolist())
     return labels
 
 
 def encode_labels(y):
-    """Give the classes of labels, sorted, and the class of each label.
+    """Return the sorted classes and the class of each label.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
-        As `check_labels` returns them.
+        Labels that `check_labels` returned.
 
     Returns
     -------
     classes : ndarray of shape (n_classes,)
+        Distinct labels.
     index : ndarray of shape (n_samples,)
+        Index of each label in `classes`.
 
     Raises
     ------
     ValueError
-        If they are numbers of a continuous kind.
+        If labels are continuous numbers.
     TypeError
         If labels of different types cannot be sorted.
     """
@@ -131,15 +132,15 @@ def encode_labels(y):
     except TypeError as error:
         types = sorted({type(label).__name__ for label in y})
         raise TypeError(
-            f"y must hold labels of one type that sorts, got {', '.join(types)}: {error}. Convert "
-            "them."
+            f"y must hold labels of one type that can be sorted, got {', '.join(types)}: {error}. "
+            "Convert them."
         ) from error
     check_classification_targets(y)
     return encoded
 
 
 def is_missing(label):
-    """Whether a label is None, NaN or pandas' NA."""
+    """Return whether a label is None, NaN or pandas.NA."""
     try:
         return label is None or bool(label != label)
     except TypeError:  # pandas.NA is neither equal nor unequal to itself

@@ -1,29 +1,30 @@
-"""Pictures of Pillow, which is not imported: their modes, and the intensities that they mean."""
+"""Intensities of Pillow pictures by their mode, without an import of Pillow."""
 
 import numpy as np
 
-#: Modes whose pixels are intensities already.
+#: Modes whose pixels are intensities.
 _INTENSITIES = {"L", "I", "F", "RGB"}
-#: Modes with an alpha channel, by what is left without it.
+#: Modes with an alpha channel, and the mode without it.
 _WITH_ALPHA = {"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGB"}
 
 
 def is_picture(X):
-    """Whether X is a picture of Pillow."""
+    """Return whether X is a Pillow picture."""
     return not isinstance(X, type) and hasattr(X, "getbands") and hasattr(X, "convert")
 
 
 def picture_to_array(picture, where):
     """Return the intensities of a picture.
 
-    What keeps every intensity is done: a palette is looked up, an alpha channel that is opaque
-    everywhere is left out, and 16 bits get the byte order of the machine.
+    Conversions are lossless: a palette is looked up, an opaque alpha channel is dropped, and 16
+    bits get the byte order of the machine.
 
     Parameters
     ----------
     picture : PIL.Image.Image
+        Picture to convert.
     where : str
-        What an error calls the picture.
+        Name of the picture in messages.
 
     Returns
     -------
@@ -32,13 +33,13 @@ def picture_to_array(picture, where):
     Raises
     ------
     ValueError
-        If pixels are transparent, or the mode means no intensities, as "CMYK" does.
+        If pixels are transparent, or the mode has no intensities, such as "CMYK".
     """
     mode = picture.mode
     if mode in _INTENSITIES:
         return np.asarray(picture)
     if mode == "1":
-        return np.asarray(picture.convert("L")) > 0  # its own bytes are 0 and 255, no bools
+        return np.asarray(picture.convert("L")) > 0  # np.asarray(picture) holds 0 and 255 as bool
     if mode.startswith("I;16"):
         return np.asarray(picture).astype(np.uint16)
     if mode in _WITH_ALPHA:
@@ -53,15 +54,15 @@ def picture_to_array(picture, where):
 
 
 def _opaque(picture, where):
-    """Return a picture whose transparency, if there is any, hides nothing."""
+    """Return the picture with alpha if it has one; raise if pixels are transparent."""
     if picture.mode == "P" and not _has_transparency(picture):
         return picture
-    if picture.mode == "La":  # whose only way on this is
+    if picture.mode == "La":  # which Pillow converts only to LA
         picture = picture.convert("LA")
     picture = picture.convert("RGBA")
     if picture.getchannel("A").getextrema() != (255, 255):
         raise ValueError(
-            f"Pictures must be opaque, got transparent pixels at {where}: alpha is no intensity. "
+            f"Pictures must be opaque, got transparent pixels at {where}. Alpha is no intensity. "
             "Paste the picture onto a background, or drop alpha with picture.convert('RGB') or "
             "picture.convert('L')."
         )
@@ -73,6 +74,6 @@ def _has_transparency(picture):
 
 
 def _is_grey(picture):
-    """Whether all colours of a palette are grey, whichever of them the pixels use."""
+    """Return whether all colours of a palette are grey, also those that no pixel uses."""
     palette = np.reshape(picture.getpalette("RGB"), (-1, 3))
     return bool((palette == palette[:, :1]).all())

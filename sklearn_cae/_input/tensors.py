@@ -1,13 +1,13 @@
-"""Tensors of torch, known and read without its import, which costs seconds."""
+"""Torch tensors, recognised and read without an import of torch, which takes seconds."""
 
 
 def is_tensor(X):
-    """Whether X is a tensor of torch, whose import costs seconds."""
+    """Return whether X is a torch tensor, without an import of torch."""
     return hasattr(X, "detach") and hasattr(X, "cpu")
 
 
 def to_numpy(X):
-    """Give torch tensors as arrays that share their memory where they can; all else as it is."""
+    """Convert a torch tensor to an array, if possible without a copy; return others unchanged."""
     if not is_tensor(X):
         return X
     X = X.detach().cpu()
