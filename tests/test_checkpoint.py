@@ -158,7 +158,7 @@ def test_a_finished_fit_is_loaded(tmp_path, toy_images, make_quick, monkeypatch)
         raise AssertionError("it was trained")
 
     monkeypatch.setattr("skorch.NeuralNet.run_single_epoch", train)
-    with pytest.warns(UserWarning, match="had come to its end in .* not trained again"):
+    with pytest.warns(UserWarning, match="already finished in .* not trained again"):
         again = (
             clone(model)
             .set_params(device=torch.device("cpu"), output="embedding", verbose=1)
@@ -244,7 +244,7 @@ def test_a_checkpoint_that_is_named_has_to_be_of_this_fit(tmp_path, toy_images, 
     model = make_quick(checkpoint_dir=folder, clusterer=KMeans(n_init=1))
     with pytest.warns(UserWarning, match="loaded"):
         clone(model).fit(X)
-    named = r"checkpoint of another fit: temperature was 0\.5 and is 0\.3\. Pass the folder above"
+    named = r"checkpoint of another fit: temperature was 0\.5 and is 0\.3\. Pass its parent folder"
     with pytest.raises(ValueError, match=named):
         clone(model).set_params(temperature=0.3).fit(X)
     with pytest.raises(ValueError, match=r"another fit: data was .*; clusterer was"):
@@ -280,7 +280,7 @@ def test_a_fit_goes_on_without_a_disk(tmp_path, toy_images, make_quick, monkeypa
         raise error
 
     monkeypatch.setattr(container.os, "fsync", fail)
-    with pytest.warns(UserWarning, match=rf"written to {folder}: .*{error.strerror}.*goes on"):
+    with pytest.warns(UserWarning, match=rf"written to {folder}: .*{error.strerror}.*continues"):
         model = make_quick(checkpoint_dir=tmp_path).fit(X)
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -305,9 +305,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(
 ):
     monkeypatch.setattr(trainer.Trainer, "run", None)
     (tmp_path / "file").touch()
-    with pytest.raises(
-        ValueError, match="checkpoint_dir must be a folder that can be written, got"
-    ):
+    with pytest.raises(ValueError, match="checkpoint_dir must be a writable folder, got"):
         make_quick(checkpoint_dir=tmp_path / "file").fit(toy_images[0])
 
 
@@ -318,7 +316,7 @@ def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
     path = folder / "conditioning.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     (folder / ".warm_up.safetensors.123.tmp").touch()  # as a kill leaves it
-    with pytest.warns(UserWarning, match="'conditioning' that was kept .* anew: .*damaged"):
+    with pytest.warns(UserWarning, match="'conditioning' saved in .* trained again: .*damaged"):
         again = clone(model).fit(X)
     assert_same_fit(model, again)
     names = ["conditioning.safetensors", "fit.json", "warm_up.safetensors"]
@@ -704,7 +702,7 @@ def test_a_phase_that_started_from_other_prototypes_is_trained_anew(
             cluster_centers=found(*args, **kwargs).cluster_centers[::-1].copy()
         ),
     )
-    with pytest.warns(UserWarning, match="'conditioning' that was kept in .* other weights"):
+    with pytest.warns(UserWarning, match="'conditioning' saved in .* other weights"):
         again = make_quick(checkpoint_dir=tmp_path).fit(X)
     assert_same_fit(again, make_quick().fit(X))
 
@@ -715,7 +713,7 @@ def test_a_damaged_description_is_no_fit(tmp_path, toy_images, make_quick, conte
     model = make_quick(checkpoint_dir=tmp_path).fit(X)
     (folder,) = tmp_path.iterdir()
     (folder / "fit.json").write_text(content)
-    with pytest.raises(ValueError, match=r"fit\.json that is damaged, or not of a fit"):
+    with pytest.raises(ValueError, match=r"fit\.json that is damaged or does not"):
         clone(model).set_params(checkpoint_dir=folder).fit(X)
     assert_same_fit(clone(model).fit(X), model)  # begun anew
 
@@ -736,7 +734,7 @@ def test_a_phase_that_is_gone_is_named(tmp_path, toy_images, make_quick):
     model = make_quick(checkpoint_dir=tmp_path).fit(X)
     for path in tmp_path.glob("*/conditioning.safetensors"):
         path.unlink()
-    with pytest.warns(UserWarning, match="'conditioning' that was kept .* trained anew: .*No such"):
+    with pytest.warns(UserWarning, match="'conditioning' saved .* trained again: .*No such"):
         again = clone(model).fit(X)
     assert_same_fit(again, model)
 

@@ -302,7 +302,7 @@ def test_a_search_goes_on_after_ctrl_c_and_resumes(toy_images, make_quick, tmp_p
         search.fit(X)
     assert search.cv_results_["split0_test_score"].tolist() == [2, 3]
     assert search.cv_results_["split1_test_score"].tolist() == [3, 3]
-    with pytest.warns(UserWarning, match="had come to its end"):
+    with pytest.warns(UserWarning, match="already finished"):
         again = clone(search).fit(X)  # n_fits goes on: nothing interrupts
     assert again.cv_results_["split0_test_score"].tolist() == [3, 3]
 
@@ -415,7 +415,7 @@ def test_a_left_out_callback_does_not_disturb_a_checkpoint(toy_images, make_quic
     callbacks = [("left", None), ("stop", never_better("train_loss"))]
     params = {"callbacks": callbacks, "checkpoint_dir": tmp_path}
     model = make_quick(**params).fit(toy_images[0])
-    with pytest.warns(UserWarning, match="had come to its end"):
+    with pytest.warns(UserWarning, match="already finished"):
         again = make_quick(**params).fit(toy_images[0])
     assert np.array_equal(again.labels_, model.labels_)
 

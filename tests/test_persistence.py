@@ -701,19 +701,19 @@ FORGED = {
 
 #: The rule that refuses it, where the package has one of its own.
 REASONS = {
-    "a type that is not known": "there is no type",
+    "a type that is not known": "is unknown",
     "no estimator": "holds no estimator",
     "an unfitted estimator": "is not fitted yet",
-    "a wide text": "its arrays have over",
-    "lists for text": "an array of text holds what is none",
-    "many texts": "its arrays have over",
-    "keys that collide": "keys that are no text",
+    "a wide text": "its arrays have more than",
+    "lists for text": "an array of text holds values that are not text",
+    "many texts": "its arrays have more than",
+    "keys that collide": "keys that are no strings",
     "a random state beyond its end": "out of its range",
     "a random state before its beginning": "out of its range",
-    "a method": "['transform'] are no state",
-    "no rules": "['_validate_params'] are no state",
-    "other rules": "['_parameter_constraints'] are no state",
-    "a link of one's own": "['__doc_link_template'] are no state",
+    "a method": "['transform'] are not part of the state",
+    "no rules": "['_validate_params'] are not part of the state",
+    "other rules": "['_parameter_constraints'] are not part of the state",
+    "a link of one's own": "['__doc_link_template'] are not part of the state",
     "a part that is missing": "no attribute 'coef_'",
     "a pipeline of nothing": "has no steps",
     "a pipeline of a number": "no estimator but 5",
@@ -792,7 +792,7 @@ def test_a_checksum_that_is_no_text(tmp_path):
     header = json.dumps({"sha256": "\ud800", "format": 1})
     content = safetensors.torch.save({}, {"sklearn_cae": header})
     (tmp_path / "model").write_bytes(content)
-    with pytest.raises(LoadError, match="no checksum"):
+    with pytest.raises(LoadError, match="no valid checksum"):
         load(tmp_path / "model")
 
 
@@ -833,7 +833,7 @@ def test_a_forged_header_longer_than_the_file_or_the_limit_is_refused(tmp_path):
         with path.open("wb") as file:
             file.write(length.to_bytes(8, "little"))
             file.truncate(2**24)
-        with pytest.raises(LoadError, match="said to be the header"):
+        with pytest.raises(LoadError, match="its header should have"):
             load(path)
 
 
@@ -881,9 +881,9 @@ def test_more_than_can_be_loaded_is_not_written(tmp_path):
     keys = small_mapper()
     keys.classes_ = dict.fromkeys(range(10_001))
     for mapper, message in (
-        (table, "a table of at most .* of 500.* tensors would be longer. Use joblib.dump"),
-        (wide, "ClusterLabelMapper.classes_, of 100 texts of .*dtype=object, or shorten"),
-        (keys, "classes_ must have at most 10000 keys that are no text.*joblib.dump"),
+        (table, "table .* at most .* of 500.* tensors is longer. Use joblib.dump"),
+        (wide, "ClusterLabelMapper.classes_, 100 texts of .*dtype=object, or shorten"),
+        (keys, "classes_ must have at most 10000 keys that are no strings.*joblib.dump"),
     ):
         with pytest.raises(ValueError, match=message):
             save(mapper, tmp_path / "model")

@@ -1,4 +1,4 @@
 """Files without code: atomic writes, container, packing, fingerprints, checkpoints.
 
-Imports `_utils` alone; knows neither networks nor the estimator.
+Imports `_utils` alone; does not depend on networks or the estimator.
 """

@@ -1,7 +1,7 @@
-"""Where a fit stands, in a folder: what it is a fit of, and the last epoch of each phase.
+"""Checkpoints: a folder with the description of a fit, and the last epoch of each phase.
 
-A fit that is taken up is run again from its start, by the same random numbers; a phase that is kept
-is not trained but restored, and what lies between the phases comes out as it did.
+A resumed fit starts again with the same random numbers. Saved phases are restored and not trained;
+the steps between phases run again, with the same results.
 """
 
 import json
@@ -16,9 +16,9 @@ from .fingerprint import describe, digest
 from .packing import Packer, Unpacker
 
 _FIT = "fit.json"
-#: Of fits, which are those of older versions while it stays.
+#: Format of fits. Fits of older versions with the same format can be resumed.
 _FORMAT = 1
-#: Parameters that do not change what a fit comes to.
+#: Parameters that do not change the result of a fit.
 _LEFT_OUT = {"checkpoint_dir", "device", "output", "verbose", "warm_start"}
 
 
@@ -28,29 +28,30 @@ class Checkpoint:
     Parameters
     ----------
     directory : path-like
-        A subfolder is named by the fit's fingerprint; a folder that is a checkpoint itself has to
-        be this fit's.
+        Folder of checkpoints, in which each fit has a subfolder named by its fingerprint; or the
+        checkpoint of this fit.
     params : dict
-        The estimator's.
+        Parameters of the estimator.
     data : str
         Fingerprint of the samples.
     start : str
-        Fingerprint of the networks that the fit starts from, if not from new ones.
+        Fingerprint of the networks that the fit starts from, if these are not new.
     rng : RandomState
-        Of the fit, at its start. Goes back to where the fit began that is taken up.
+        Generator of the fit. If the fit is resumed, its state is set to that of the first start.
     ran_with : dict
-        What the fit runs with: device, versions and the like.
+        Environment of the fit, such as device and versions.
 
     Attributes
     ----------
     ran_with : dict
-        Of the fit's beginning; "taken_up_with" tells, if it was begun before, what differs now.
+        Environment of the first start. If the fit is resumed and the environment differs, the
+        differences are in "taken_up_with".
 
     Raises
     ------
     ValueError
-        If the folder is the checkpoint of another fit, or cannot be written, or the random numbers
-        come from a generator whose state cannot be kept.
+        If the folder is the checkpoint of another fit or cannot be written, or if the state of the
+        generator cannot be saved.
     """
 
     def __init__(self, directory, params, data, start, rng, ran_with):
@@ -79,14 +80,14 @@ class Checkpoint:
             self._begin(about, rng, ran_with)
         except OSError as error:
             raise ValueError(
-                f"checkpoint_dir must be a folder that can be written, got {str(directory)!r}: "
-                f"{error}. Pass another one, or None."
+                f"checkpoint_dir must be a writable folder, got {str(directory)!r}: {error}. Pass "
+                "another folder, or None."
             ) from error
 
     def _begin(self, about, rng, ran_with):
-        """Note what the fit is of; or, if it was begun before, go back to its random numbers.
+        """Write the description of the fit, or restore the random state if there is one.
 
-        Where several processes begin it at once, the random numbers are those of the first.
+        If several processes start the fit at once, all use the random state of the first.
         """
         path = self.folder / _FIT
         self._about = _read_about(path)
@@ -96,7 +97,7 @@ class Checkpoint:
             mine = {**about, "random_state": random_state, "ran_with": ran_with}
             write_first(path, _as_text(mine))
             self._about = _read_about(path)
-            if self._about is None:  # what is there is damaged
+            if self._about is None:  # the existing file is damaged
                 write_whole(path, _as_text(mine))
                 self._about = mine
         set_state(rng, self._about["random_state"])
@@ -106,27 +107,27 @@ class Checkpoint:
             self.ran_with = {**begun, "taken_up_with": new}
         if "finished" in self._about:
             warn(
-                f"This fit had come to its end in {self.folder}: what was kept is loaded, not "
+                f"This fit is already finished in {self.folder}. Its phases are loaded, not "
                 "trained again.",
                 UserWarning,
             )
 
     def check(self, state):
-        """Raise ValueError where no checkpoint could hold a state."""
+        """Raise ValueError if a checkpoint cannot hold a state."""
         try:
             packer = Packer({})
             container.as_bytes({"state": packer.pack(state, "networks")}, packer.tensors)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"checkpoint_dir must be None for what no checkpoint can hold, got "
+                f"checkpoint_dir must be None if a part of the fit cannot be saved, got "
                 f"{str(self.folder)!r}: {error}"
             ) from error
 
     def read(self, phase, start):
-        """Give the state of a phase as it was last kept, a dict, or None.
+        """Return the last saved state of a phase, a dict, or None.
 
-        None, too, if the phase that was kept had another start: on another machine the embedding
-        may differ in its last bits, and so may the prototypes.
+        It is also None if the saved phase had another start: on another machine the embedding and
+        the prototypes may differ in their last bits.
         """
         path = self._path(phase)
         if not path.exists() and "finished" not in self._about:
@@ -136,26 +137,28 @@ class Checkpoint:
                 state = Unpacker({}, get_tensor).unpack(header["state"])
                 if self._is_of(header, start, state["start"]):
                     return state
-            problem = "it had started from other weights, prototypes or random numbers"
+            problem = "it started from other weights, prototypes or random numbers"
         except (container.LoadError, OSError) as error:
             problem = error
         warn(
-            f"The phase {phase!r} that was kept in {self.folder} is trained anew: {problem}.",
+            f"The phase {phase!r} saved in {self.folder} cannot be used and is trained again: "
+            f"{problem}.",
             UserWarning,
         )
         return None
 
     def write(self, phase, state):
-        """Keep the state of a phase; where that fails the one before stays, and the fit goes on.
+        """Save the state of a phase; if this fails, warn and keep the previous file.
 
-        One that another process has brought as far, or further, stays, too.
+        The file is also kept if another process has saved the same or a later epoch.
 
         Parameters
         ----------
         phase : str
+            Name of the phase.
         state : dict
-            Has "start", what the phase started from; "finished", whether it is at its end; and
-            "history", a list with an item for each epoch.
+            State with "start", the fingerprint of the start of the phase; "finished", whether the
+            phase is complete; and "history", a list with one item per epoch.
         """
         self._try(self._write_phase, phase, state)
 
@@ -174,7 +177,7 @@ class Checkpoint:
         container.write(self._path(phase), header, packer.tensors)
 
     def _is_kept(self, phase, start, progress):
-        """Whether a phase is kept as far as that: by another process, since this one is here."""
+        """Return whether another process has saved a phase with at least this progress."""
         header = container.read_header(self._path(phase))
         if not (
             self._is_of(header, start, header.get("start"))
@@ -188,15 +191,15 @@ class Checkpoint:
             return False
 
     def _is_of(self, header, start, kept_start):
-        """Whether a file is of this beginning of the fit, and of a phase with that start."""
+        """Return whether a file belongs to this start of the fit and of the phase."""
         return kept_start == start and header.get("begun", self._begun()) == self._begun()
 
     def _begun(self):
-        """Tell beginnings of a fit apart, which may differ in their random numbers."""
+        """Return a digest of the random state, in which starts of a fit may differ."""
         return digest(self._about["random_state"])
 
     def finish(self):
-        """Note that the fit has come to its end."""
+        """Write that the fit is finished."""
         about = {**self._about, "finished": True}
         self._try(write_whole, self.folder / _FIT, _as_text(about))
 
@@ -205,8 +208,8 @@ class Checkpoint:
             write(*args)
         except (OSError, TypeError, ValueError) as error:
             warn(
-                f"No checkpoint could be written to {self.folder}: {error}. The fit goes on; if it "
-                "is stopped, it can be taken up only from the last one that was written.",
+                f"No checkpoint could be written to {self.folder}: {error}. The fit continues; if "
+                "it is stopped, it can be resumed only from the last checkpoint.",
                 UserWarning,
             )
 
@@ -215,7 +218,7 @@ class Checkpoint:
 
 
 def _read_about(path):
-    """Give what a folder is the fit of; None where that is not there, or is damaged."""
+    """Return the description of a fit, or None if it is missing or damaged."""
     if not path.exists():
         return None
     try:
@@ -230,11 +233,11 @@ def _as_text(about):
 
 
 def _check_same(asked, kept, directory):
-    """Raise where a folder is the checkpoint of another fit."""
+    """Raise if a folder is the checkpoint of another fit."""
     if kept is None:
         raise ValueError(
-            f"checkpoint_dir={os.fspath(directory)!r} holds a {_FIT} that is damaged, or not of a "
-            "fit. Pass the folder above it, or another one."
+            f"checkpoint_dir={os.fspath(directory)!r} holds a {_FIT} that is damaged or does not "
+            "describe a fit. Pass its parent folder, or another folder."
         )
     flat = [{**one, **one["parameters"], "parameters": None} for one in (asked, kept)]
     differing = [
@@ -245,6 +248,6 @@ def _check_same(asked, kept, directory):
     if differing:
         raise ValueError(
             f"checkpoint_dir={os.fspath(directory)!r} is the checkpoint of another fit: "
-            f"{'; '.join(differing)}. Pass the folder above it, where each fit has its own, or "
-            "another one."
+            f"{'; '.join(differing)}. Pass its parent folder, where each fit has its own "
+            "subfolder, or another folder."
         )

@@ -1,7 +1,7 @@
-"""One file for a header and tensors: safetensors, with a checksum over every byte, no pickle.
+"""Files with a header and tensors: safetensors with a checksum over every byte, no pickle.
 
-The header is JSON in the metadata of the file, which any reader of safetensors opens. Nothing in a
-file is run, and nothing is believed before the checksum agrees.
+The header is JSON in the metadata of the file, which any safetensors reader can open. No code in a
+file is run, and its content is used only after the checksum is verified.
 """
 
 import contextlib
@@ -19,50 +19,52 @@ from .files import patiently, write_whole
 FORMAT = 2
 _OWN = "sklearn_cae"
 _UNSIGNED = "0" * 64
-#: In bytes: of the table of tensors, with the header in it; of a value of the header.
+#: Limits in bytes: for the table of tensors, which contains the header; for a header value.
 _MAX_HEADER = 2**22
 _MAX_VALUE = 2**28
-#: In characters: longer values of the header stand in tensors.
+#: Limit in characters; longer header values are stored as tensors.
 _LONG = 2**18
 _WAY_OUT = "Use joblib.dump, whose files run code when they are loaded."
 
 
 class LoadError(ValueError):
-    """A file is not what it should be: damaged, of another kind or version, or forged."""
+    """A file cannot be loaded: it is damaged, forged, or of another kind or version."""
 
 
 def write(path, header, tensors):
-    """Write a file as a whole or not at all: a reader finds the old one or the new one.
+    """Write a file atomically: a reader finds the old file or the new one.
 
     Parameters
     ----------
     path : path-like
+        File to write.
     header : dict
-        Of what JSON holds.
+        Header that JSON can represent.
     tensors : dict of str to Tensor
+        Tensors by name.
 
     Raises
     ------
     ValueError
-        If it would be too large for `reading`, or of a dtype that files cannot have.
+        If the file would be too large for `reading`, or a dtype cannot be stored.
     """
     write_whole(path, as_bytes(header, tensors))
 
 
 def as_bytes(header, tensors):
-    """Give the content of a file; see `write`."""
+    """Return the content of a file; see `write`."""
     header, long = _split(header)
     content = _sign(safetensors.torch.save({**tensors, **long}, _metadata(header)))
     if int.from_bytes(content[:8], "little") > _MAX_HEADER:
         raise ValueError(
-            f"A file holds a table of at most {_MAX_HEADER} bytes, but that of {len(tensors)} "
-            f"tensors would be longer. {_WAY_OUT}"
+            f"The table of tensors of a file must have at most {_MAX_HEADER} bytes, but the table "
+            f"of {len(tensors)} tensors is longer. {_WAY_OUT}"
         )
     return content
 
 
 def _split(header):
-    """Give the header without its long values, and those as tensors of bytes."""
+    """Return the header without long values, and the long values as tensors of bytes."""
     short, long = {}, {}
     for name, value in header.items():
         text = json.dumps(value, allow_nan=False)
@@ -79,42 +81,41 @@ def _split(header):
 
 
 def _join(header, tensors):
-    """Put the long values of a header back into it."""
+    """Insert the long values into the header again."""
     for name in header.pop("long", []):
         content = tensors.pop(f"{_OWN}.{name}").numpy()
         if len(content) > _MAX_VALUE:
-            raise ValueError(f"its text has over {_MAX_VALUE} characters")
+            raise ValueError(f"its text has more than {_MAX_VALUE} characters")
         header[name] = json.loads(content.tobytes())
     return header
 
 
 @contextlib.contextmanager
 def reading(path):
-    """Open a file whose checksum agrees; give its header and a function from names to tensors.
+    """Open and verify a file; yield its header and a function from names to tensors.
 
     Raises
     ------
     LoadError
-        If the file is damaged, of a newer format, or not of this package; also for what fails
-        while it is read.
+        If the file is damaged, of a newer format or not of this package, or if reading it fails.
     """
     header, content = _check(Path(path))
     try:
-        # From memory: safe_open opens a path several times, and it may be another file each time.
+        # Loaded from memory: safe_open opens the path several times, and the file may change.
         tensors = safetensors.torch.load(content)
         del content
         yield _join(header, tensors), tensors.pop
     except LoadError:
         raise
-    except Exception as error:  # whatever a forger thinks of
+    except Exception as error:  # a forged file may cause any error
         raise LoadError(
-            f"{path} is forged, or does not fit what was passed with it: {type(error).__name__}: "
-            f"{error}."
+            f"{path} is forged, or does not match the callables passed with it: "
+            f"{type(error).__name__}: {error}."
         ) from error
 
 
 def read_header(path):
-    """Give the header of a file, whose checksum is not looked at; an empty one if there is none."""
+    """Return the header of a file without verifying it; an empty dict if there is none."""
     try:
         with Path(path).open("rb") as file:
             header = _parse(_read_raw_header(path, file))
@@ -124,12 +125,13 @@ def read_header(path):
 
 
 def _parse(raw):
-    """Give the header of this package in that of safetensors."""
+    """Return the header of this package from the safetensors header."""
     return json.loads(json.loads(raw[8:])["__metadata__"][_OWN])
 
 
 def _metadata(header):
-    # One key, since safetensors writes several in any order, and equal files are to be equal.
+    # One key, because safetensors writes several keys in any order; equal content should give
+    # equal files.
     signed = {"sha256": _UNSIGNED, "format": FORMAT, **header}
     return {_OWN: json.dumps(signed, allow_nan=False)}
 
@@ -141,12 +143,12 @@ def _sign(content):
 
 
 def _signature(digest):
-    """Give the checksum as it stands in a file: JSON in a string of JSON."""
+    """Return the checksum as written in a file: JSON in a JSON string."""
     return rf"\"sha256\": \"{digest}\"".encode()
 
 
 def _check(path):
-    """Give header and content of a file that is whole, of this package and of a known format."""
+    """Verify checksum, package and format of a file; return its header and content."""
     with patiently(path.open, "rb") as file:
         raw = _read_raw_header(path, file)
         try:
@@ -158,14 +160,14 @@ def _check(path):
             ) from error
         is_digest = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
         if not is_digest or raw.count(_signature(digest)) != 1:
-            raise LoadError(f"{path} has no checksum where it should be. Take another copy.")
+            raise LoadError(f"{path} has no valid checksum in its header. Use another copy.")
         hashed = hashlib.sha256(raw.replace(_signature(digest), _signature(_UNSIGNED)))
         content = raw + file.read()
         hashed.update(memoryview(content)[len(raw) :])
     if hashed.hexdigest() != digest:
         raise LoadError(
-            f"{path} is damaged or cut off: its SHA-256 is not the one that was written with it. "
-            "Take another copy."
+            f"{path} is damaged or cut off: its SHA-256 differs from the one in its header. Use "
+            "another copy."
         )
     if version not in range(1, FORMAT + 1):
         raise LoadError(
@@ -176,14 +178,14 @@ def _check(path):
 
 
 def _read_raw_header(path, file):
-    """Read the length of a safetensors header and the header, if they can be right."""
+    """Read the length of the safetensors header and the header, if the length is plausible."""
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, _MAX_HEADER):
         raise LoadError(
-            f"{path} is not a file of {_OWN}, or cut off: of {size} bytes, {length} are said to be "
-            f"the header (at most {_MAX_HEADER}). What joblib wrote is loaded by joblib.load, if "
-            "it can be trusted."
+            f"{path} is not a file of {_OWN}, or is cut off: it has {size} bytes, and its header "
+            f"should have {length} (at most {_MAX_HEADER}). If joblib wrote it and you trust its "
+            "source, use joblib.load."
         )
     file.seek(0)
     return file.read(8 + length)

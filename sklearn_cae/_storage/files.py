@@ -1,8 +1,7 @@
-"""Files that are there as a whole or not at all, whatever stops their writer.
+"""Atomic writes: a file is complete or not there, even if its writer is stopped.
 
-Any number of processes may write to one folder, and to one path. A file is written under a name of
-its own, and is locked by its writer until it takes its place: one that is not locked was left by a
-writer that is dead.
+Several processes may write to the same folder or path. Each writes a temporary file, which it locks
+until the file replaces the path. A temporary file without a lock was left by a process that died.
 """
 
 import contextlib
@@ -13,22 +12,22 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows, where nobody can remove or replace a file that is open
+except ImportError:  # Windows, where an open file cannot be removed or replaced
     fcntl = None  # type: ignore[assignment]
 
 _ATTEMPTS = 5
-#: In seconds, on Windows: a file that another process reads cannot be replaced until it is closed.
+#: Seconds to wait on Windows, where a file that is being read cannot be replaced.
 _PATIENCE = 5.0
 _IS_WINDOWS = os.name == "nt"
 
 
 def write_whole(path, content):
-    """Write bytes to a path so that a reader finds all of them, or the file that was there."""
+    """Write bytes to a path atomically: a reader finds the new file or the old one."""
     _write_and_place(Path(path), content, _replace)
 
 
 def write_first(path, content):
-    """Write bytes to a path as `write_whole`, but leave a file that is there as it is."""
+    """Write bytes to a path as `write_whole` does, unless the file exists."""
     _write_and_place(Path(path), content, _place_where_none_is)
 
 
@@ -47,7 +46,7 @@ def _write_and_place(path, content, place):
                 if _IS_WINDOWS:
                     place(temporary, path)
         except FileNotFoundError:
-            # Somebody took the file for a dead writer's: before it was locked, or without locks.
+            # Another process removed the file as left over: it was not locked yet, or not at all.
             if not attempts_left:
                 raise
         else:
@@ -57,7 +56,7 @@ def _write_and_place(path, content, place):
 
 @contextlib.contextmanager
 def written_whole(path):
-    """Give a name beside a path; what is written under it takes the path's place at the end."""
+    """Yield a temporary path; on success, the file written there replaces `path`."""
     path = Path(path)
     temporary = _name_beside(path)
     with _removed_at_end(temporary):
@@ -77,7 +76,7 @@ def _removed_at_end(temporary):
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # it is gone where it took the path's place
+        with contextlib.suppress(OSError):  # it does not exist if it replaced the path
             temporary.unlink()
 
 
@@ -92,13 +91,13 @@ def _place_where_none_is(temporary, path):
         pass
     except FileNotFoundError:
         raise
-    except OSError:  # some file systems have no links
+    except OSError:  # some file systems have no hard links
         if not path.exists():
             _replace(temporary, path)
 
 
 def patiently(do, *args):
-    """Call a function; on Windows again, while another process has a file of it open."""
+    """Call a function; on Windows, retry while another process has its file open."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -110,9 +109,9 @@ def patiently(do, *args):
 
 
 def remove_unfinished(folder):
-    """Remove what was being written when a process was killed, and nothing of a living one."""
+    """Remove temporary files of killed processes, but not those of running ones."""
     for temporary in folder.glob(".*.tmp"):
-        with contextlib.suppress(OSError):  # it is being written, or gone
+        with contextlib.suppress(OSError):  # it is locked by its writer, or does not exist
             if fcntl is None:
                 temporary.unlink()
                 continue
@@ -122,7 +121,7 @@ def remove_unfinished(folder):
 
 
 def _lock(file):
-    """Lock an open file until it is closed, or raise OSError where another one has locked it."""
+    """Lock an open file until it is closed; raise OSError if it is locked already."""
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -133,12 +132,12 @@ def _try_to_lock(file):
 
 
 def _sync_folder(folder):
-    """Have the new name on the disk, where the system can be asked for it."""
+    """Flush the folder, and so the new name, to the disk, if the system supports it."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network file systems cannot
+        with contextlib.suppress(OSError):  # some network file systems do not support it
             os.fsync(handle)
     finally:
         os.close(handle)

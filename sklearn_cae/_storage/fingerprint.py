@@ -1,4 +1,4 @@
-"""What tells fits, and what they start from, apart: descriptions that two processes agree on."""
+"""Fingerprints of fits and their starts, from descriptions that are equal in every process."""
 
 import copy
 import dataclasses
@@ -20,19 +20,20 @@ from .packing import dotted_name
 
 
 def digest(description):
-    """Give a short name for a description: what JSON can hold."""
+    """Return a short hash of a description that JSON can represent."""
     text = json.dumps(description, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def describe(value, within=()):
-    """Describe a parameter so that equal ones are described alike in every process.
+    """Describe a parameter, equal ones equally in every process.
 
     Parameters
     ----------
     value : object
+        Parameter or a part of one.
     within : tuple of object
-        What it is a part of, from the outside in.
+        Objects that contain `value`, the outermost first.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -41,11 +42,11 @@ def describe(value, within=()):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if any(value is each for each in within):
-        return dotted_name(type(value))  # a circle: all of it stands further out
+        return dotted_name(type(value))  # circular: it is described further out
     if len(within) > _DEEPEST:
         raise ValueError(
-            f"Parameters must be told apart for checkpoint_dir, but {within[0]!r} holds values in "
-            f"over {_DEEPEST} others. Pass checkpoint_dir=None, or a simpler one."
+            f"checkpoint_dir needs parameters with at most {_DEEPEST} levels of nesting, but "
+            f"{within[0]!r} has more. Pass checkpoint_dir=None, or a simpler parameter."
         )
     deeper = functools.partial(describe, within=(*within, value))
     if isinstance(value, (set, frozenset)):
@@ -56,24 +57,24 @@ def describe(value, within=()):
     if inspect.isroutine(value) or inspect.isclass(value):
         bound_to = getattr(value, "__self__", None)
         return [dotted_name(value), None if inspect.ismodule(bound_to) else deeper(bound_to)]
-    if hasattr(value, "set_random_state"):  # a fit seeds it, whatever its state is
+    if hasattr(value, "set_random_state"):  # a fit seeds it, so its state does not count
         value = copy.deepcopy(value)
         value.set_random_state(seed=0)
     if hasattr(value, "get_params"):
         return [dotted_name(type(value)), deeper(value.get_params(deep=False))]
     if type(value).__repr__ is not object.__repr__ and not dataclasses.is_dataclass(value):
-        # A digest, since what a repr leaves out may be secret, and descriptions are written down.
+        # A digest, because attributes may be secret and descriptions are written to a file.
         return [steady_repr(value), digest(deeper(getattr(value, "__dict__", None)))]
     return [dotted_name(type(value)), deeper(getattr(value, "__dict__", None))]
 
 
 def steady_repr(value):
-    """Give its repr without the places in memory that differ between processes."""
+    """Return the repr without memory addresses, which differ between processes."""
     return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 _DEEPEST = 50
-#: Types, and functions from a value to the parts that make it what it is.
+#: Types, and functions that return the parts of a value to describe.
 _DESCRIBED = (
     ((list, tuple), list),
     (dict, lambda value: [list(pair) for pair in value.items()]),
@@ -96,7 +97,7 @@ def _weights(module):
 
 
 def _attributes(module):
-    """Give what a module holds beside its weights, its own modules, and its mode."""
+    """Return the attributes of a module except weights, submodules and mode."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -115,9 +116,9 @@ def _digest_array(array):
 
 
 def fingerprint_start(*parts):
-    """Digest of what a phase, or a fit, starts from: networks (or None) and arrays.
+    """Return a digest of the start of a phase or fit: networks (or None) and arrays.
 
-    Of networks the weights count: what a module notes while it is trained is in no checkpoint.
+    Networks count by their repr and weights; checkpoints contain no other state of a module.
     """
     return digest(
         describe([_weights(part) if isinstance(part, nn.Module) else part for part in parts])

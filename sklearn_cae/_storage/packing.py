@@ -1,7 +1,7 @@
-"""Values taken apart into JSON and tensors, and put together again, with no code of a file run.
+"""Conversion of values to JSON and tensors and back, without running code of a file.
 
-What can be packed is listed here and in the table of classes that a caller passes; all else is
-refused by name.
+Only types listed here and classes in the caller's table can be packed. Other values raise an error
+that names them.
 """
 
 import math
@@ -13,11 +13,11 @@ from scipy import sparse
 
 from .._utils.random import set_state
 
-#: What a file may ask for: characters in arrays of text, keys that are no text.
+#: Limits of a file: characters in arrays of text, and keys that are not strings.
 _MAX_TEXT = 2**24
 _MAX_KEYS = 10_000
 _NUMBERS = {str(np.dtype(kind)) for kind in "?bBhHiIqQefd"}
-#: Types of columns, by the names of their dtypes; and Python's own.
+#: NumPy scalar types by dtype name, and Python types.
 _SCALAR_TYPES = {
     **{name: np.dtype(name).type for name in _NUMBERS},
     "object": np.object_,
@@ -32,55 +32,56 @@ _SPARSE = {
 
 
 class Known:
-    """A class whose instances may be packed: how they come apart and together.
+    """A class whose instances can be packed, and how.
 
     Parameters
     ----------
     cls : type
+        The class.
     """
 
     def __init__(self, cls):
         self.cls = cls
 
     def take_apart(self, instance):
-        """Give the state of an instance, a dict."""
+        """Return the state of an instance, a dict."""
         return vars(instance)
 
     def put_together(self, state):
-        """Give an instance with a state."""
-        fields = getattr(self.cls, "__dataclass_fields__", {})  # whose defaults are the class's
+        """Return an instance with the given state."""
+        fields = getattr(self.cls, "__dataclass_fields__", {})  # defaults are class attributes
         foreign = [
             name
             for name in state
             if name.startswith("__") or (hasattr(self.cls, name) and name not in fields)
         ]
         if foreign:
-            raise ValueError(f"{foreign} are no state of {self.cls.__name__}")
+            raise ValueError(f"{foreign} are not part of the state of {self.cls.__name__}")
         instance = self.cls.__new__(self.cls)
         vars(instance).update(state)
         return instance
 
 
 def dotted_name(thing):
-    """Name a class or function by its module and qualified name."""
-    module = getattr(thing, "__module__", None)  # which methods of C have not
-    if module and module.startswith("sklearn_cae."):  # by its public path, wherever it is defined
+    """Return the module and qualified name of a class or function."""
+    module = getattr(thing, "__module__", None)  # methods of C have none
+    if module and module.startswith("sklearn_cae."):  # the public path, without private modules
         module = ".".join(part for part in module.split(".") if not part.startswith("_"))
     return f"{module}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
 
 
 class Packer:
-    """Takes values apart.
+    """Converts values to JSON and tensors.
 
     Parameters
     ----------
     known : dict of str to Known
-        By the names that stand in files.
+        Classes by their names in files.
 
     Attributes
     ----------
     tensors : dict of str to Tensor
-        What was found, by its path.
+        Tensors found, by path.
     """
 
     def __init__(self, known):
@@ -90,20 +91,21 @@ class Packer:
         self._n_characters = 0
 
     def pack(self, value, path):
-        """Give what JSON can hold for a value; its arrays go to `tensors`.
+        """Return a value as JSON types, and add its arrays to `tensors`.
 
         Parameters
         ----------
         value : object
+            Value to pack.
         path : str
-            Its name, for tensors and errors.
+            Name of the value in `tensors` and messages.
 
         Raises
         ------
         TypeError
-            If it, or something in it, cannot be packed.
+            If the value, or a part of it, cannot be packed.
         ValueError
-            If it is larger than what is unpacked again.
+            If it exceeds the limits of `Unpacker`.
         """
         if value is None or type(value) in (bool, int, str):
             return value
@@ -146,7 +148,7 @@ class Packer:
     def _pack_items(self, items, path):
         if sum(type(key) is not str for key in items) > _MAX_KEYS:
             raise ValueError(
-                f"{path} must have at most {_MAX_KEYS} keys that are no text, got {len(items)}. "
+                f"{path} must have at most {_MAX_KEYS} keys that are no strings, got {len(items)}. "
                 "Use joblib.dump, whose files run code when they are loaded."
             )
         return [
@@ -155,10 +157,10 @@ class Packer:
         ]
 
     def _keep(self, tensor, path):
-        """Keep a tensor under a name that is free, and give that."""
+        """Store a tensor under an unused name, and return the name."""
         while path in self.tensors:
             path += "'"
-        # A clone, since tensors of one file may not share memory.
+        # A clone, because tensors in a file cannot share memory.
         self.tensors[path] = tensor.clone(memory_format=torch.contiguous_format)
         return path
 
@@ -174,8 +176,8 @@ class Packer:
                 self._n_characters += packed["width"] * array.size
                 if self._n_characters > _MAX_TEXT:
                     raise ValueError(
-                        f"Arrays of text of a fixed width may have {_MAX_TEXT} characters, but "
-                        f"with {path}, of {array.size} texts of up to {packed['width']}, there are "
+                        f"Arrays of fixed-width text may have at most {_MAX_TEXT} characters, but "
+                        f"with {path}, {array.size} texts of width {packed['width']}, they have "
                         f"{self._n_characters}. Pass it as an array of dtype=object, or shorten "
                         "the longest text."
                     )
@@ -183,7 +185,7 @@ class Packer:
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if str(array.dtype) not in _NUMBERS:
             raise _refusal(path, f"an array of dtype {array.dtype}")
-        # In memory as it was: sums depend on the order in the last bit.
+        # Keep the memory order: the last bit of sums depends on it.
         flipped = [axis for axis, stride in enumerate(array.strides) if stride < 0]
         array = np.flip(array, flipped)
         order = "F" if np.isfortran(array) else "C"
@@ -204,13 +206,13 @@ class Packer:
         }
 
     def _pack_callable(self, value, path):
-        """Name a callable, which `Unpacker` asks for by the parameter that it is."""
+        """Return the name of a callable, which `Unpacker` needs under its parameter name."""
         parameter = [part for part in path.split(".") if not part.isdigit()][-1]
         name = dotted_name(value)
         if self._callables.setdefault(parameter, name) != name:
             raise TypeError(
                 f"{path} is {name}, but another {parameter} is {self._callables[parameter]}, and "
-                "load takes one of that name. Let both be the same function, or use joblib.dump, "
+                "load takes one callable per name. Use the same function for both, or joblib.dump, "
                 "whose files run code when they are loaded."
             )
         return {"type": "callable", "name": name}
@@ -228,7 +230,7 @@ class Packer:
 
 
 def can_be_packed(value):
-    """Whether a value can be packed without classes that are known."""
+    """Return whether a value can be packed without known classes."""
     try:
         Packer({}).pack(value, "")
     except (TypeError, ValueError):
@@ -244,20 +246,21 @@ def _refusal(path, what):
 
 
 class Unpacker:
-    """Puts values together.
+    """Converts JSON and tensors back to values.
 
     Parameters
     ----------
     known : dict of str to Known
+        Classes by their names in files.
     get_tensor : callable
-        From names to tensors.
+        Function from names to tensors.
     callables : dict of str to callable
-        The user's own, by the last part of their paths.
+        User's callables by the last part of their paths.
 
     Attributes
     ----------
     needed : set of str
-        Those that were put in their places.
+        Names of the callables that were used.
     """
 
     def __init__(self, known, get_tensor, callables=None):
@@ -269,7 +272,7 @@ class Unpacker:
         self._n_characters = 0
 
     def unpack(self, packed, name=""):
-        """Put a value together; `name` is that of the parameter or attribute that it is."""
+        """Return the value of a packed one; `name` is its parameter or attribute."""
         if isinstance(packed, list):
             return [self.unpack(each, name) for each in packed]
         if not isinstance(packed, dict):
@@ -284,8 +287,8 @@ class Unpacker:
 
     def _unpack_dict(self, packed, name):
         keys = [self.unpack(key) for key, _ in packed["items"]]
-        if sum(type(key) is not str for key in keys) > _MAX_KEYS:  # whose hashes can be made equal
-            raise ValueError(f"a dict has over {_MAX_KEYS} keys that are no text")
+        if sum(type(key) is not str for key in keys) > _MAX_KEYS:  # equal hashes can be forged
+            raise ValueError(f"a dict has more than {_MAX_KEYS} keys that are no strings")
         values = [value for _, value in packed["items"]]
         return {key: self.unpack(value, key) for key, value in zip(keys, values, strict=True)}
 
@@ -298,7 +301,7 @@ class Unpacker:
         return np.flip(array, tuple(packed["flipped"]))
 
     def _unpack_tensor(self, packed, name):
-        # Once each: a short file is not to ask for its tensors again and again.
+        # Once each: otherwise a small file could use a tensor many times and fill the memory.
         if packed["name"] in self._used:
             raise ValueError(f"the tensor {packed['name']!r} is used twice")
         self._used.add(packed["name"])
@@ -315,10 +318,10 @@ class Unpacker:
     def _unpack_strings(self, packed, name):
         values, width = self.unpack(packed["values"]), packed["width"]
         if not all(type(value) is str for value in values):
-            raise ValueError("an array of text holds what is none")
+            raise ValueError("an array of text holds values that are not text")
         self._n_characters += width * len(values)
         if self._n_characters > _MAX_TEXT:
-            raise ValueError(f"its arrays have over {_MAX_TEXT} characters")
+            raise ValueError(f"its arrays have more than {_MAX_TEXT} characters")
         return np.array(values, dtype=f"U{width}").reshape(packed["shape"])
 
     def _unpack_objects(self, packed, name):
@@ -330,7 +333,7 @@ class Unpacker:
         parts, cls = self.unpack(packed["parts"]), _SPARSE[packed["name"]]
         shape = tuple(packed["shape"])
         matrix = cls((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
-        matrix.check_format(full_check=True)  # compiled code follows its indices
+        matrix.check_format(full_check=True)  # compiled code does not check indices
         return matrix
 
     def _unpack_slice(self, packed, name):
@@ -368,12 +371,12 @@ _TYPES = {name.removeprefix("_unpack_") for name in vars(Unpacker) if name.start
 
 def _checked(kind):
     if kind not in _TYPES:
-        raise ValueError(f"there is no type {kind!r}")
+        raise ValueError(f"the type {kind!r} is unknown")
     return kind
 
 
 class MissingCallable(Exception):
-    """A callable of the user's own is needed to put a value together."""
+    """A user's callable is needed to unpack a value."""
 
     def __init__(self, name, dotted):
         super().__init__(name, dotted)
