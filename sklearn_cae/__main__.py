@@ -1,6 +1,6 @@
-"""The main job: cluster a data set, evaluate as the paper does, and write pictures.
+"""Command line: cluster a data set, evaluate it as the paper does, and write pictures.
 
-``python -m sklearn_cae --help`` tells how to call it.
+``python -m sklearn_cae --help`` shows the options.
 """
 
 import argparse
@@ -10,11 +10,11 @@ import time
 from copy import copy
 from pathlib import Path
 
-# Everything heavy is imported where it is used: --help answers at once.
+# Heavy modules are imported where they are used, so that --help is fast.
 
 
 def main(arguments=None):
-    """Run the main job; `arguments` stand in for those of the command line."""
+    """Run the command line; `arguments` replace those of the process."""
     options = _parse(arguments)
     try:
         splits, views = _load(options)
@@ -30,10 +30,10 @@ def main(arguments=None):
     rows = _evaluate(clusterer, splits, options.seed)
     reports = _cluster_reports(clusterer, splits)
     _write_scores(output, options, clusterer, seconds, rows, reports)
-    print(f"\nk = {clusterer.n_clusters_}, fitted to {len(X)} images in {seconds:.0f} s.\n")
+    print(f"\nk = {clusterer.n_clusters_}, fitted on {len(X)} images in {seconds:.0f} s.\n")
     print(_format_table(rows))
     for split, report in reports.items():
-        print(f"\nThe clusters, against the labels of the {split} split:\n{report}")
+        print(f"\nClusters compared with the labels of the {split} split:\n{report}")
     print(f"\nDrawing pictures into {output}/ ...")
     written = _write_pictures(output, clusterer, mapper, splits, options.seed)
     print("Done: " + ", ".join(["model.safetensors", "scores.json", *written]))
@@ -42,38 +42,38 @@ def main(arguments=None):
 def _parse(arguments):
     parser = argparse.ArgumentParser(
         prog="python -m sklearn_cae",
-        description="Cluster a data set without its labels; evaluate the clusters with them as "
-        "the paper does (stat, kNN, linear), beside the same on raw pixels; write the fitted "
-        "model, the scores and pictures into a folder.",
+        description="Cluster a data set without its labels, and evaluate the clusters with its "
+        "labels as the paper does (stat, kNN, linear). Raw pixels are evaluated for comparison. "
+        "The fitted model, the scores and pictures are written to a folder.",
     )
     parser.add_argument(
         "--dataset",
         default="digits",
-        help="digits (bundled, the default), mnist, or any 2-D MedMNIST such as pneumoniamnist",
+        help="digits (bundled, the default), mnist, or a 2-D MedMNIST set such as pneumoniamnist",
     )
     parser.add_argument(
         "--setting",
         choices=["paper", "recommended"],
         default="paper",
-        help="the paper's (the default), or what the benchmarks found to be better",
+        help="paper (the default), or recommended, which is better in the benchmarks",
     )
     parser.add_argument(
         "--epochs",
         type=_positive,
-        help="epochs of each phase (default: 50, or what is recommended for so many images)",
+        help="epochs per phase (default: 50, or recommended for the number of images)",
     )
     parser.add_argument(
         "--n-clusters",
         type=_number_or_way,
-        help="a number, or how to find one: elbow (the paper's) or auto (the recommended way)",
+        help="a number, elbow (search of the paper) or auto (recommended search)",
     )
     parser.add_argument(
-        "--max-samples", type=_positive, help="train on the first so many images only"
+        "--max-samples", type=_positive, help="number of training images, the first ones"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument(
-        "--output", default="results", help="folder to write into (default: results)"
+        "--seed", type=int, default=0, help="seed of the random numbers (default: 0)"
     )
+    parser.add_argument("--output", default="results", help="folder to write to (default: results)")
     return parser.parse_args(arguments)
 
 
@@ -88,7 +88,7 @@ def _number_or_way(text):
 
 
 def _load(options):
-    """Give {split: (images, labels)}, training first, and which views suit the images."""
+    """Return {split: (images, labels)}, training first, and an augmentation for the images."""
     from sklearn.model_selection import train_test_split
 
     from . import datasets
@@ -112,14 +112,14 @@ def _load(options):
 
 
 def _with_names(bunch):
-    """Give images and the names of their classes, which is what tables and pictures show."""
+    """Return images and class names, which tables and pictures show."""
     if bunch.target.ndim > 1:
-        raise ValueError("The data set has several labels an image; choose one that has one.")
+        raise ValueError("--dataset must have one label per image, got several. Choose another.")
     return bunch.data, bunch.target_names[bunch.target]
 
 
 def _check_output(output):
-    """Fail before training where nothing could be drawn or written after it."""
+    """Fail before training if nothing could be drawn or written afterwards."""
     from .plotting._pictures import check_matplotlib
 
     try:
@@ -128,11 +128,9 @@ def _check_output(output):
     except ImportError as error:
         raise SystemExit(f"sklearn_cae: {error}") from error
     except OSError as error:
-        raise SystemExit(
-            f"sklearn_cae: --output must be a folder to write into: {error}"
-        ) from error
+        raise SystemExit(f"sklearn_cae: --output must be a writable folder: {error}") from error
     if not os.access(output, os.W_OK):
-        raise SystemExit(f"sklearn_cae: --output must be a folder to write into, got {output}")
+        raise SystemExit(f"sklearn_cae: --output must be a writable folder, got {output}")
 
 
 def _make_clusterer(options, augmentation, n_samples):
@@ -152,9 +150,9 @@ def _make_clusterer(options, augmentation, n_samples):
 
 
 def _evaluate(clusterer, splits, seed):
-    """Fit the paper's three evaluations to training labels; score them on the other splits.
+    """Fit the three evaluations of the paper on training labels; score the other splits.
 
-    The same is done with raw pixels in place of the embedding, and with the majority class.
+    Raw pixels and the majority class are evaluated in the same way.
     """
     from sklearn.cluster import KMeans
     from sklearn.dummy import DummyClassifier
@@ -204,10 +202,12 @@ def score_labels(y_true, y_pred):
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_samples,)
+        True and predicted labels.
 
     Returns
     -------
     scores : dict of str to float
+        Score per name.
     """
     from sklearn.metrics import (
         accuracy_score,
@@ -264,7 +264,7 @@ def _write_scores(output, options, clusterer, seconds, rows, reports):
 
 
 def _write_model(output, clusterer, X, y):
-    """Name the clusters, and write the pipeline, which `sklearn_cae.load` reads."""
+    """Map clusters to labels, and save the pipeline for `sklearn_cae.load`."""
     from sklearn.pipeline import make_pipeline
 
     from . import ClusterLabelMapper, save

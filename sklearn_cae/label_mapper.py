@@ -18,47 +18,47 @@ _MAX_IDS = 2**20
 
 
 class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
-    """Classify by cluster: each cluster carries its members' most frequent label.
+    """Classifier that predicts the most frequent label of each cluster.
 
     This is the evaluation called *stat* in [1]_: "each cluster is mapped to the most frequent
-    label of the (sub)set of training samples closest to its prototype". It follows any clusterer
-    in a pipeline; a small labelled subset suffices.
+    label of the (sub)set of training samples closest to its prototype". It can follow any clusterer
+    in a pipeline. A small labelled subset is enough.
 
-    Ties go to the class that comes first in ``classes_``. A cluster with fewer than
-    `min_samples` labelled members, a cluster id never seen in `fit` and noise (a negative id)
-    get the most frequent label over all labelled samples.
+    If classes tie, the first one in ``classes_`` is used. The most frequent label of all labelled
+    samples is predicted for clusters with fewer than `min_samples` labelled members, for cluster
+    ids that were not in `fit`, and for noise (negative ids).
 
-    The training accuracy of such a mapping (`purity_`) never falls as clusters are split: read it
-    beside :func:`sklearn_cae.metrics.clustering_report`.
+    The training accuracy of the mapping (`purity_`) never falls if clusters are split. Compare it
+    with the scores of :func:`sklearn_cae.metrics.clustering_report`.
 
     Parameters
     ----------
     input : {"soft_assignment", "distance", "labels"}, default="soft_assignment"
-        What the columns of `X` are. A sample's cluster is the largest column of a soft
-        assignment, the smallest column of distances (what ``KMeans.transform`` returns), or the
-        one integer column of labels.
+        Content of `X`. The cluster of a sample is the column with its largest soft assignment, the
+        column with its smallest distance (as from ``KMeans.transform``), or the value in the single
+        column of labels.
     missing_label : int, float, str or None, default=None
-        The value in `y` that means "no label", for instance ``-1``, ``""`` or ``np.nan``. Its
-        rows take no part in `fit` and in `score`. None: every row is labelled.
+        Value in `y` that means "no label", for example ``-1``, ``""`` or ``np.nan``. `fit` and
+        `score` ignore its rows. If None, every row is labelled.
     min_samples : int, default=1
-        Labelled members that a cluster needs for a mapping of its own. Members of weight 0 do not
-        count; other weights make no difference.
+        Minimum number of labelled members for a cluster to have its own label. Members with weight
+        0 do not count; other weights have no effect on this number.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted, without `missing_label`.
+        Sorted labels, without `missing_label`.
     mapping_ : ndarray of shape (n_clusters,)
-        The label of each cluster.
+        Label of each cluster.
     contingency_ : ndarray of shape (n_clusters, n_classes)
-        Number of labelled training samples of each class in each cluster, without noise. With
+        Number of labelled training samples per cluster and class, without noise. With
         `sample_weight` it is the sum of their weights.
     purity_ : float
-        Share of the labelled training samples that carry their cluster's mapped label, by weight.
+        Weighted share of the labelled training samples with the label of their cluster.
     n_features_in_ : int
         Number of columns seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen during `fit`, where all are strings.
+        Names of the columns seen during `fit`, if all are strings.
 
     References
     ----------
@@ -76,7 +76,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
     >>> print(mapper.predict([[0.2, 0.8]]))
     ['pneumonia']
 
-    A rare class counts more by its weight:
+    With weights, a rare class counts more:
 
     >>> y = ["healthy", "healthy", "pneumonia", "healthy"]
     >>> mapper = ClusterLabelMapper().fit(soft_assignment, y, sample_weight=[1, 1, 3, 1])
@@ -97,7 +97,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Features that are no cluster assignment cannot be classified well.
+        # Features that are not cluster assignments cannot be classified well.
         tags.classifier_tags.poor_score = True
         return tags
 
@@ -108,24 +108,24 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
-            Soft assignments, distances or cluster labels, as `input` says.
+            Soft assignments, distances or cluster labels, according to `input`.
         y : array-like of shape (n_samples,)
-            Labels: integers or strings, `missing_label` where unknown.
+            Labels, integers or strings; `missing_label` if unknown.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, at least 0. A sample of weight 2 counts as two equal samples.
-            With ``sklearn.utils.class_weight.compute_sample_weight("balanced", y)`` a rare class
-            counts as much as a frequent one. None gives each sample the weight 1.
+            Weights of the samples, at least 0. A sample with weight 2 counts as two equal samples.
+            With ``sklearn.utils.class_weight.compute_sample_weight("balanced", y)``, a rare class
+            counts as much as a frequent one. None means that all weights are 1.
 
         Returns
         -------
         self : ClusterLabelMapper
-            The fitted mapper.
+            Fitted mapper.
 
         Raises
         ------
         ValueError
-            If `X` is not what `input` says, no row of `y` is labelled, a weight is negative or
-            not finite, or all labelled samples have the weight 0.
+            If `X` does not match `input`, no row of `y` is labelled, a weight is negative or not
+            finite, or all labelled samples have weight 0.
         TypeError
             If `missing_label` and `y` cannot be compared.
 
@@ -154,12 +154,12 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X) -> np.ndarray:
-        """Return the label that each sample's cluster carries.
+        """Return the label of the cluster of each sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
-            Soft assignments, distances or cluster labels, as `input` says.
+            Soft assignments, distances or cluster labels, according to `input`.
 
         Returns
         -------
@@ -170,20 +170,20 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X) -> np.ndarray:
-        """Return the class frequencies of each sample's own cluster.
+        """Return the class frequencies of the cluster of each sample.
 
-        A cluster without a mapping of its own has the class frequencies of all labelled training
-        samples, so that the most frequent class is always what `predict` answers.
+        A cluster without its own label has the class frequencies of all labelled training samples.
+        `predict` always returns the most frequent class.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
-            Soft assignments, distances or cluster labels, as `input` says.
+            Soft assignments, distances or cluster labels, according to `input`.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Rows sum to 1, columns in the order of ``classes_``.
+            Frequencies of the classes, in the order of ``classes_``. Rows sum to 1.
         """
         check_is_fitted(self)
         return self._frequencies_of(self._closest_cluster(X, reset=False))
@@ -194,17 +194,17 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_clusters) or (n_samples, 1)
-            Soft assignments, distances or cluster labels, as `input` says.
+            Soft assignments, distances or cluster labels, according to `input`.
         y : array-like of shape (n_samples,)
-            True labels; rows with `missing_label` are left out. (A scorer given as
-            ``scoring="accuracy"`` to a search calls `predict` instead and counts them as wrong.)
+            True labels. Rows with `missing_label` are ignored. A search with
+            ``scoring="accuracy"`` calls `predict` instead, and counts these rows as wrong.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, at least 0.
 
         Returns
         -------
         accuracy : float
-            Share of labelled rows whose label is predicted.
+            Share of labelled rows that are predicted correctly, by weight.
 
         Raises
         ------
@@ -227,7 +227,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         return X.argmax(axis=1)
 
     def _check_labels(self, rows, y):
-        """Return the labels, (n_labelled,), and which values of `y` they are, (n_samples,) bool."""
+        """Return the labels (n_labelled,) and a mask of labelled rows of `y`, (n_samples,)."""
         y = check_column(y, len(rows))
         labelled = ~_equals(y, self.missing_label)
         if not labelled.any():
@@ -238,7 +238,7 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
         return check_known(y[labelled]), labelled
 
     def _count_frequencies(self, n_members, class_weights):
-        """Return class frequencies (n_clusters + 1, n_classes): the last row is the fallback."""
+        """Return class frequencies (n_clusters + 1, n_classes); the last row is the fallback."""
         counts = np.vstack([self.contingency_, class_weights])
         counts[:-1][n_members < self.min_samples] = class_weights
         return counts / counts.sum(axis=1, keepdims=True)
@@ -251,32 +251,32 @@ class ClusterLabelMapper(ClassifierMixin, BaseEstimator):
 
 
 def _check_weight(sample_weight, rows, labelled):
-    """Return the weights of the labelled rows, (n_labelled,): ones of int if there are none."""
+    """Return the weights of the labelled rows, (n_labelled,); integer ones if None."""
     if sample_weight is None:
         return np.ones(np.count_nonzero(labelled), dtype=np.int64)
     weight = _check_sample_weight(to_numpy(sample_weight), rows, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError(
             f"sample_weight must be at least 0, got {weight.min():g}. Leave out the samples that "
-            "are not to count, or pass 0 for them."
+            "should not count, or set their weights to 0."
         )
     weight = weight[labelled]
     if not weight.any():
         raise ValueError(
             "sample_weight must be above 0 for at least one labelled sample, but all "
-            f"{len(weight)} are 0. Pass None if all samples count alike."
+            f"{len(weight)} are 0. Pass None if all samples count equally."
         )
     return weight
 
 
 def _equals(y, missing_label):
-    """Return where `y` (n_samples,) is `missing_label`, (n_samples,) bool."""
+    """Return a mask (n_samples,) of the values of `y` equal to `missing_label`."""
     if missing_label is None:
         return np.zeros(len(y), dtype=bool)
     is_text = isinstance(missing_label, str)
     if y.dtype.kind in ("biuf" if is_text else "US"):
         raise TypeError(
-            f"missing_label must be of the kind of the labels in y, got {missing_label!r} "
+            f"missing_label must have the type of the labels in y, got {missing_label!r} "
             f"for labels of dtype {y.dtype}. Pass a {'number' if is_text else 'string'}."
         )
     if y.dtype == object:
@@ -284,13 +284,13 @@ def _equals(y, missing_label):
             return np.array([is_missing(label) for label in y], dtype=bool)
         same = [not is_missing(label) and label == missing_label for label in y]
         return np.array(same, dtype=bool)
-    if missing_label != missing_label:  # NaN equals nothing, itself included
+    if missing_label != missing_label:  # NaN is not equal to itself
         return np.asarray(y != y, dtype=bool)
     return np.asarray(y == missing_label, dtype=bool)
 
 
 def _check_cluster_ids(X, reset):
-    """Return the one column of `X` (n_samples, 1) as integer cluster ids (n_samples,)."""
+    """Return the single column of `X` (n_samples, 1) as integer cluster ids (n_samples,)."""
     if X.shape[1] != 1:
         raise ValueError(
             f"X must be one column of cluster ids for input='labels', got {X.shape[1]} columns. "
@@ -303,10 +303,10 @@ def _check_cluster_ids(X, reset):
             f"{X[~is_whole, 0][0]!r}. Pass a clusterer's labels_.reshape(-1, 1)."
         )
     largest = X[:, 0].max()
-    if reset and largest >= _MAX_IDS:  # what is counted is as long as the largest is large
+    if reset and largest >= _MAX_IDS:  # the table of counts has a row per id up to the largest
         raise ValueError(
             f"X must hold cluster ids below {_MAX_IDS} for input='labels', got {largest:.0f}. "
-            "Number them from 0 on, as np.unique(ids, return_inverse=True)[1] does."
+            "Number them from 0 with np.unique(ids, return_inverse=True)[1]."
         )
     return X[:, 0].astype(np.float64).clip(-1, _MAX_IDS).astype(np.int64)
 

@@ -1,10 +1,10 @@
-"""Scores of a clustering that cannot flatter: against known labels, and against itself.
+"""Scores of a clustering, against known labels and against other fits.
 
-An accuracy by majority mapping (purity) never falls as clusters are split, and a
-majority class makes any accuracy look good. So :func:`clustering_report` puts the number of
-clusters, the majority baseline and scores such as ARI, which chance does not help, beside it.
-:func:`stability_report` needs no labels: it tells which clusters come back when the model is fitted
-again.
+The accuracy of a majority mapping (purity) never falls if clusters are split, and any accuracy is
+high if most samples have the same class. :func:`clustering_report` therefore adds the number of
+clusters, the majority baseline, and scores such as ARI, which do not rise by chance.
+:func:`stability_report` needs no labels: it fits the model again and reports which clusters come
+back.
 """
 
 from dataclasses import asdict, dataclass
@@ -35,24 +35,25 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ClusteringReport:
-    """What :func:`clustering_report` returns: one number per attribute, a table as `repr`.
+    """Result of :func:`clustering_report`, with one number per attribute and a table as `repr`.
 
     Attributes
     ----------
     n_samples, n_classes, n_clusters : int
-        How many samples, true classes and clusters there are.
+        Number of samples, true classes and clusters.
     largest_cluster_share : float
         Share of the samples in the largest cluster.
     majority_baseline : float
-        Accuracy of always answering the most frequent class.
+        Accuracy of predicting the most frequent class for all samples.
     purity : float
-        Accuracy where each cluster carries its most frequent class; never falls as clusters split.
+        Accuracy if each cluster predicts its most frequent class. It never falls if clusters are
+        split.
     balanced_accuracy : float
-        Mean recall over classes of that same mapping; 1 / n_classes for a constant answer.
+        Mean recall over classes of the same mapping; 1 / n_classes for a constant prediction.
     hungarian_accuracy : float
-        Accuracy where each class gets at most one cluster, matched to be the best.
+        Accuracy of the best matching with at most one cluster per class.
     nmi : float
-        Normalised mutual information, arithmetic mean.
+        Normalised mutual information (arithmetic mean).
     ari : float
         Adjusted Rand index; 0 on average for random clusters.
     """
@@ -69,12 +70,12 @@ class ClusteringReport:
     ari: float
 
     def to_dict(self) -> dict[str, int | float]:
-        """Return the numbers as a dict of plain ints and floats, ready for JSON.
+        """Return the numbers as a dict of plain ints and floats, which JSON can represent.
 
         Returns
         -------
         report : dict
-            Attribute name to number.
+            Number per attribute name.
         """
         return asdict(self)
 
@@ -89,25 +90,25 @@ class ClusteringReport:
 
 
 def clustering_report(y_true, labels) -> ClusteringReport:
-    """Score cluster labels against true labels, with what an accuracy must be read against.
+    """Score cluster labels against true labels, together with baselines.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True classes, integers or strings.
     labels : array-like of shape (n_samples,)
-        Cluster ids, integers or strings. Noise (-1) counts as a cluster of its own.
+        Cluster ids, integers or strings. Noise (-1) counts as a cluster.
 
     Returns
     -------
     report : ClusteringReport
-        The scores as attributes; prints as a table.
+        Scores as attributes; its `repr` is a table.
 
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, hold several labels per sample, contain NaN or
-        are not discrete.
+        If the labels differ in length, are empty, contain several labels per sample or NaN, or are
+        not discrete.
 
     Examples
     --------
@@ -144,26 +145,27 @@ def clustering_report(y_true, labels) -> ClusteringReport:
 
 @dataclass(frozen=True, eq=False)
 class StabilityReport:
-    """What :func:`stability_report` returns: agreement between fits, a table as `repr`.
+    """Result of :func:`stability_report`: agreement between fits, with a table as `repr`.
 
     Attributes
     ----------
     n_clusters : list of int
-        Clusters found by each fit: the reference, the other seeds, the halves.
+        Number of clusters of each fit: the reference, the other seeds, the halves.
     ari_seeds : list of float
         Adjusted Rand index between the reference and each fit with another seed.
     ari_halves : list of float
         Adjusted Rand index between the two models of each split into halves, on all samples.
     sizes : list of int
-        Samples in each cluster of the reference.
+        Number of samples in each cluster of the reference.
     jaccard : list of float
         For each cluster of the reference, its overlap (intersection over union) with the most
-        similar cluster of a model fitted to half of the data, a mean over those models. Below
-        about 0.6 a cluster does not come back, above about 0.75 it does [1]_, if that is well
-        above its share of the samples: with one cluster in the other model, that is its overlap.
+        similar cluster of a model fitted on half of the data, averaged over these models. Below
+        about 0.6 a cluster does not come back, above about 0.75 it does [1]_. The overlap must
+        also be well above the cluster's share of all samples, which is its overlap if the other
+        model has a single cluster.
     labels : ndarray of shape (n_samples,)
-        Clusters of the reference, which `sizes` and `jaccard` are about: numbered from 0 on, in
-        the order of the estimator's own ids, its noise (-1) among them.
+        Clusters of the reference, in the numbering of `sizes` and `jaccard`. They are numbered
+        from 0 in the order of the estimator's ids; noise (-1) is one of them.
 
     References
     ----------
@@ -179,12 +181,12 @@ class StabilityReport:
     labels: np.ndarray
 
     def to_dict(self) -> dict[str, list]:
-        """Return the report as a dict of lists of plain numbers, ready for JSON.
+        """Return the report as a dict of lists of plain numbers, which JSON can represent.
 
         Returns
         -------
         report : dict
-            Attribute name to list.
+            List per attribute name.
         """
         return {**vars(self), "labels": self.labels.tolist()}
 
@@ -203,36 +205,37 @@ class StabilityReport:
 def stability_report(
     estimator, X, *, n_repeats=3, groups=None, random_state=None
 ) -> StabilityReport:
-    """Fit again, with other seeds and on halves of the data, and tell which clusters come back.
+    """Fit with other seeds and on halves of the data, and report which clusters come back.
 
-    A clustering that changes with the seed, or with which half of the patients it saw, describes
-    the fit and not the patients. This costs 1 + 3 * n_repeats fits.
+    If a clustering changes with the seed, or with the half of the patients, it describes the fit
+    and not the patients. The estimator is fitted 1 + 3 * n_repeats times.
 
     Parameters
     ----------
     estimator : estimator
-        A clusterer with ``fit`` and ``predict``, or a pipeline that ends with one; cloned.
+        Clusterer with ``fit`` and ``predict``, or a pipeline that ends with one. It is cloned.
     X : array-like of shape (n_samples, ...)
         Training samples.
     n_repeats : int, default=3
-        Other seeds, and splits into halves, at least 1.
+        Number of other seeds, and of splits into halves, at least 1.
     groups : array-like of shape (n_samples,), default=None
-        Samples of one group, such as a patient's images, stay in the same half.
+        Group of each sample, such as its patient. Samples of a group stay in the same half.
     random_state : int, RandomState instance or None, default=None
-        Of the seeds and the splits.
+        Seed for the fits and the splits. None gives different results on each call.
 
     Returns
     -------
     report : StabilityReport
+        Agreement between the fits.
 
     Raises
     ------
     KeyboardInterrupt
-        After Ctrl-C: a fit that was interrupted counts as none.
+        After Ctrl-C, because an interrupted fit cannot be compared.
     TypeError
         If the estimator cannot predict.
     ValueError
-        If `groups` differs from X in length, or names fewer than two groups.
+        If `groups` differs from `X` in length, or contains fewer than two groups.
 
     Examples
     --------
@@ -249,14 +252,14 @@ def stability_report(
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     if not hasattr(estimator, "predict"):
         raise TypeError(
-            "estimator must have predict, to assign samples that it was not fitted to; "
-            f"{type(estimator).__name__} has none."
+            "estimator must have predict, to assign samples that it was not fitted on, got "
+            f"{type(estimator).__name__} without it. Pass another clusterer."
         )
-    check_kind(X)  # no more: X is in any form that the estimator takes
+    check_kind(X)  # the estimator checks the rest of X
     n_samples = _num_samples(X)
     groups = np.arange(n_samples) if groups is None else check_labels(groups, n_samples, "groups")
     if len(np.unique(groups)) < 2:
-        raise ValueError("groups must name at least two groups, to be split into halves, got one.")
+        raise ValueError("groups must have at least two values, to be split into halves, got one.")
     rng = local_random_state(random_state)
 
     def refit(members):
@@ -264,7 +267,7 @@ def stability_report(
         earlier = _interrupted_parts(model)  # of a frozen step, which is not fitted here
         model.fit(_safe_indexing(X, members))
         if len(_interrupted_parts(model)) > len(earlier):
-            raise KeyboardInterrupt  # which the fit took for its own end
+            raise KeyboardInterrupt  # the fit ended normally after it
         return np.asarray(model.predict(X))
 
     everyone = np.arange(n_samples)
@@ -285,19 +288,19 @@ def stability_report(
 
 
 def _interrupted_parts(model):
-    """List what was interrupted by Ctrl-C in its fit: a model itself, steps of a pipeline."""
+    """List estimators whose fit was interrupted by Ctrl-C: the model, steps of a pipeline."""
     parts = (model, *model.get_params().values())
     return [each for each in parts if getattr(each, "interrupted_", False)]
 
 
 def _with_seeds(estimator, rng):
-    """Give every `random_state` of an estimator a seed of its own."""
+    """Set each `random_state` of an estimator to a different seed."""
     names = random_state_names(sorted(estimator.get_params()))
     return estimator.set_params(**{name: draw_seed(rng) for name in names})
 
 
 def _jaccard(reference, labels):
-    """Overlap of each cluster of `reference` with the most similar one of `labels`."""
+    """Return the overlap of each cluster of `reference` with the most similar of `labels`."""
     both = contingency_matrix(reference, labels)
     either = both.sum(axis=1, keepdims=True) + both.sum(axis=0) - both
     return (both / either).max(axis=1)
@@ -306,26 +309,26 @@ def _jaccard(reference, labels):
 def hungarian_accuracy(y_true, labels) -> float:
     """Return the accuracy under the best one-to-one matching of clusters to classes.
 
-    With more clusters than classes the samples of unmatched clusters count as wrong, with fewer
-    those of unmatched classes: splitting clusters is not rewarded.
+    If there are more clusters than classes, samples of unmatched clusters count as wrong; if there
+    are fewer, samples of unmatched classes do. Splitting clusters therefore does not help.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True classes.
     labels : array-like of shape (n_samples,)
-        Cluster ids. Noise (-1) counts as a cluster of its own.
+        Cluster ids. Noise (-1) counts as a cluster.
 
     Returns
     -------
     accuracy : float
-        Between 0 (not reached) and 1.
+        Accuracy above 0 and at most 1.
 
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, hold several labels per sample, contain NaN or
-        are not discrete.
+        If the labels differ in length, are empty, contain several labels per sample or NaN, or are
+        not discrete.
 
     Examples
     --------
@@ -337,28 +340,28 @@ def hungarian_accuracy(y_true, labels) -> float:
 
 
 def purity_score(y_true, labels) -> float:
-    """Return the accuracy where each cluster carries its most frequent class.
+    """Return the accuracy if each cluster predicts its most frequent class.
 
-    It never falls as clusters are split, and is 1 for one cluster per sample: report the number
-    of clusters and the majority baseline with it.
+    It never falls if clusters are split, and is 1 for one cluster per sample. Report it together
+    with the number of clusters and the majority baseline.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True classes.
     labels : array-like of shape (n_samples,)
-        Cluster ids. Noise (-1) counts as a cluster of its own.
+        Cluster ids. Noise (-1) counts as a cluster.
 
     Returns
     -------
     purity : float
-        Between the majority baseline and 1.
+        Accuracy between the majority baseline and 1.
 
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, hold several labels per sample, contain NaN or
-        are not discrete.
+        If the labels differ in length, are empty, contain several labels per sample or NaN, or are
+        not discrete.
 
     Examples
     --------
@@ -369,7 +372,7 @@ def purity_score(y_true, labels) -> float:
     return _purity(contingency_matrix(*_check_labellings(y_true, labels)))
 
 
-# In what follows `counts` is the contingency matrix, (n_classes, n_clusters).
+# In the following functions, `counts` is the contingency matrix (n_classes, n_clusters).
 
 
 def _hungarian(counts):
@@ -386,7 +389,7 @@ def _balanced_accuracy(counts):
 
 
 def _check_labellings(y_true, labels):
-    """Return both as arrays (n_samples,)."""
+    """Check both labellings, and return them as arrays (n_samples,)."""
     y_true, labels = _check_labelling(y_true, "y_true"), _check_labelling(labels, "labels")
     check_length("labels", labels, len(y_true), "label in y_true")
     return y_true, labels

@@ -1,4 +1,4 @@
-"""Supervised probes: how much an embedding knows about the labels it never saw."""
+"""Supervised probes, which measure how well an embedding predicts labels."""
 
 from numbers import Integral, Real
 from typing import Self
@@ -27,28 +27,28 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     n_neighbors : int, default=5
-        Neighbours that vote, all with the same weight.
+        Number of neighbours that vote, all with the same weight.
     memory_fraction : float, default=1.0
-        Share of the training samples kept in the memory bank, in (0, 1]. Of each class with n_c
-        samples ``max(1, round(memory_fraction * n_c))`` are drawn.
+        Share of the training samples in the memory bank, in (0, 1]. For each class with n_c
+        samples, ``max(1, round(memory_fraction * n_c))`` are drawn.
     metric : {"cosine", "euclidean"}, default="cosine"
         Distance between embeddings. The contrastive loss trains cosine similarities.
     random_state : int, RandomState instance or None, default=None
-        Draws the memory bank. None draws differently every time, without touching NumPy's global
-        generator. Of no effect with ``memory_fraction=1.0``.
+        Seed for the memory bank, without effect if ``memory_fraction=1.0``. None gives different
+        results on each call. NumPy's global generator is not used.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        Sorted labels.
     memory_indices_ : ndarray of shape (n_memory,)
-        The rows of the training data that are in the memory bank, ascending.
+        Rows of the training data in the memory bank, ascending.
     neighbors_ : KNeighborsClassifier
-        The memory bank.
+        Memory bank.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during `fit`, where all are strings.
+        Names of the features seen during `fit`, if all are strings.
 
     References
     ----------
@@ -92,12 +92,12 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : KNNProbe
-            The fitted probe.
+            Fitted probe.
 
         Raises
         ------
         ValueError
-            If the memory bank holds fewer than `n_neighbors` samples.
+            If the memory bank contains fewer than `n_neighbors` samples.
         """
         X = validate_data(self, as_samples(X))
         y = check_labels(y, len(X))
@@ -128,7 +128,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            Labels; ties go to the class that comes first in ``classes_``.
+            Labels. If classes tie, the first one in ``classes_`` is returned.
         """
         check_is_fitted(self)
         return self.neighbors_.predict(validate_data(self, as_samples(X), reset=False))
@@ -144,52 +144,52 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Rows sum to 1, columns in the order of ``classes_``.
+            Shares of the classes, in the order of ``classes_``. Rows sum to 1.
         """
         check_is_fitted(self)
         return self.neighbors_.predict_proba(validate_data(self, as_samples(X), reset=False))
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):
-    """One linear layer trained on a share of the labels.
+    """Linear layer trained on a share of the labels.
 
     This is the evaluation called *linear* in [1]_: "one linear layer, softmax cross-entropy, 200
-    epochs of Adam at 3e-4, on 20 % of the training labels". The layer starts at zero and trains
-    on the CPU through skorch; the fitted probe keeps NumPy arrays only.
+    epochs of Adam at 3e-4, on 20 % of the training labels". The weights start at zero
+    and are trained on the CPU by torch; the fitted probe contains only NumPy arrays.
 
     Parameters
     ----------
     label_fraction : float, default=0.2
-        Share of the training labels used, in (0, 1]. Of each class with n_c samples
+        Share of the training labels used, in (0, 1]. For each class with n_c samples,
         ``max(1, round(label_fraction * n_c))`` are drawn.
     epochs : int, default=200
-        Passes over the drawn samples.
+        Number of passes over the drawn samples.
     learning_rate : float, default=3e-4
-        Of Adam.
+        Learning rate of Adam.
     batch_size : int, default=256
-        Samples a step.
+        Number of samples per training step.
     standardize : bool, default=True
-        Train on features with the mean and the standard deviation of the drawn samples taken
-        out; False trains on the features as they are, as the paper does.
+        Whether to standardise features by the mean and the standard deviation of the drawn samples.
+        False trains on the features as passed, as the paper does.
     random_state : int, RandomState instance or None, default=None
-        Draws the samples and shuffles the batches. None draws differently every time. The global
-        generators of NumPy and torch are neither read nor changed.
+        Seed for the choice of samples and the order of batches. None gives different results on
+        each call. The global generators of NumPy and torch are not used.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        Sorted labels.
     coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
-        Weights in the space of the features as passed, one row where there are two classes (the
-        difference of the two trained rows).
+        Weights for the features as passed. With two classes there is one row, the difference of
+        the two trained rows.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        Biases, likewise.
+        Biases. With two classes there is one, as for `coef_`.
     training_indices_ : ndarray of shape (n_drawn,)
-        The rows of the training data that the layer was trained on, ascending.
+        Rows of the training data that were drawn, ascending.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during `fit`, where all are strings.
+        Names of the features seen during `fit`, if all are strings.
 
     References
     ----------
@@ -236,7 +236,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y) -> Self:
-        """Draw the labelled samples and train the layer on them.
+        """Draw labelled samples and train the layer on them.
 
         Parameters
         ----------
@@ -248,12 +248,12 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : LinearProbe
-            The fitted probe.
+            Fitted probe.
 
         Raises
         ------
         ValueError
-            If `y` holds fewer than two classes.
+            If `y` contains fewer than two classes.
         """
         X = validate_data(self, as_samples(X), dtype=(np.float64, np.float32))
         y = check_labels(y, len(X))
@@ -282,8 +282,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            One score per class; for two classes the score of ``classes_[1]``, positive where it
-            is predicted.
+            One score per class. With two classes, the score of ``classes_[1]``, which is positive
+            if this class is predicted.
         """
         check_is_fitted(self)
         X = validate_data(self, as_samples(X), reset=False, dtype=(np.float64, np.float32))
@@ -301,7 +301,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Rows sum to 1, columns in the order of ``classes_``.
+            Probabilities of the classes, in the order of ``classes_``. Rows sum to 1.
         """
         scores = self.decision_function(X)
         if scores.ndim == 1:
@@ -330,7 +330,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         """Train on `X` (n_drawn, n_features); return weight (n_classes, n_features) and bias."""
         generator = torch.Generator().manual_seed(draw_seed(rng))
         X, y = torch.as_tensor(X, dtype=torch.float32), torch.as_tensor(class_index)
-        # It starts at zero, and so draws no random numbers.
+        # The layer starts at zero, so that no random numbers are drawn.
         weight, bias = (
             torch.zeros(shape, dtype=torch.float32, requires_grad=True)
             for shape in [(len(self.classes_), X.shape[1]), len(self.classes_)]
@@ -344,7 +344,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         return weight.detach().double().numpy(), bias.detach().double().numpy()
 
     def _set_coefficients(self, weight, bias):
-        """Keep `weight` (n_classes, n_features), `bias` (n_classes,); one row for two classes."""
+        """Set `coef_` and `intercept_` from `weight` and `bias`; one row for two classes."""
         is_binary = len(self.classes_) == 2
         self.coef_ = weight[1:] - weight[:1] if is_binary else weight
         self.intercept_ = bias[1:] - bias[:1] if is_binary else bias
@@ -364,13 +364,14 @@ def _stratified_subset(class_index, fraction, rng):
     class_index : ndarray of shape (n_samples,)
         Classes as integers.
     fraction : float
-        In (0, 1].
+        Share of each class to draw, in (0, 1].
     rng : RandomState
+        Generator of the draw.
 
     Returns
     -------
     indices : ndarray of shape (n_drawn,)
-        Ascending.
+        Drawn samples, ascending.
     """
     members_of_classes = (np.flatnonzero(class_index == c) for c in np.unique(class_index))
     drawn = [

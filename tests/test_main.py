@@ -144,11 +144,11 @@ def test_what_would_fail_after_training_fails_before(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ContrastiveAutoencoderClusterer, "fit", fit)
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match="--output must be a folder"):
+    with pytest.raises(SystemExit, match="--output must be a writable folder"):
         main(["--output", str(tmp_path / "file")])
     with monkeypatch.context() as patch:
         patch.setattr("os.access", lambda *_: False)  # as of a folder that is another user's
-        with pytest.raises(SystemExit, match="--output must be a folder to write into, got"):
+        with pytest.raises(SystemExit, match="--output must be a writable folder, got"):
             main(["--output", str(tmp_path)])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SystemExit, match=r"sklearn_cae\[plot\]"):
@@ -173,5 +173,5 @@ def test_several_labels_an_image_are_refused(monkeypatch):
 
     several = Bunch(data=np.zeros((4, 28, 28)), target=np.zeros((4, 14)))
     monkeypatch.setattr(datasets, "load_medmnist", lambda *_: several)
-    with pytest.raises(SystemExit, match="several labels an image"):
+    with pytest.raises(SystemExit, match="one label per image, got several"):
         main(["--dataset", "chestmnist"])

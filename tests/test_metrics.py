@@ -239,7 +239,7 @@ def test_stability_repeats_and_draws_nothing_global():
 
 def test_stability_of_what_cannot_be_told():
     X = np.zeros((6, 2))
-    with pytest.raises(TypeError, match=r"must have predict.*DBSCAN has none"):
+    with pytest.raises(TypeError, match=r"must have predict.*got DBSCAN without"):
         stability_report(DBSCAN(), X)
     with pytest.raises(ValueError, match="at least two groups"):
         stability_report(Recorder(), X, groups=[1] * 6)
