@@ -1,7 +1,7 @@
-"""One page about a fitted clusterer, to be sent to someone who knows the images and not the code.
+"""HTML report of a fitted clusterer, for readers who know the images and not the code.
 
-The page is a single HTML file that loads nothing: pictures, style and script are in it. It needs
-``pip install 'sklearn_cae[report]'``.
+The report is a single HTML file that contains its pictures, style and script, and loads nothing. It
+needs ``pip install 'sklearn_cae[report]'``.
 
 Imports `plotting`, `metrics`, `_input`, `_storage` and `_utils`.
 """

@@ -1,7 +1,7 @@
-"""Whether what is known of samples goes with their clusters: tests, and how strong the tie is.
+"""Tests of the association between metadata and clusters, with effect sizes.
 
-Numbers are compared by their ranks, categories by their counts. All functions take arrays, one
-value a sample, and leave missing ones out.
+Numbers are compared by ranks, categories by counts. All functions take arrays with one value per
+sample, and ignore missing values.
 """
 
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from scipy import stats
 
 MOST_CATEGORIES = 50
 _SMALL_COUNT = 5
-_PERMUTATIONS = (9, 1111)  # blocks, and tables a block
+_PERMUTATIONS = (9, 1111)  # blocks, and tables per block
 
 
 @dataclass(frozen=True)
 class Association:
-    """How a column goes with the clusters.
+    """Association of a column with the clusters.
 
     Parameters
     ----------
     n_missing : int
-        Values left out.
+        Number of missing values.
     reason : str, default=""
-        Why the column was not tested; empty where it was.
+        Reason why the column was not tested; empty if it was.
     test : str, default=""
         Name of the test.
     statistic, p_value : float, default=NaN
-        Of the test, uncorrected.
+        Statistic and uncorrected p-value of the test.
     effect : float, default=NaN
-        Strength of the tie, in [0, 1]: eta squared of the ranks of numbers, Cramer's V of
-        categories, both with their bias corrected.
+        Strength of the association, in [0, 1]: bias-corrected eta squared of ranks for numbers,
+        bias-corrected Cramer's V for categories.
     """
 
     n_missing: int
@@ -42,17 +42,17 @@ class Association:
 
 
 def compare_numbers(values, clusters):
-    """Test by Kruskal and Wallis whether numbers differ between clusters.
+    """Test whether numbers differ between clusters (Kruskal-Wallis).
 
-    The effect is eta squared, (H - k + 1) / (n - k) for k clusters, or 0 where that is less: the
-    share of the ranks' variance that the clusters account for, beyond what they would by chance
-    [1]_.
+    The effect is eta squared, max(0, (H - k + 1) / (n - k)) for k clusters. It is the share of the
+    variance of the ranks that the clusters explain beyond chance [1]_.
 
     Parameters
     ----------
     values : ndarray of shape (n_samples,), float
-        NaN and infinity are missing.
+        Numbers; NaN and infinity are missing values.
     clusters : ndarray of shape (n_samples,)
+        Cluster of each sample.
 
     Returns
     -------
@@ -77,18 +77,19 @@ def compare_numbers(values, clusters):
 
 
 def compare_categories(codes, clusters, rng):
-    """Test by chi-squared whether categories are spread differently over clusters.
+    """Test whether categories are distributed differently over clusters (chi-squared).
 
-    Where fewer than 5 samples are expected in a cell, the p-value is that of 9999 random tables
-    with the same margins. The effect is Cramer's V with its bias corrected [1]_.
+    If fewer than 5 samples are expected in a cell, the p-value is computed from 9999 random tables
+    with the same margins. The effect is bias-corrected Cramer's V [1]_.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples,), int
-        Categories from 0 on; -1 is missing.
+        Categories, numbered from 0; -1 is a missing value.
     clusters : ndarray of shape (n_samples,)
+        Cluster of each sample.
     rng : RandomState
-        Of the random tables.
+        Generator of the random tables.
 
     Returns
     -------
@@ -118,16 +119,18 @@ def compare_categories(codes, clusters, rng):
 
 
 def adjust(p_values):
-    """Correct p-values for their number, by Benjamini and Hochberg.
+    """Correct p-values for multiple tests (Benjamini-Hochberg).
 
     Parameters
     ----------
     p_values : list of float
+        Uncorrected p-values.
 
     Returns
     -------
     adjusted : list of float
-        Those below a level have at most that share of false ones among them, on average.
+        Corrected p-values. The expected share of false discoveries among those below a level is at
+        most this level.
     """
     return stats.false_discovery_control(p_values).tolist() if p_values else []
 
@@ -138,16 +141,18 @@ def quartiles(values, clusters, n_clusters):
     Parameters
     ----------
     values : ndarray of shape (n_samples,), float
-        NaN and infinity are missing.
+        Numbers; NaN and infinity are missing values.
     clusters : ndarray of shape (n_samples,), int
+        Cluster of each sample.
     n_clusters : int
+        Number of clusters.
 
     Returns
     -------
     counts : list of int
-        Of the values that are not missing.
+        Number of values per cluster that are not missing.
     quartiles : list of list of float
-        First quartile, median and third quartile; NaN where there is no value.
+        First quartile, median and third quartile per cluster; NaN if there are no values.
     """
     groups = [values[(clusters == c) & np.isfinite(values)] for c in range(n_clusters)]
     summaries = [
@@ -163,13 +168,16 @@ def count_categories(codes, clusters, n_clusters, n_categories):
     Parameters
     ----------
     codes : ndarray of shape (n_samples,), int
-        In 0 to n_categories - 1; -1 is missing.
+        Categories, 0 to n_categories - 1; -1 is a missing value.
     clusters : ndarray of shape (n_samples,), int
+        Cluster of each sample.
     n_clusters, n_categories : int
+        Number of clusters and of categories.
 
     Returns
     -------
     counts : ndarray of shape (n_clusters, n_categories)
+        Number of samples per cluster and category.
     """
     counts = np.zeros((n_clusters, n_categories), dtype=int)
     np.add.at(counts, (clusters[codes >= 0], codes[codes >= 0]), 1)
@@ -177,7 +185,7 @@ def count_categories(codes, clusters, n_clusters, n_categories):
 
 
 def _why_not(values, clusters):
-    """Say why values that are not missing cannot be tested; nothing where they can."""
+    """Return the reason why values cannot be tested, or an empty text."""
     if len(values) == 0:
         return "all values are missing"
     if (values == values[0]).all():
@@ -188,14 +196,14 @@ def _why_not(values, clusters):
 
 
 def _permute(table, result, rng):
-    """Share of random tables with the same margins that are at least as far from expectation."""
+    """Return the p-value: the share of random tables at least as far from expectation."""
     random_table = stats.random_table(table.sum(axis=1), table.sum(axis=0))
     n_blocks, n_tables = _PERMUTATIONS
     as_far = 0
     for _ in range(n_blocks):
         tables = random_table.rvs(n_tables, random_state=rng)
         distance = (tables - result.expected_freq) ** 2 / result.expected_freq
-        # Less a little, since sums of the same table differ in their last bits.
+        # With a tolerance, because sums of equal tables differ in their last bits.
         as_far += (distance.sum(axis=(1, 2)) >= result.statistic * (1 - 1e-9)).sum()
     return float((1 + as_far) / (1 + n_blocks * n_tables))
 

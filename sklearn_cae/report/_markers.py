@@ -1,11 +1,11 @@
-"""Points of a scatter plot as paths of SVG, with the markers of matplotlib."""
+"""SVG paths of the points of a scatter plot, with the markers of matplotlib."""
 
 import numpy as np
 
 _WIDTH, _EDGE = 1000, 30
 _UPPER_PLUS = [(-1, -3), (1, -3), (1, -1), (3, -1), (3, 1), (1, 1), (1, 3), (-1, 3)]
 _PLUS = np.array([*_UPPER_PLUS, (-1, 1), (-3, 1), (-3, -1), (-1, -1)]) / 3
-#: Corners around a circle of radius 1; "o" is an arc.
+#: Corners of each marker for radius 1; "o" is drawn with arcs.
 _CORNERS = {
     "^": [(0, -1), (1, 0.85), (-1, 0.85)],
     "v": [(0, 1), (1, -0.85), (-1, -0.85)],
@@ -17,17 +17,19 @@ _CORNERS = {
 
 
 def place(coordinates):
-    """Fit points into a picture 1000 wide, on one scale for both axes.
+    """Scale points to a picture of width 1000, with the same scale for both axes.
 
     Parameters
     ----------
     coordinates : ndarray of shape (n, 2)
+        Coordinates of the points.
 
     Returns
     -------
     places : ndarray of shape (n, 2)
-        From the upper left corner, rounded to a tenth.
+        Coordinates from the upper left corner, with one decimal.
     height : int
+        Height of the picture.
     """
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     scale = (_WIDTH - 2 * _EDGE) / (float((high - low).max()) or 1)
@@ -37,20 +39,23 @@ def place(coordinates):
 
 
 def trace(places, labels, looks, radius):
-    """Draw each cluster as one path, large clusters first, below the others.
+    """Draw each cluster as one path; large clusters come first, below the others.
 
     Parameters
     ----------
     places : ndarray of shape (n, 2)
+        Coordinates of the points.
     labels : ndarray of shape (n,), int
+        Cluster of each point.
     looks : list of (str, str)
         Colour and marker of each cluster.
     radius : float
+        Radius of the markers.
 
     Returns
     -------
     paths : list of dict
-        With "color" and "d".
+        "color" and "d" of each path.
     """
     numbers, counts = np.unique(labels, return_counts=True)
     paths = []
@@ -63,17 +68,19 @@ def trace(places, labels, looks, radius):
 
 
 def outline(marker, radius):
-    """Draw a marker of matplotlib around the current point of a path.
+    """Return the outline of a matplotlib marker around the current point of a path.
 
     Parameters
     ----------
     marker : {"o", "^", "s", "D", "v", "P", "X"}
+        Marker of matplotlib.
     radius : float
+        Radius of the marker.
 
     Returns
     -------
     shape : str
-        Commands of a path, all relative.
+        Relative path commands.
     """
     if marker == "o":
         half = f"a{radius:g} {radius:g} 0 1 0"

@@ -1,4 +1,4 @@
-"""From what a report knows to its page: template, style and script."""
+"""HTML page of a report, from its template, style and script."""
 
 from importlib.resources import files
 
@@ -8,17 +8,17 @@ _FOLDER = files(__package__)
 
 
 def render(**parts):
-    """Fill the page's template.
+    """Render the template of the page.
 
     Parameters
     ----------
     **parts : object
-        What the template names.
+        Variables of the template.
 
     Returns
     -------
     page : str
-        HTML, in which all text from outside is escaped.
+        HTML page, in which all variables are escaped.
     """
     import jinja2
     from markupsafe import Markup
@@ -43,17 +43,17 @@ def _read(name):
 
 
 def to_percent(share):
-    """Write a share, a small one with a decimal."""
+    """Format a share as percent; shares below 10 % have one decimal."""
     return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
 def to_number(value):
-    """Write a number with four digits; a dash where it is missing."""
+    """Format a number with four digits; a missing one is a dash."""
     if np.isnan(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}"
 
 
 def to_decimals(value):
-    """Write a small number with three decimals, and one that has none of them as below."""
+    """Format a number with three decimals; smaller ones are "< 0.001"."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Small pictures as text: PNG in data URIs, which a page shows without another file."""
+"""Thumbnails as PNG in data URIs, which a page shows without other files."""
 
 import base64
 import io
@@ -9,19 +9,21 @@ from ..plotting._pictures import to_pictures
 
 
 def to_thumbnails(images, limits, side):
-    """Turn images into pictures of at most `side` x `side` pixels; small ones stay as they are.
+    """Convert images to pictures of at most `side` x `side` pixels; small ones keep their size.
 
     Parameters
     ----------
     images : array-like of shape (n, H, W), (n, C, H, W) or (n, H, W, C)
+        Images.
     limits : tuple of float
-        What is black and what is white.
+        Intensities that become black and white.
     side : int
+        Maximum number of pixels per side.
 
     Returns
     -------
     thumbnails : list of PIL images
-        Gray where all channels are equal.
+        Pictures, in gray if all channels are equal in all images.
     """
     from PIL import Image
 
@@ -34,17 +36,19 @@ def to_thumbnails(images, limits, side):
 
 
 def to_sheet(thumbnails):
-    """Put pictures of one size on one sheet, in rows.
+    """Combine pictures of the same size in one sheet, in rows.
 
     Parameters
     ----------
     thumbnails : list of PIL images, at least one
+        Pictures of the same size.
 
     Returns
     -------
     sheet : PIL image
+        All pictures in one.
     n_columns : int
-        Pictures a row.
+        Number of pictures per row.
     """
     from PIL import Image
 
@@ -59,15 +63,17 @@ def to_sheet(thumbnails):
 
 
 def to_data_uri(picture):
-    """Write a picture as PNG into a data URI.
+    """Encode a picture as a PNG data URI.
 
     Parameters
     ----------
     picture : PIL image
+        Picture to encode.
 
     Returns
     -------
     uri : str
+        Data URI.
     """
     file = io.BytesIO()
     picture.save(file, "PNG")

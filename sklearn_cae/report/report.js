@@ -1,6 +1,6 @@
 "use strict";
 
-// ---- The map: the image of the closest point is shown beside the pointer ----
+// ---- Map: show the image of the closest point beside the pointer ----
 
 (() => {
   const data = JSON.parse(document.getElementById("points").textContent);
@@ -11,7 +11,7 @@
   const thumb = document.getElementById("thumb");
   const words = document.getElementById("words");
   const announcement = document.getElementById("announcement");
-  const reach = 24; // pixels of the screen
+  const reach = 24; // screen pixels
   let current = -1;
 
   const describe = (i) => [
@@ -21,7 +21,7 @@
     `margin ${data.margin[i]}`,
   ];
 
-  // Where a point of the map lies in the box of the plot.
+  // Return the position of a point of the map in the box of the plot.
   const locate = (i) => {
     const matrix = svg.getScreenCTM();
     const point = new DOMPoint(data.x[i], data.y[i]).matrixTransform(matrix);
@@ -60,7 +60,7 @@
     if (thumb) drawThumb(i);
     tip.hidden = false;
     announcement.textContent = "";
-    // Right of the point and below it, or left and above where there is no room.
+    // Right of the point and below it, or left and above if there is no space.
     const [x, y] = locate(i);
     const fits = x + 18 + tip.offsetWidth < plot.clientWidth;
     const left = fits ? x + 18 : Math.max(0, x - 18 - tip.offsetWidth);
@@ -80,7 +80,7 @@
     announcement.textContent = describe(current).join(", ");
   };
 
-  // Points are in order: by cluster, and from its clearest member to its most doubtful one.
+  // Points are sorted by cluster, and then from the clearest to the most doubtful member.
   const firsts = data.cluster.flatMap((c, i) => (i === 0 || c !== data.cluster[i - 1] ? [i] : []));
   const last = data.x.length - 1;
   const inCluster = () => firsts.findLastIndex((first) => first <= current);
@@ -115,7 +115,7 @@
   });
 })();
 
-// ---- The table: a column's head sorts by it ----
+// ---- Table: sort by a column if its title is clicked ----
 
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
