@@ -518,7 +518,7 @@ def test_samples_are_drawn_from_the_clusterers_groups(toy_images, make_quick, cl
     model.decode = decoded.append
     model.sample(200, cluster=largest, random_state=0)
     probability = model.clusterer_.predict_proba(normalize(decoded[0].astype(np.float32)))
-    share = (probability[:, model._posterior.kept].argmax(axis=1) == largest).mean()
+    share = (probability[:, model._state.posterior.kept].argmax(axis=1) == largest).mean()
     assert share > 0.9
 
 

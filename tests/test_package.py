@@ -36,7 +36,7 @@ ALLOWED = {
     },
     "_recommended": {"clusterers", "modules"},
     "callbacks": {"_training", "plotting"},
-    "export": {"_grouping", "_storage", "_utils"},
+    "export": {"_fitted", "_grouping", "_storage", "_utils"},
     "persistence": {
         *("__version__", "_fitted", "_grouping", "_storage", "_training", "_utils", "clusterers")
     },
