@@ -267,9 +267,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             an empty array.
         """
         check_scalar(n, "n", Integral, min_val=1)
-        answer = self._answerer()
+        X, answer = self._check_input(X), self._answerer()
         labels, similarity, *_ = self._run(
-            self.encoder_, self._check_input(X), then=lambda embedding: answer(embedding)[:2]
+            self.encoder_, X, then=lambda embedding: answer(embedding)[:2]
         )
         return find_typical(similarity.numpy(), labels.numpy(), self.n_clusters_, n)
 

@@ -546,7 +546,7 @@ def test_without_a_knee_the_best_silhouette_is_marked(knee, found):
 def test_a_given_number_of_clusters_has_no_elbow(toy):
     clusterer = ToyClusterer().fit(toy.data)
     clusterer.search_ = None
-    with pytest.raises(ValueError, match="n_clusters=3 there was no search"):
+    with pytest.raises(ValueError, match="got one with n_clusters=3"):
         ElbowDisplay.from_estimator(clusterer)
     with pytest.raises(ValueError, match="silhouette must have 2 entries"):
         ElbowDisplay([2, 3], [1, 2], [0.1])
