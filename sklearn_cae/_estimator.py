@@ -576,7 +576,7 @@ class ContrastiveAutoencoderClusterer(
             )
         for name, network in networks.items():
             setattr(self, f"{name}_", network)
-        self._built_for = self._network_params(X)
+        self._keep(built_for=self._network_params(X))
 
     def _network_params(self, X):
         """Collect what the networks, and the basis of their embedding, depend on."""
@@ -591,7 +591,7 @@ class ContrastiveAutoencoderClusterer(
 
     def _check_warm_start(self, X):
         asked = self._network_params(X)
-        for name, built in self._built_for.items():
+        for name, built in self._state.built_for.items():
             if asked[name] != built:
                 raise ValueError(
                     f"warm_start needs the {name} of the fit before, {built}, got {asked[name]}. "
@@ -655,10 +655,11 @@ class ContrastiveAutoencoderClusterer(
             verbose=self.verbose,
         )
         self.cluster_centers_, labels, self.clustered_labels_, self.clusterer_, self.search_ = found
-        self._posterior = None
+        posterior = None
         if self.assignment == "clusterer":
-            self._posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
+            posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
             self.cluster_centers_ = mean_directions(embedding, own)
+        self._keep(posterior=posterior)
         return labels
 
     def _refine(self, trainer, embedding, labels):
@@ -700,7 +701,7 @@ class ContrastiveAutoencoderClusterer(
 
     def _drop_empty(self, embedding):
         """Leave out prototypes that are no clustered sample's own."""
-        if self._posterior is None:
+        if self._state.posterior is None:
             n_clusters = None
             while n_clusters != len(self.cluster_centers_):  # with one gone, ties may fall anew
                 n_clusters = len(self.cluster_centers_)
@@ -715,8 +716,9 @@ class ContrastiveAutoencoderClusterer(
             return
         order = assignment.order_as_before(before, self._labels_of(X), self.n_clusters_)
         self.cluster_centers_ = self.cluster_centers_[order]
-        if self._posterior is not None:
-            self._posterior = assignment.Posterior(self.clusterer_, self._posterior.kept[order])
+        posterior = self._state.posterior
+        if posterior is not None:
+            self._keep(posterior=assignment.Posterior(self.clusterer_, posterior.kept[order]))
 
     def _describe_clusters(self, X, embedding):
         """Assign every sample, and fit the Gaussians that `sample` draws from.
@@ -725,11 +727,12 @@ class ContrastiveAutoencoderClusterer(
         """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
-        self.embedding_means_, self._gaussians = gaussians.cluster_gaussians(
+        self.embedding_means_, drawn_from = gaussians.cluster_gaussians(
             embedding,
             self._closest(embedding),
             self._posterior_variance(embedding),
         )
+        self._keep(gaussians=drawn_from)
 
     def _condition_decoder(self, trainer):
         """Update the decoder under soft assignments; the encoder only encodes."""

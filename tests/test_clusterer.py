@@ -518,7 +518,7 @@ def test_samples_are_drawn_from_the_clusterers_groups(toy_images, make_quick, cl
     model.decode = decoded.append
     model.sample(200, cluster=largest, random_state=0)
     probability = model.clusterer_.predict_proba(normalize(decoded[0].astype(np.float32)))
-    share = (probability[:, model._posterior.kept].argmax(axis=1) == largest).mean()
+    share = (probability[:, model._state.posterior.kept].argmax(axis=1) == largest).mean()
     assert share > 0.9
 
 
@@ -904,8 +904,12 @@ def with_value(value):
         (np.zeros((4, 1, 1, 16, 16)), ValueError, "2 to 4 dimensions, got 5.* Pass slices"),
         (np.random.rand(4, 32, 32, 32), ValueError, "slices or projections of volumes"),
         (["a.png", "b.png"], TypeError, "got text such as 'a.png'. Read the files"),
-        ("images", TypeError, "got text such as 'images'"),
-        ([np.zeros((8, 8)), np.zeros((9, 9))], ValueError, "one shape.* Resize or crop"),
+        ("images", TypeError, "got the text 'images'"),
+        (
+            [np.zeros((8, 8)), np.zeros((9, 9))],
+            ValueError,
+            "must be alike.* Resize, crop",
+        ),
         (images(size=7), ValueError, "sides of 8 to 256 pixels, got 7 x 7"),
         (np.random.rand(4, 3, 28, 3), ValueError, "Both the first and the last"),
     ],
@@ -945,10 +949,10 @@ def test_bad_images(make_quick, X, error, message):
             "assignment must be 'cosine' with refinement_epochs > 0",
         ),
         ({"refinement_epochs": -1}, "refinement_epochs"),
-        ({"whiten": True, "variational": True}, "whiten must be False with variational=True"),
+        ({"whiten": True, "variational": True}, "whiten must be False with variational"),
         (
             {"refinement_epochs": 1, "variational": True},
-            "refinement_epochs must be 0 with variational=True",
+            "refinement_epochs must be 0 with variational",
         ),
         ({"n_clusters": "auto", "clusterer": KMeans(21)}, "n_clusters must be at most n_samples"),
         ({"image_shape": (15, 15)}, "image_shape"),

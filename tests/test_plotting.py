@@ -602,6 +602,13 @@ def test_any_channels_become_pictures(shape):
         np.testing.assert_allclose(np.moveaxis(pictures, -1, 1)[:, :1], expected[:, :1])
 
 
+def test_channels_that_could_be_first_or_last_are_refused():
+    """By the rule of the estimator: a guess would draw another image."""
+    images = np.zeros((2, 4, 8, 3))
+    with pytest.raises(ValueError, match="Both the first and the last"):
+        ReconstructionDisplay(images, images).plot()
+
+
 def test_values_outside_the_range_are_clipped_and_constants_drawn():
     np.testing.assert_array_equal(_pictures.to_pictures([[[-5, 15]]], (0, 10))[0, 0, :, 0], [0, 1])
     assert np.isfinite(_pictures.to_pictures([[[7, 7]]], (7, 7))).all()

@@ -1,5 +1,7 @@
 """The user's skorch callbacks: their names and parameters, and what they watch."""
 
+from typing import Self
+
 from sklearn.base import clone
 from skorch.callbacks import BatchScoring, EpochScoring, LRScheduler, PassthroughScoring
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -48,7 +50,7 @@ class CallbackParamsMixin:
     They are named ``callbacks__NAME`` and ``callbacks__NAME__PARAMETER``.
     """
 
-    def get_params(self, deep=True):
+    def get_params(self, deep=True) -> dict:
         """Return the parameters of this estimator.
 
         Parameters
@@ -71,7 +73,7 @@ class CallbackParamsMixin:
                     params.update({f"callbacks__{name}__{key}": own[key] for key in own})
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set the parameters of this estimator.
 
         Parameters
