@@ -1,4 +1,4 @@
-"""A fitted clusterer where there is no scikit-learn: as a graph in ONNX."""
+"""Export of a fitted clusterer as an ONNX graph, for use without scikit-learn."""
 
 import copy
 
@@ -16,18 +16,18 @@ __all__ = ["export_onnx"]
 
 @plain_torch()
 def export_onnx(estimator, path) -> None:
-    """Write a fitted clusterer as an ONNX graph: samples in, their clusters out.
+    """Write a fitted clusterer as an ONNX graph, which assigns samples to clusters.
 
-    The graph holds the scale of the intensities (of vectors: the standardisation), the encoder and
-    the prototypes: a program in any language that runs ONNX assigns new samples as `estimator`
-    does. Needs the packages of ``pip install 'sklearn_cae[onnx]'``.
+    The graph contains the scaling of intensities (for vectors, the standardisation), the encoder
+    and the prototypes. Any program that runs ONNX can then assign new samples as `estimator` does.
+    The packages of ``pip install 'sklearn_cae[onnx]'`` are required.
 
     Parameters
     ----------
     estimator : ContrastiveAutoencoderClusterer
-        Fitted, with ``assignment="cosine"``.
+        Clusterer fitted with ``assignment="cosine"``.
     path : str or path-like
-        The file to write; one that is there is replaced. ``.onnx`` is its usual ending.
+        File to write, usually ``.onnx``. An existing file is replaced.
 
     Raises
     ------
@@ -36,22 +36,21 @@ def export_onnx(estimator, path) -> None:
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If the estimator assigns by its clusterer, which is no network.
+        If the estimator assigns by its clusterer, which is not a network.
     OSError
-        If the file cannot be written; one that was there is left as it was.
+        If the file cannot be written. An existing file is unchanged.
 
     See Also
     --------
-    sklearn_cae.save : Keep the estimator itself, decoder and all.
+    sklearn_cae.save : Save the whole estimator, with its decoder.
 
     Notes
     -----
-    The input is called ``X``: float32 of shape (n_samples, ...), samples in the form that was
-    fitted, on the same scale; integers are cast. What float32 cannot hold of float64 is lost: of
-    vectors far from 0, subtract an offset before the fit. The outputs are ``soft_assignment``,
-    float32 of shape (n_samples, `n_clusters_`), ``cluster``, int64 of shape (n_samples,), and
-    ``embedding``, float32 of shape (n_samples, embedding_dim). Nothing in the graph checks the
-    samples, as the estimator does.
+    The input ``X`` is float32 of shape (n_samples, ...), with samples in the form and on the scale
+    of `fit`; cast integers. Float32 has fewer digits than float64: if vectors are far from 0,
+    subtract an offset before `fit`. The outputs are ``soft_assignment``, float32 of shape
+    (n_samples, `n_clusters_`), ``cluster``, int64 of shape (n_samples,), and ``embedding``, float32
+    of shape (n_samples, embedding_dim). Unlike the estimator, the graph does not check samples.
 
     Examples
     --------
@@ -68,15 +67,15 @@ def export_onnx(estimator, path) -> None:
     ...     print([path.name for path in Path(folder).iterdir()])
     ['clusterer.onnx']
 
-    In a session of onnxruntime, ``session.run(["cluster"], {"X": X.astype("float32")})`` then gives
-    the clusters of images X.
+    In onnxruntime, ``session.run(["cluster"], {"X": X.astype("float32")})`` then returns the
+    clusters of images X.
     """
     state = fitted_state(estimator)
     if state.posterior is not None:
         raise ValueError(
-            "export_onnx writes assignment='cosine', but the estimator was fitted with "
-            "assignment='clusterer': that is no network. Fit with assignment='cosine', and "
-            "refinement_epochs where groups are no cones."
+            "export_onnx needs assignment='cosine', but the estimator was fitted with "
+            "assignment='clusterer', which is not a network. Fit with assignment='cosine', and "
+            "use refinement_epochs if groups are not compact."
         )
     _check_onnx()
     network = _Assigning(estimator, state.format).eval()
@@ -91,7 +90,7 @@ def export_onnx(estimator, path) -> None:
             dynamo=True,
             verbose=False,
         )
-    assert program is not None  # as it is with dynamo
+    assert program is not None  # dynamo=True always returns one
     write_whole(path, program.model_proto.SerializeToString())
 
 
@@ -109,7 +108,7 @@ def _check_onnx():
 
 
 class _Assigning(nn.Module):
-    """Samples to soft assignment, cluster and embedding."""
+    """Network from samples to soft assignment, cluster and embedding."""
 
     def __init__(self, estimator, format):
         super().__init__()
@@ -126,7 +125,7 @@ class _Assigning(nn.Module):
 
 
 class _ScaleImages(nn.Module):
-    """What `ImageFormat.to_tensor` does, in a graph."""
+    """Network that computes `ImageFormat.to_tensor`."""
 
     def __init__(self, format):
         super().__init__()
@@ -142,7 +141,7 @@ class _ScaleImages(nn.Module):
 
 
 class _ScaleVectors(nn.Module):
-    """What `VectorFormat.to_tensor` does, in a graph."""
+    """Network that computes `VectorFormat.to_tensor`."""
 
     def __init__(self, format):
         super().__init__()

@@ -1,8 +1,8 @@
 """Save fitted estimators in files that run no code when they are loaded.
 
-A file made by pickle or joblib can run anything on the machine that loads it: such a file is as
-safe as whoever sent it. One made by `save` holds numbers and names only (safetensors, and JSON in
-its metadata), with a checksum over every byte, and is read by later versions.
+A pickle or joblib file can run any code on the machine that loads it, so its source must be
+trusted. A file made by `save` contains only numbers and names (safetensors, with JSON in its
+metadata) and a checksum over every byte. Later versions can load it.
 """
 
 import warnings
@@ -32,17 +32,17 @@ from .clusterers import ElbowClusterer
 __all__ = ["LoadError", "load", "save"]
 
 _MAX_FEATURES = 2**22
-#: Parts of the state that files hold as they are.
+#: Parts of the state that are saved unchanged.
 _KEPT = ("format", "built_for", "gaussians")
 
 
 class _KnownEstimator(Known):
-    """An estimator: its parameters keep their rules, and it can do what it is for."""
+    """An estimator, whose parameters are validated and which is tried out after loading."""
 
     def take_apart(self, instance):
         instance._validate_params()
         state = dict(super().take_apart(instance))
-        state.pop("_skl_callbacks", None)  # which watched the fit
+        state.pop("_skl_callbacks", None)  # only used during fit
         return state
 
     def put_together(self, state):
@@ -52,9 +52,9 @@ class _KnownEstimator(Known):
         return instance
 
     def try_out(self, instance):
-        """Let a fitted one answer once: what is missing, or does not fit together, shows."""
+        """Predict and transform once if fitted: missing or inconsistent parts raise an error."""
         n_features = vars(instance).get("n_features_in_")
-        if n_features is None:  # it is the parameter of another one
+        if n_features is None:  # not fitted, such as a parameter of another estimator
             return
         if not 0 < n_features <= _MAX_FEATURES:
             raise ValueError(f"n_features_in_ must be in 1 to {_MAX_FEATURES}, got {n_features}")
@@ -62,7 +62,7 @@ class _KnownEstimator(Known):
 
 
 def answer(estimator, X):
-    """Let an estimator assign and transform samples."""
+    """Call `predict` and `transform` if the estimator has them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in ("predict", "transform"):
@@ -71,77 +71,77 @@ def answer(estimator, X):
 
 
 class _KnownPipeline(_KnownEstimator):
-    """A pipeline: its steps have been tried out."""
+    """A pipeline, whose steps are tried out on their own."""
 
     def try_out(self, instance):
         if not instance.steps:
             raise ValueError("a pipeline has no steps")
         for _, step in instance.steps:
             if not isinstance(step, BaseEstimator) and step not in (None, "passthrough"):
-                raise ValueError(f"a step of the pipeline is no estimator but {step!r}")
+                raise ValueError(f"a step of the pipeline is {step!r}, not an estimator")
 
 
 class _KnownElbow(_KnownEstimator):
-    """A search around a clusterer, which has been tried out."""
+    """A search with a clusterer, which is tried out on its own."""
 
     def try_out(self, instance):
         for name in ("clusterer", "clusterer_"):
             inside = vars(instance).get(name)
             if inside is not None and not isinstance(inside, BaseEstimator):
-                raise ValueError(f"{name} of the search is no estimator but {inside!r}")
+                raise ValueError(f"{name} of the search is {inside!r}, not an estimator")
 
 
 class _KnownStep(_KnownEstimator):
-    """A step that takes columns of any type, by numpy alone: no samples are there to try it."""
+    """A step for columns of any type, in NumPy only; it cannot be tried out without samples."""
 
     def try_out(self, instance):
-        """Look for what it has learned."""
+        """Check that fitted attributes exist."""
         if "n_features_in_" in vars(instance):
             check_is_fitted(instance)
 
 
 class _KnownColumns(_KnownStep):
-    """A step for each group of columns: they have been tried out."""
+    """A transformer with a step per group of columns; steps are tried out on their own."""
 
     def try_out(self, instance):
         super().try_out(instance)
         for _, step, _ in [*instance.transformers, *vars(instance).get("transformers_", [])]:
             if not isinstance(step, BaseEstimator) and step not in ("drop", "passthrough"):
-                raise ValueError(f"a step of the columns is no estimator but {step!r}")
+                raise ValueError(f"a step of the columns is {step!r}, not an estimator")
 
 
 class _KnownSelector(Known):
-    """A choice of columns by name or type, as make_column_selector gives."""
+    """A column selector by name or type, from make_column_selector."""
 
     def put_together(self, state):
         return self.cls(**state)
 
 
 class _KnownCenters(_KnownEstimator):
-    """A clusterer that predicts if it has centres."""
+    """A clusterer that can predict if it has centres."""
 
     def try_out(self, instance):
-        if "cluster_centers_" in vars(instance):  # not of distances that are given
+        if "cluster_centers_" in vars(instance):  # missing with precomputed distances
             super().try_out(instance)
 
 
 class _KnownKMeans(_KnownEstimator):
-    """KMeans, which reads centres beyond their end if they are too few."""
+    """KMeans, which reads beyond the centres if there are too few."""
 
     def try_out(self, instance):
-        """Look at the centres, whose type samples have to have."""
+        """Check the centres, and predict samples of their dtype."""
         centers = vars(instance).get("cluster_centers_")
         if centers is None:
             return
         if centers.shape != (instance.n_clusters, instance.n_features_in_):
-            raise ValueError("cluster_centers_ have another shape than n_clusters and features")
+            raise ValueError("the shape of cluster_centers_ does not match n_clusters and features")
         if "_counts" in vars(instance) and instance._counts.shape != (instance.n_clusters,):
-            raise ValueError("_counts has another shape than n_clusters")
+            raise ValueError("the shape of _counts does not match n_clusters")
         answer(instance, np.zeros((2, centers.shape[1]), dtype=centers.dtype))
 
 
 class _KnownHDBSCAN(_KnownEstimator):
-    """HDBSCAN, which follows its tree wherever it leads."""
+    """HDBSCAN, which does not check the nodes of its tree."""
 
     def put_together(self, state):
         tree = state.get("_single_linkage_tree_")
@@ -149,12 +149,12 @@ class _KnownHDBSCAN(_KnownEstimator):
             for name in ("left_node", "right_node"):
                 nodes = tree[name]
                 if not 0 <= nodes.min() <= nodes.max() <= 2 * len(tree):
-                    raise ValueError("a tree leads to nodes that are not there")
+                    raise ValueError("a tree contains nodes that do not exist")
         return super().put_together(state)
 
 
 class _KnownHistory(Known):
-    """A list of rows with methods."""
+    """The history of skorch, a list of rows with methods."""
 
     def take_apart(self, instance):
         return {"rows": list(instance)}
@@ -164,7 +164,7 @@ class _KnownHistory(Known):
 
 
 class _KnownNeighbors(_KnownEstimator):
-    """Neighbours, fitted again: compiled code follows labels and trees wherever they lead."""
+    """Neighbours, which are fitted again: compiled code does not check labels and trees."""
 
     def take_apart(self, instance):
         state = dict(super().take_apart(instance))
@@ -175,7 +175,7 @@ class _KnownNeighbors(_KnownEstimator):
         if "_fit_X" in state:
             params = {name: state[name] for name in self.cls().get_params()}
             y, classes = state["_y"], state["classes_"]
-            if isinstance(classes, list):  # of several outputs
+            if isinstance(classes, list):  # several outputs
                 y = np.column_stack([each[codes] for each, codes in zip(classes, y.T, strict=True)])
             else:
                 y = classes[y]
@@ -184,11 +184,11 @@ class _KnownNeighbors(_KnownEstimator):
 
 
 class _KnownClusterer(_KnownEstimator):
-    """The clusterer: its networks are built anew and get their weights back."""
+    """The clusterer, whose networks are built again and get their saved weights."""
 
     def take_apart(self, instance):
         check_is_fitted(instance)
-        state = {**super().take_apart(instance), "checkpoint_dir": None}  # of this machine
+        state = {**super().take_apart(instance), "checkpoint_dir": None}  # a path of this machine
         kept = state.pop("_state")
         state |= {f"_{name}": getattr(kept, name) for name in _KEPT}
         state["posterior"] = None if kept.posterior is None else [kept.posterior.kept]
@@ -202,7 +202,7 @@ class _KnownClusterer(_KnownEstimator):
     def put_together(self, state):
         state = _as_named_now(state)
         weights, posterior = state.pop("networks"), state.pop("posterior")
-        if "embedding_covariances_" in state:  # of format 1
+        if "embedding_covariances_" in state:  # format 1
             covariances = state.pop("embedding_covariances_")
             state["_gaussians"] = ClusterGaussians.from_covariances(covariances)
         kept = FittedState(**{name: state.pop(f"_{name}") for name in _KEPT})
@@ -213,16 +213,16 @@ class _KnownClusterer(_KnownEstimator):
         for name, network in _build_networks(kept.built_for, weights).items():
             setattr(instance, f"{name}_", network)
         if posterior is not None:
-            numbers, *_ = posterior  # older files have labels beside it
+            numbers, *_ = posterior  # older files also contain labels
             kept = replace(kept, posterior=Posterior(instance.clusterer_, numbers))
         instance._state = kept
         self.try_out(instance)
         return instance
 
     def try_out(self, instance):
-        """Assign, transform and decode samples of the form that was fitted.
+        """Assign, transform and decode samples in the form of `fit`.
 
-        On the CPU: a process that has started CUDA cannot fork workers any more.
+        This runs on the CPU, because a process that has started CUDA cannot fork workers.
         """
         format = fitted_state(instance).format
         if instance.image_shape_ is None:
@@ -236,7 +236,7 @@ class _KnownClusterer(_KnownEstimator):
 
 
 def _as_named_now(state):
-    """Rename what files of earlier versions hold under other names."""
+    """Return the state with the current names, from files of earlier versions."""
     state = dict(state)
     if "elbow_" in state:
         clusterer = state["clusterer_"]
@@ -251,21 +251,21 @@ def _as_named_now(state):
 
 
 def _be_where_there_is_a_device(clusterer):
-    """Leave the choice to this machine where the device of the other one is not there."""
+    """Set device="auto" if this machine does not have the saved device."""
     if not is_there(clusterer.device):
         warn(
-            f"The device {str(clusterer.device)!r}, on which the model was fitted, is not there: "
-            "device='auto' takes its place.",
+            f"The device {str(clusterer.device)!r}, on which the model was fitted, does not exist. "
+            "device='auto' is used instead.",
             UserWarning,
         )
         clusterer.device = "auto"
 
 
 def _check_shapes(clusterer, kept):
-    """Raise where the parts of a fitted clusterer cannot belong together."""
+    """Raise if the parts of a fitted clusterer are inconsistent."""
     n_clusters, embedding_dim = clusterer.cluster_centers_.shape
     if clusterer.embedding_means_.shape != (n_clusters, embedding_dim):
-        raise ValueError(f"embedding_means_ has not the shape {(n_clusters, embedding_dim)}")
+        raise ValueError(f"embedding_means_ must have shape {(n_clusters, embedding_dim)}")
     gaussians = kept.gaussians
     n_rows = gaussians.ranks.sum()
     if (
@@ -274,14 +274,14 @@ def _check_shapes(clusterer, kept):
         or gaussians.factors.shape != (n_rows, embedding_dim)
         or gaussians.diagonals.shape != (n_clusters, embedding_dim)
     ):
-        raise ValueError(f"_gaussians are not those of {n_clusters} clusters")
+        raise ValueError(f"_gaussians does not match {n_clusters} clusters")
     labels = clusterer.labels_
     if (
         labels.ndim != 1
         or labels.dtype.kind != "i"
         or not 0 <= labels.min() <= labels.max() < n_clusters
     ):
-        raise ValueError(f"labels_ are not those of {n_clusters} clusters")
+        raise ValueError(f"labels_ does not match {n_clusters} clusters")
     if hasattr(clusterer, "clustered_labels_"):  # older files have none
         _check_clustered(clusterer.clustered_indices_, clusterer.clustered_labels_, len(labels))
     if kept.built_for["shape of a sample"] != kept.format.image_shape:
@@ -290,7 +290,7 @@ def _check_shapes(clusterer, kept):
         n_clusters,
         embedding_dim,
     ):
-        raise ValueError("n_clusters_ or embedding_dim differ from the shape of cluster_centers_")
+        raise ValueError("n_clusters_ or embedding_dim does not match cluster_centers_")
 
 
 def _check_clustered(indices, labels, n_samples):
@@ -301,13 +301,13 @@ def _check_clustered(indices, labels, n_samples):
         and (np.diff(indices) > 0).all()
         and labels.min() >= -1
     ):
-        raise ValueError("clustered_indices_ or clustered_labels_ are not those of the samples")
+        raise ValueError("clustered_indices_ or clustered_labels_ does not match the samples")
 
 
 def _build_networks(built_for, weights):
-    """Build the networks of a fit and give them their weights.
+    """Build the networks of a fit and load their weights.
 
-    First without memory, to compare the shapes of all weights.
+    They are first built without memory, to compare the shapes of all weights.
     """
     has_own = _has_own(built_for)
     try:
@@ -316,13 +316,13 @@ def _build_networks(built_for, weights):
     except Exception:
         if not has_own:
             raise
-        networks = _build_as_fitted(built_for, weights)  # an own module that needs memory
+        networks = _build_as_fitted(built_for, weights)  # a user's module that needs memory
     for name, network in networks.items():
         given = weights[f"{name}_"]
         shapes = [_shapes(state) for state in (network and network.state_dict(), given)]
         if shapes[0] != shapes[1]:
-            raise ValueError(f"the weights of {name}_ are those of another network")
-    if has_own:  # whose buffers may not all be in its state
+            raise ValueError(f"the weights of {name}_ do not match its network")
+    if has_own:  # some buffers may be missing in its state
         networks = _build_as_fitted(built_for, weights)
     for name, network in networks.items():
         if network is not None:
@@ -360,7 +360,7 @@ def _shapes(state):
     return state and {name: value.shape for name, value in state.items()}
 
 
-#: What a file may hold: instances that come apart in one of the ways above, by where they are.
+#: Classes that a file may contain, by module, with the way to pack them.
 _CLASSES = {
     _KnownClusterer: {"sklearn_cae": ["ContrastiveAutoencoderClusterer"]},
     _KnownEstimator: {
@@ -393,7 +393,7 @@ _CLASSES = {
         "sklearn.frozen": ["FrozenEstimator"],
     },
 }
-#: Names in files that are not where the class is, so that rooms can change and files need not.
+#: Names in files for classes that have moved, so that old files can be loaded.
 _NAMES_IN_FILES = {
     "sklearn_cae.ContrastiveAutoencoderClusterer": (
         "sklearn_cae._clusterer.ContrastiveAutoencoderClusterer"
@@ -408,7 +408,7 @@ _NAMES_IN_FILES = {
 
 @cache
 def known_classes():
-    """Resolve the table of classes: {name in files: Known}."""
+    """Return the table of classes, {name in files: Known}."""
     return {
         _NAMES_IN_FILES.get(f"{module}.{name}", f"{module}.{name}"): known(
             getattr(import_module(module), name)
@@ -420,39 +420,38 @@ def known_classes():
 
 
 def save(estimator, path) -> None:
-    """Save a fitted estimator: a file without code, written as a whole or not at all.
+    """Save a fitted estimator in a file without code, which is written atomically.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of this package, or a pipeline of such and of scikit-learn's usual steps
-        and clusterers, such as ``SimpleImputer``, ``ColumnTransformer``, ``StandardScaler``,
-        ``PCA``, ``KMeans`` and ``LogisticRegression``. ``Birch`` and ``BisectingKMeans`` are not
-        among them.
+        Fitted estimator of this package, or a pipeline of these and of common estimators of
+        scikit-learn, such as ``SimpleImputer``, ``ColumnTransformer``, ``StandardScaler``, ``PCA``,
+        ``KMeans`` and ``LogisticRegression``. ``Birch`` and ``BisectingKMeans`` are not supported.
     path : path-like
-        The file to write; one that is there is replaced. ``.safetensors`` is its usual ending.
+        File to write, usually ``.safetensors``. An existing file is replaced.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If something in it cannot be saved, such as callbacks, or estimators of other packages: it
-        is named.
+        If a part cannot be saved, such as callbacks or estimators of other packages. The message
+        names it.
     ValueError
-        If it is larger than what `load` reads.
+        If the file would exceed the limits of `load`.
     OSError
-        If the file cannot be written; one that was there is left as it was.
+        If the file cannot be written. An existing file is unchanged.
 
     See Also
     --------
-    load : Load it again.
+    load : Load a saved estimator.
 
     Notes
     -----
-    The user's own callables (`encoder`, `decoder`, `augmentation`, a ``FunctionTransformer``'s
-    `func`) are saved as their names; `load`
-    is to be given them again. `checkpoint_dir`, a path of this machine, is left out.
+    Your own callables (`encoder`, `decoder`, `augmentation`, `func` of a ``FunctionTransformer``)
+    are saved as their names; pass them to `load` again. `checkpoint_dir` is not saved, because it
+    is a path of this machine.
 
     Examples
     --------
@@ -479,24 +478,27 @@ def save(estimator, path) -> None:
 
 @plain_torch()
 def load(path, **callables) -> BaseEstimator:
-    """Load what `save` wrote. Nothing in the file is run, whoever made it.
+    """Load an estimator from a file that `save` wrote; no code in the file is run.
 
     Parameters
     ----------
     path : path-like
+        File to load.
     **callables
-        The user's own callables, by the names of their parameters: ``encoder=...``.
+        Your own callables by parameter name, such as ``encoder=...``.
 
     Returns
     -------
     estimator : estimator
-        Fitted, with the same bits.
+        Fitted estimator, equal to the saved one bit by bit.
 
     Raises
     ------
     LoadError
-        If the file is damaged, cut off, forged, of another kind or of a newer format; or if a
-        callable is missing, which is named.
+        If the file is damaged, cut off, forged, of another kind or of a newer format, or if a
+        callable is missing. The message names the callable.
+    TypeError
+        If a callable is passed that the file does not need.
 
     See Also
     --------
@@ -508,21 +510,21 @@ def load(path, **callables) -> BaseEstimator:
     """
     with container.reading(path) as (header, get_tensor):
         if header.get("kind") != "estimator":
-            raise LoadError(f"{path} holds no estimator, but {header.get('kind')!r}.")
+            raise LoadError(f"{path} contains {header.get('kind')!r}, not an estimator.")
         unpacker = Unpacker(known_classes(), get_tensor, callables)
         try:
             estimator = unpacker.unpack(header["estimator"])
         except MissingCallable as missing:
             raise LoadError(
-                f"{path} needs your own {missing.name}, {missing.dotted}, which no file can hold. "
+                f"{path} needs your own {missing.name}, {missing.dotted}, which files do not hold. "
                 f"Pass it: load(path, {missing.name}=...)."
             ) from missing
         if not isinstance(estimator, BaseEstimator):
-            raise LoadError(f"{path} holds no estimator, but {type(estimator).__name__}.")
+            raise LoadError(f"{path} contains {type(estimator).__name__}, not an estimator.")
         check_is_fitted(estimator)
     if callables.keys() > unpacker.needed:
         raise TypeError(
-            f"load got {sorted(callables.keys() - unpacker.needed)}, but {path} needs of your own "
-            f"{sorted(unpacker.needed)}. Leave the others out."
+            f"load got {sorted(callables.keys() - unpacker.needed)}, but {path} needs only the "
+            f"callables {sorted(unpacker.needed)}. Leave the others out."
         )
     return estimator

@@ -323,7 +323,7 @@ def test_paths_of_this_machine_stay_here(tmp_path, toy_images, make_quick):
 
 def test_a_model_of_a_device_that_is_not_here(tmp_path, toy_images, fitted):
     model = copy.copy(fitted).set_params(device="cuda:99")
-    with pytest.warns(UserWarning, match="device 'cuda:99', on which .* is not there"):
+    with pytest.warns(UserWarning, match="device 'cuda:99', on which .* does not exist"):
         again = load_after_saving(model, tmp_path)
     assert again.device == "auto"
     again.set_params(device="cpu")
@@ -342,7 +342,7 @@ def test_loading_leaves_the_gpu_alone(tmp_path, fitted, monkeypatch):
     for device in ("auto", "cuda", "cuda:1", torch.device("cuda", 1)):
         again = load_after_saving(copy.copy(fitted).set_params(device=device), tmp_path)
         assert str(again.device) == str(device)
-    with pytest.warns(UserWarning, match="'cuda:2', on which .* is not there"):
+    with pytest.warns(UserWarning, match="'cuda:2', on which .* does not exist"):
         load_after_saving(copy.copy(fitted).set_params(device="cuda:2"), tmp_path)
 
 
@@ -383,9 +383,9 @@ def test_own_callables_are_asked_for_by_name(tmp_path, toy_images, make_quick):
         load(tmp_path / "model")
     with pytest.raises(LoadError, match="own augmentation"):
         load(tmp_path / "model", encoder=own_encoder, decoder=own_decoder)
-    with pytest.raises(LoadError, match="weights of encoder_ are those of another network"):
+    with pytest.raises(LoadError, match="weights of encoder_ do not match its network"):
         load(tmp_path / "model", **{**OWN, "encoder": UnpooledEncoder})
-    with pytest.raises(TypeError, match=r"got \['views'\], but .* needs of your own \['aug"):
+    with pytest.raises(TypeError, match=r"got \['views'\], but .* needs only the callables \['aug"):
         load(tmp_path / "model", **OWN, views=own_views)
 
 
@@ -489,7 +489,7 @@ def test_other_files_are_refused(tmp_path, fitted):
     with pytest.raises(LoadError, match="is not a file of sklearn_cae"):
         load(path)
     container.write(path, {"kind": "checkpoint"}, {})
-    with pytest.raises(LoadError, match="holds no estimator, but 'checkpoint'"):
+    with pytest.raises(LoadError, match="contains 'checkpoint', not an estimator"):
         load(path)
 
 
@@ -700,7 +700,7 @@ FORGED = {
 #: The rule that refuses it, where the package has one of its own.
 REASONS = {
     "a type that is not known": "is unknown",
-    "no estimator": "holds no estimator",
+    "no estimator": ", not an estimator",
     "an unfitted estimator": "is not fitted yet",
     "a wide text": "its arrays have more than",
     "lists for text": "an array of text holds values that are not text",
@@ -714,7 +714,7 @@ REASONS = {
     "a link of one's own": "['__doc_link_template'] are not part of the state",
     "a part that is missing": "no attribute 'coef_'",
     "a pipeline of nothing": "has no steps",
-    "a pipeline of a number": "no estimator but 5",
+    "a pipeline of a number": "is 5, not an estimator",
     "too many features": "n_features_in_ must be in 1 to",
     "one tensor many times": "is used twice",
     "a huge image": "samples of another shape",
@@ -722,16 +722,16 @@ REASONS = {
     "a variational one": "the weights of log_variance_head_",
     "a parameter outside its range": "'temperature' parameter",
     "a parameter of another type": "'batch_size' parameter",
-    "other means": "embedding_means_ has not the shape",
+    "other means": "embedding_means_ must have shape",
     **{
-        f"other {part} of covariances": "_gaussians are not those of"
+        f"other {part} of covariances": "_gaussians does not match"
         for part in ("factors", "ranks", "diagonals")
     },
-    "labels of no cluster": "labels_ are not those of",
-    "labels that are no numbers": "labels_ are not those of",
-    "clustered samples that are not there": "are not those of the samples",
-    "clustered samples without labels": "are not those of the samples",
-    "more clusters": "differ from the shape of cluster_centers_",
+    "labels of no cluster": "labels_ does not match",
+    "labels that are no numbers": "labels_ does not match",
+    "clustered samples that are not there": "does not match the samples",
+    "clustered samples without labels": "does not match the samples",
+    "more clusters": "does not match cluster_centers_",
     "other weights": "the weights of encoder_",
 }
 
@@ -767,7 +767,7 @@ def test_centres_and_trees_are_looked_at(tmp_path):
         tensors[name][0] = 2**40
 
     forge(path, HDBSCAN(copy=True).fit(VECTORS), lead_astray)
-    with pytest.raises(LoadError, match="nodes that are not there"):
+    with pytest.raises(LoadError, match="nodes that do not exist"):
         load(path)
 
 

@@ -71,7 +71,7 @@ def dotted_name(thing):
 
 
 class Packer:
-    """Converts values to JSON and tensors.
+    """Converter of values to JSON and tensors.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def _refusal(path, what):
 
 
 class Unpacker:
-    """Converts JSON and tensors back to values.
+    """Converter of JSON and tensors back to values.
 
     Parameters
     ----------
