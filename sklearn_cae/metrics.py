@@ -259,7 +259,7 @@ def stability_report(
     n_samples = _num_samples(X)
     groups = np.arange(n_samples) if groups is None else check_labels(groups, n_samples, "groups")
     if len(np.unique(groups)) < 2:
-        raise ValueError("groups must have at least two values, to be split into halves, got one.")
+        raise ValueError("groups must hold at least two groups, to be split into halves, got one.")
     rng = local_random_state(random_state)
 
     def refit(members):

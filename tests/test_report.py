@@ -250,7 +250,7 @@ def test_how_it_was_made(page, fitted):
         assert page.row(f"{name} (version)") == [version]
     assert page.row("seed of the fit") == ["0"]
     assert page.row("training interrupted") == ["no"]
-    assert page.row("they are those of the fit") == ["yes"]
+    assert page.row("same samples as in the fit") == ["yes"]
     assert "Read with care" not in page.text
 
 
@@ -317,8 +317,8 @@ def test_new_samples_may_leave_clusters_empty(fitted, toy_images, tmp_path):
     X = toy_images[0][fitted.labels_ == 1][:3]
     page = Page(cluster_report(fitted, X, path=tmp_path / "report.html"))
     assert page.row("Cluster 0")[:3] == ["0", "0%", "–"]
-    assert page.text.count("None of these images is in this cluster.") == 2
-    assert page.row("they are those of the fit") == ["no, or stored in another form"]
+    assert page.text.count("This cluster contains none of these images.") == 2
+    assert page.row("same samples as in the fit") == ["no, or stored in another form"]
 
 
 def test_one_sample_is_enough(fitted, toy_images, tmp_path):
@@ -338,7 +338,7 @@ def test_a_careful_reader_is_told(fitted, toy_images, tmp_path):
     doubtful.interrupted_, doubtful.search_ = True, {"found": False}
     page = Page(cluster_report(doubtful, toy_images[0], path=tmp_path / "report.html"))
     assert "The training was interrupted before its end" in page.text
-    assert "No number of clusters stood out" in page.text
+    assert "The search found no clear number of clusters" in page.text
     assert page.row("training interrupted") == ["yes"]
 
 
@@ -348,7 +348,7 @@ def test_doubts_of_a_pipelines_last_step_are_told(make_quick, tmp_path):
     with pytest.warns(ConvergenceWarning, match="No number of communities is stable"):
         model = make_quick(n_clusters="auto", clusterer=clusterer, warm_up_epochs=1).fit(X)
     page = Page(cluster_report(model, X, path=tmp_path / "report.html"))
-    assert "No number of clusters stood out" in page.text
+    assert "The search found no clear number of clusters" in page.text
 
 
 # ---- Samples of any kind ----
@@ -425,7 +425,7 @@ def test_vectors_of_the_fit_are_known_in_any_type(dtype, make_quick, toy_images,
     model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(frame)
     for rows, known in ((96, "yes"), (95, "no, or stored in another form")):
         path = cluster_report(model, frame[:rows], path=tmp_path / "report.html", max_samples=9)
-        assert Page(path).row("they are those of the fit") == [known]
+        assert Page(path).row("same samples as in the fit") == [known]
 
 
 def test_more_clusters_than_colours_have_markers(make_quick, toy_images, tmp_path):
@@ -510,7 +510,7 @@ def keep(batch, weights=None):
             "metadata must have 96 entries, one for each sample of X .* got 1",
         ),
         ({"metadata": {"age": [1]}}, TypeError, "metadata must be a pandas DataFrame, got dict"),
-        ({"path": "no/such/report.html"}, FileNotFoundError, "path must be in a folder that is th"),
+        ({"path": "no/such/report.html"}, FileNotFoundError, "path must be in an existing folder"),
         ({"path": "."}, IsADirectoryError, "path must be a file, got the folder '.'"),
         ({"max_samples": 0}, ValueError, "max_samples == 0, must be >= 1"),
         ({"n_members": 0}, ValueError, "n_members == 0, must be >= 1"),
@@ -528,7 +528,7 @@ def test_refused_before_anything_is_computed(
 
 def test_a_folder_that_cannot_be_written_to(fitted, toy_images, tmp_path, monkeypatch):
     monkeypatch.setattr(_report.os, "access", lambda *_: False)  # root may write everywhere
-    with pytest.raises(PermissionError, match="path must be in a folder that can be written to"):
+    with pytest.raises(PermissionError, match="path must be in a writable folder"):
         cluster_report(fitted, toy_images[0], path=tmp_path / "report.html")
 
 

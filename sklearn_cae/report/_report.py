@@ -1,4 +1,4 @@
-"""The report of a fitted clusterer, put together from its parts."""
+"""HTML report of a fitted clusterer, assembled from its parts."""
 
 import os
 from datetime import datetime
@@ -32,7 +32,7 @@ from ._page import render, to_decimals
 from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
 
 _CARD_SIDE, _HOVER_SIDE = 96, 48  # pixels
-_BLOCK = 128  # images that are floats at a time
+_BLOCK = 128  # images converted to floats at once
 _MOST_LABELS = 5
 _PERPLEXITY = 30.0
 
@@ -49,54 +49,55 @@ def cluster_report(
     n_members=6,
     random_state=0,
 ) -> Path:
-    """Write one page about the clusters of a fitted clusterer.
+    """Write an HTML report about the clusters of a fitted clusterer.
 
-    It shows each cluster's prototype, its most typical and its most doubtful members, and the
-    embedding, where the image under the pointer is shown; scores against `y`; how each column of
-    `metadata` goes with the clusters; and how it was made. Where the samples are vectors, there
-    are no pictures of them.
+    The report shows the prototype and the most typical and most doubtful members of each cluster,
+    and a map of the embedding that shows the image under the pointer. It also shows scores against
+    `y`, the association of each column of `metadata` with the clusters, and the settings of the
+    fit. If samples are vectors, no pictures are drawn.
 
-    The page holds images and metadata of those who are in `X`: send it only to those who may see
-    them. The folders of checkpoints and caches are not in it.
+    The report contains images and metadata from `X` and `metadata`. Send it only to people who may
+    see them. It does not contain the folders of checkpoints and caches.
 
     Parameters
     ----------
     estimator : fitted ContrastiveAutoencoderClusterer
     X : array-like, tensor or DataFrame
-        Samples in the form that was fitted: those fitted, or others.
+        Samples in the same form as in `fit`. They may be other samples.
     y : array-like of shape (n_samples,), default=None
-        True labels, integers or strings; none may be missing.
+        True labels, integers or strings, without missing labels.
     metadata : pandas DataFrame of n_samples rows, default=None
-        What else is known of the samples, such as age, sex, site and scanner, in the order of X;
-        its index is not read. Columns of numbers are compared by ranks; booleans and all else by
-        counts, so that codes (a site 1, 2 or 3) should be strings. Values that are missing, or
-        infinite, are left out and counted.
+        Metadata of the samples, such as age, sex, site and scanner, in the order of `X`. Its index
+        is ignored. Columns of numbers are compared by ranks, all others by counts; convert codes
+        (such as site 1, 2 or 3) to strings. Missing and infinite values are left out and counted.
     path : str or path-like, default="report.html"
-        The file to write; one that is there is replaced.
+        File to write. An existing file is replaced.
     title : str, default="Clusters found without labels"
+        Title of the report.
     max_samples : int, default=2000
-        Of more samples, so many are in the plot, chosen at random. All others count everywhere
-        else.
+        Maximum number of samples in the map, chosen at random. The rest of the report uses all
+        samples.
     n_members : int, default=6
-        Typical members to show of each cluster, and as many doubtful ones; at least 1.
+        Number of typical members per cluster, and of doubtful members, at least 1.
     random_state : int, RandomState instance or None, default=0
-        Of the choice, of t-SNE and of permutations; None is fresh entropy.
+        Seed for the choice of samples, t-SNE and the permutation tests. None gives different
+        results on each call.
 
     Returns
     -------
     path : pathlib.Path
-        The file, written as a whole or not at all.
+        File of the report, which is written atomically.
 
     Raises
     ------
     ImportError
-        If jinja2 or Pillow, or with `metadata` pandas, is not installed.
+        If jinja2 or Pillow is not installed, or pandas is not installed and `metadata` is passed.
     NotFittedError
         If the estimator is not fitted.
     ValueError, TypeError
-        If `y` or `metadata` does not fit `X`, or a parameter breaks its rule.
+        If `y` or `metadata` does not match `X`, or a parameter is invalid.
     OSError
-        If the folder of `path` is not there or cannot be written to.
+        If the folder of `path` does not exist or is not writable.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def _check_path(path):
     folder = path.parent
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"path must be in a folder that is there, got {str(path)!r}. Make {str(folder)!r}."
+            f"path must be in an existing folder, got {str(path)!r}. Create {str(folder)!r}."
         )
     if path.is_dir():
         raise IsADirectoryError(
@@ -159,7 +160,7 @@ def _check_path(path):
         )
     if not os.access(folder, os.W_OK):
         raise PermissionError(
-            f"path must be in a folder that can be written to, got {str(path)!r}. Choose another."
+            f"path must be in a writable folder, got {str(path)!r}. Choose another folder."
         )
     return path
 
@@ -174,19 +175,19 @@ def _check_length(name, given, n_samples):
 
 def _check_labels(y, n_samples):
     y = check_labels(y, n_samples)
-    encode_labels(y)  # raises where labels do not sort
+    encode_labels(y)  # raises if labels cannot be sorted
     return y
 
 
 def _check_metadata(metadata, n_samples):
-    """Give each column its name, and numbers, or codes of categories and their names."""
+    """Return per column: name, numbers or category codes, and names of categories or None."""
     _check_packages("pandas")
     import pandas as pd
 
     if not isinstance(metadata, pd.DataFrame):
         raise TypeError(
             f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
-            "pandas.DataFrame(metadata), or what its to_pandas returns."
+            "pandas.DataFrame(metadata) or metadata.to_pandas()."
         )
     check_length("metadata", metadata, n_samples, "sample of X")
     return [(str(name), *_read_column(column)) for name, column in metadata.items()]
@@ -195,7 +196,7 @@ def _check_metadata(metadata, n_samples):
 def _read_column(column):
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    column = column.infer_objects()  # numbers of a frame that holds text elsewhere
+    column = column.infer_objects()  # numbers may be objects if the frame also had text
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         return column.to_numpy(dtype=float, na_value=np.nan), None
     if column.dtype != "category":
@@ -208,7 +209,7 @@ def _read_column(column):
 
 
 class _Pictures:
-    """Rows of X as pictures, on the intensity scale of the images fitted."""
+    """Rows of X as pictures, on the intensity scale of the training images."""
 
     def __init__(self, estimator, X):
         self.estimator, self.X = estimator, X
@@ -218,7 +219,7 @@ class _Pictures:
         return to_thumbnails(images, self.estimator.intensity_range_, side)
 
     def of_rows(self, rows, side):
-        """Shrink a block at a time: as floats, all of them may not fit into memory."""
+        """Convert rows block by block, because all of them as floats may not fit into memory."""
         blocks = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
         return [
             thumbnail
@@ -229,7 +230,7 @@ class _Pictures:
 
 
 class _Clusters:
-    """The clusters of samples, and what is shown of each."""
+    """Clusters of samples, with the content of the card of each cluster."""
 
     def __init__(self, estimator, X, y, n_members):
         self.n, self.n_samples = estimator.n_clusters_, len(X)
@@ -284,7 +285,7 @@ class _Clusters:
 
 
 def _count_labels(y):
-    """Give the most frequent labels, their number and their share; the others together."""
+    """Return (label, count, share) of the most frequent labels, and of the others together."""
     counted = count_labels(y)
     mix, others = counted[:_MOST_LABELS], counted[_MOST_LABELS:]
     if others:
@@ -297,9 +298,9 @@ def _count_labels(y):
 
 
 def _draw_plot(estimator, group, max_samples, random_state):
-    """Lay the embedding out by t-SNE: what to draw, and what the page's script reads."""
+    """Project the embedding by t-SNE; return the map and the data for the script of the page."""
     rows = choose_rows(group.n_samples, max_samples, random_state)
-    # By cluster, and from its clearest member on: the order in which the arrow keys walk.
+    # Sort by cluster and from the clearest member on, the order in which arrow keys move.
     rows = rows[np.lexsort([-group.margins[rows], group.labels[rows]])]
     points = np.vstack([group.embedding[rows], estimator.embedding_means_])
     layout = LAYOUTS["tsne"](normalize(points), _PERPLEXITY, random_state)
@@ -336,7 +337,7 @@ def _draw_plot(estimator, group, max_samples, random_state):
 
 
 def _associate(columns, labels, n_clusters, rng):
-    """Test each column against the clusters, and correct the p-values for their number."""
+    """Test each column against the clusters, and correct the p-values for multiple tests."""
     results = []
     for name, values, categories in columns:
         if categories is None:
@@ -364,27 +365,27 @@ def _associate(columns, labels, n_clusters, rng):
 
 
 def _find_notes(estimator):
-    """Say what should make a reader careful."""
+    """Return warnings for the reader."""
     notes = []
     if estimator.interrupted_:
         notes.append(
-            "The training was interrupted before its end, and what comes after was left out. The "
-            "clusters are those of an unfinished model."
+            "The training was interrupted before its end, and later steps were left out. The "
+            "clusters are from an unfinished model."
         )
     if estimator.search_ and not estimator.search_["found"]:
         notes.append(
-            "No number of clusters stood out when it was searched for: the groups may not be "
-            "separate, and another number would describe the data as well."
+            "The search found no clear number of clusters. The groups may not be separate, and "
+            "another number may describe the data equally well."
         )
     return notes
 
 
-#: Parameters that name a folder: this class's, a pipeline's, and that of skorch's callbacks.
+#: Parameters that are folders: of the clusterer, of pipelines, and of skorch's callbacks.
 _FOLDERS = {"checkpoint_dir", "memory", "dirname"}
 
 
 def _tell_parameters(estimator):
-    """Give all parameters but the folders of checkpoints and caches, which are of one machine."""
+    """Return all parameters except folders, which are paths of one machine."""
     names = sorted(estimator.get_params())
     folders = [name for name in names if name.rpartition("__")[2] in _FOLDERS]
     params = clone(estimator).set_params(**dict.fromkeys(folders)).get_params()
@@ -394,28 +395,28 @@ def _tell_parameters(estimator):
 def _tell_how(estimator, X, random_state):
     provenance = dict(estimator.provenance_)
     versions, taken_up = provenance.pop("versions"), provenance.pop("taken_up_with", {})
-    # As fit read them: a frame of integers, say, as floats.
+    # Converted as in fit: integers of a frame, for example, become floats.
     same = fingerprint(estimator._check_input(X).X) == provenance["data_sha256"]
     facts = {
         "date of this report": datetime.now().astimezone().isoformat(" ", "minutes"),
-        "sklearn_cae, which wrote it": __version__,
+        "sklearn_cae that wrote this report": __version__,
         "seed of this report": _in_words(random_state),
         "seed of the fit": _in_words(estimator.random_state),
         "training interrupted": "yes" if estimator.interrupted_ else "no",
         "epochs run": estimator.n_iter_,
         "samples in this report": len(X),
         "samples of the fit": len(estimator.labels_),
-        "they are those of the fit": "yes" if same else "no, or stored in another form",
+        "same samples as in the fit": "yes" if same else "no, or stored in another form",
     }
     fit = {name.replace("_", " "): value for name, value in provenance.items()}
-    fit |= {f"taken up with other {name}": _in_words(value) for name, value in taken_up.items()}
+    fit |= {f"resumed with other {name}": _in_words(value) for name, value in taken_up.items()}
     return facts | fit | {f"{name} (version)": version for name, version in versions.items()}
 
 
 def _in_words(value):
-    """Name functions and classes without their place in memory, all else by its repr.
+    """Return the name of a function or class, otherwise the repr without memory addresses.
 
-    Of a partial that is the function: its arguments may be of one machine.
+    For a partial, only the function is named: its arguments may be paths of one machine.
     """
     if isinstance(value, partial):
         return f"partial of {_in_words(value.func)}"
