@@ -927,7 +927,7 @@ def with_value(value):
         (
             [np.zeros((8, 8)), np.zeros((9, 9))],
             ValueError,
-            "must be alike.* Resize, crop",
+            "same shape and type.* Resize, crop",
         ),
         (images(size=7), ValueError, "sides of 8 to 256 pixels, got 7 x 7"),
         (np.random.rand(4, 3, 28, 3), ValueError, "Both the first and the last"),

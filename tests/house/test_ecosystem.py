@@ -260,7 +260,7 @@ def test_a_checkpoint_goes_on_past_the_end_that_a_callback_made(toy_images, make
     params = {"warm_up_epochs": 5, "checkpoint_dir": tmp_path}
     make_quick(**params).set_callbacks(Watcher(stop_at="end epoch 1")).fit(X)
     watcher = Watcher()
-    with pytest.warns(UserWarning, match="'conditioning' .* trained anew"):
+    with pytest.warns(UserWarning, match="'conditioning' .* trained again"):
         whole = make_quick(**params).set_callbacks(watcher).fit(X)
     assert len(list(tmp_path.iterdir())) == 1  # callbacks are no part of the fingerprint
     assert watcher.seen[2:13] == epochs_of("warm_up", 5)  # those that were kept are told, too

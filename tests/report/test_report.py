@@ -201,7 +201,7 @@ def test_scores_beside_what_they_are_read_against(page, fitted, names):
         "ARI": expected.ari,
     }.items():
         assert page.row(name)[0] == f"{value:.3f}"
-    assert "purity never falls as clusters are split" in page.text
+    assert "purity never falls if clusters are split" in page.text
 
 
 def test_metadata_by_position(page, fitted, metadata):
