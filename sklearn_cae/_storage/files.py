@@ -1,7 +1,8 @@
 """Atomic writes: a file is complete or not there, even if its writer is stopped.
 
-Several processes may write to the same folder or path. Each writes a temporary file, which it locks
-until the file replaces the path. A temporary file without a lock was left by a process that died.
+Several processes may write to the same folder or path. `write_whole` and `write_first` write a
+temporary file and lock it until it replaces the path. In a folder where only they write, temporary
+files without a lock were left by processes that died.
 """
 
 import contextlib

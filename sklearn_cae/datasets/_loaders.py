@@ -52,8 +52,8 @@ def load_medmnist(
     root : str or path-like, default=None
         Folder of the file ``<name>.npz`` (``<name>_<size>.npz`` for sizes other than 28). If the
         file is not in it, the folder named by the environment variable ``SKLEARN_CAE_DATA`` is
-        searched; a missing file is downloaded into `root`. None uses the folder ``sklearn_cae`` in
-        :func:`sklearn.datasets.get_data_home`.
+        searched; a missing file is downloaded into `root`. If `root` is None, the variable's folder
+        is searched first, then ``sklearn_cae`` in :func:`sklearn.datasets.get_data_home`.
     download_if_missing : bool, default=True
         Whether to download a file that is in neither folder.
     return_X_y : bool, default=False
