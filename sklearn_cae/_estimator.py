@@ -31,28 +31,29 @@ from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torc
 from .augmentations import PRESETS
 from .clusterers._steps import mean_directions
 
-_KL_WEIGHT = 1e-3  # of ``variational=True``
-_SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
+_KL_WEIGHT = 1e-3  # for ``variational=True``
+_SMALLEST = float(np.finfo(np.float32).tiny)  # smallest number that is not 0 on any device
 
 
 class ContrastiveAutoencoderClusterer(
     CallbackSupportMixin, CallbackParamsMixin, FittedMixin, BaseEstimator
 ):
-    """Cluster images without labels, and decode what was found.
+    """Cluster images without labels, and decode the clusters.
 
-    An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
-    its embeddings are clustered into prototypes, and its decoder is conditioned on the soft
-    assignment to them (conditioning): Algorithm 1 of [1]_. In between, encoder and prototypes can
-    be refined together. A fitted model assigns, embeds, reconstructs, draws each cluster's typical
-    image, and samples new ones.
+    This is Algorithm 1 of [1]_. First, an autoencoder is trained with a contrastive loss on two
+    random views of each image (warm-up). Then its embeddings are clustered, and each cluster gets a
+    prototype. Finally, the decoder is trained with the soft assignment to the prototypes as an
+    additional input (conditioning). Optionally, encoder and prototypes are refined together before
+    the conditioning. A fitted model assigns, embeds and reconstructs images, decodes the typical
+    image of each cluster, and draws new images.
 
-    Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
-    `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
-    memory or mapped from a file, as arrays, torch tensors or lists of PIL images. Flat rows without
-    `image_shape` are vectors: arrays or DataFrames, standardised and trained with multilayer
-    perceptrons.
+    The shape of images is (n, H, W), (n, C, H, W) or (n, H, W, C), or (n, n_features) if they are
+    flat rows with `image_shape`. Images have sides of 8 to 256 pixels, 1 to 4 channels, and any
+    integer type, bool or float. They are arrays, torch tensors or lists of PIL images, in memory or
+    mapped from a file. Flat rows without `image_shape` are vectors (arrays or DataFrames). They are
+    standardised, and their networks are multilayer perceptrons.
 
-    The parameters stand in six groups: the clusters (`n_clusters` to `refinement_epochs`), the
+    The parameters have six groups: the clusters (`n_clusters` to `refinement_epochs`), the
     networks (`embedding_dim` to `variational`), the objective (`temperature` to `augmentation`),
     its optimisation (`warm_up_epochs` to `learning_rate`), the samples (`image_shape` and
     `intensity_range`), and how the fit runs (`output` to `verbose`).
@@ -65,7 +66,7 @@ class ContrastiveAutoencoderClusterer(
         - int: that many clusters.
         - "elbow": the number at the knee of the inertia, by
           :class:`~sklearn_cae.clusterers.ElbowClusterer`. If `clusterer` has a number of clusters
-          that differs from its default, that number counts.
+          that differs from its default, that number is used.
         - "auto": the number that `clusterer` finds. By default it is the most stable number of
           communities of neighbours, by :class:`~sklearn_cae.clusterers.CommunityClusterer`.
 
@@ -95,8 +96,8 @@ class ContrastiveAutoencoderClusterer(
         optimizer is AdamW with a learning rate of 1e-4 for the encoder and 1e-2 for the prototypes,
         whatever `optimizer` and `learning_rate` are. Clusters tend to keep the sizes that the
         clusterer found; a cluster that loses all its members is dropped. The projection head, and
-        without conditioning the decoder, stay those of the embedding before. It cannot be combined
-        with `variational`.
+        the decoder if there is no conditioning, still belong to the embedding before the
+        refinement. It cannot be combined with `variational`.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
     encoder : callable, default=None
@@ -105,8 +106,8 @@ class ContrastiveAutoencoderClusterer(
         copy of the module that it returns: with ``lambda: backbone`` every fit starts from the
         weights of ``backbone``, and does not change them.
     decoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called and copied as
-        the one of `encoder`.
+        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called and copied like
+        `encoder`.
     variational : bool or float, default=False
         Weight of a KL term in the reconstruction loss, for an encoder that returns a distribution.
         True is 1e-3; False is an ordinary encoder. The KL term is a mean over the dimensions of
@@ -145,8 +146,8 @@ class ContrastiveAutoencoderClusterer(
         (low, high) of the intensities of the images. None is the full range for uint8 and bool,
         and the minimum and maximum of the training images for other types.
     output : {"soft_assignment", "embedding", "projection", "distance"}, default="soft_assignment"
-        What `transform` returns. `fit` does not use it: ``set_params`` changes it on a fitted
-        model.
+        Kind of output of `transform`. `fit` does not use it, so ``set_params`` can change it on a
+        fitted model.
     device : str or torch.device, default="auto"
         Device of the networks. "auto" is CUDA if there is one, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -156,10 +157,10 @@ class ContrastiveAutoencoderClusterer(
     callbacks : list of skorch callbacks, default=None
         Callbacks, or tuples of a name and a callback. Their parameters are
         ``callbacks__NAME__PARAMETER``; a callback without a name has the name of its class. None in
-        place of a callback leaves it out. Each phase clones them; their state belongs into
-        attributes with a trailing underscore, as in those of skorch. In a phase that does not
-        record its `monitor`, a callback does nothing. With scikit-learn 1.9, `set_callbacks` also
-        takes callbacks of scikit-learn, which follow phases and epochs.
+        place of a callback leaves it out. Each phase clones them. Their state must be in attributes
+        with a trailing underscore, as in the callbacks of skorch. A callback does nothing in a
+        phase that does not record its `monitor`. With scikit-learn 1.9, `set_callbacks` also takes
+        callbacks of scikit-learn, which follow phases and epochs.
     checkpoint_dir : str or path-like, default=None
         Folder that keeps every epoch, in a subfolder named by the fingerprint of parameters
         and data. A fit with the same parameters and data resumes from it, to the same bits; if that
@@ -188,32 +189,31 @@ class ContrastiveAutoencoderClusterer(
     clustered_indices_ : ndarray of shape (n_clustered,)
         Indices of the training samples that the clusterer saw, in ascending order: all, or 20 000.
     clustered_labels_ : ndarray of shape (n_clustered,)
-        The clusterer's own labels of these, contiguous from 0; noise is -1. In `labels_`, noise is
-        in the closest cluster, and numbers may be others.
+        Labels of these samples by the clusterer, contiguous from 0; noise is -1. In `labels_`,
+        noise is in the closest cluster, and the numbers may differ.
     search_ : dict or None
-        Record of the search for the number of clusters, as `ElbowClusterer` and
-        `CommunityClusterer` keep it; its "found" tells whether a number stood out. None if there
-        was no search, or the clusterer keeps no record.
+        Record of the search for the number of clusters, as in `ElbowClusterer` and
+        `CommunityClusterer`. Its "found" is False if no number was clear. None if there was no
+        search, or if the clusterer keeps no record.
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
         Mean embedding of each cluster, which `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
-        Shrunk covariances. `sample` draws from Gaussians with these and the means. They are
-        computed, to the precision of float32, each time that they are read, from a form that takes
-        less memory.
+        Shrunk covariances. `sample` draws from Gaussians with these and the means. They are stored
+        in a form that takes less memory, and computed in float32 each time they are read.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
     history_ : skorch History
-        One row per epoch, with its "phase", losses and learning rate;
-        ``pandas.DataFrame(list(history_))`` makes a table of it.
+        One row per epoch, with its "phase", losses and learning rate.
+        ``pandas.DataFrame(list(history_))`` converts it to a table.
     n_iter_ : int
         Number of epochs run.
     interrupted_ : bool
-        Whether a phase, or the search for clusters, was interrupted, so that what follows was left
+        Whether a phase, or the search for clusters, was interrupted, so that later steps were left
         out.
     provenance_ : dict
-        Facts that repeat the fit: "versions" of packages, "device", "precision", "threads" of the
-        CPU, "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
-        `checkpoint_dir`, they are those of its beginning, and "taken_up_with" holds those that
+        Record of the fit: "versions" of packages, "device", "precision", "threads" of the CPU,
+        "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
+        `checkpoint_dir`, it describes the first start, and "taken_up_with" contains the values that
         differed later.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.
@@ -226,8 +226,8 @@ class ContrastiveAutoencoderClusterer(
 
     See Also
     --------
-    ClusterLabelMapper : Give clusters the names of the few labels there are.
-    KNNProbe, LinearProbe : Measure what an embedding knows of the labels.
+    ClusterLabelMapper : Name clusters with a few labels.
+    KNNProbe, LinearProbe : Measure how well an embedding predicts labels.
 
     Notes
     -----
@@ -241,11 +241,12 @@ class ContrastiveAutoencoderClusterer(
     centroids of KMeans                       `cluster_centers_`
     ========================================= =============================================
 
-    On one CPU, with one number of threads, the same `random_state` gives the same bits. A fit with
-    callables of your own seeds torch's global generator while it trains, and gives it back
-    as it was: other threads that fit wait for it, and those that draw from that generator disturb
-    it. An `augmentation` with `set_random_state(seed=...)` is seeded by that. What your callables
-    draw from elsewhere is not seeded.
+    On the same CPU, with the same number of threads, the same `random_state` leads to the same
+    bits. If a fit uses your own callables, it seeds torch's global generator while it trains, and
+    restores the generator afterwards. Other threads that fit wait for it, and threads that draw
+    from that generator disturb it. If an `augmentation` has the method
+    `set_random_state(seed=...)`, it is seeded with that method. Random numbers that your callables
+    draw from other sources are not seeded.
 
     References
     ----------
@@ -286,7 +287,7 @@ class ContrastiveAutoencoderClusterer(
         "conditioning_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
-        # Far from what float32 holds, so that no step of an optimiser overflows.
+        # Far below the largest float32, so that no step of an optimizer overflows.
         "learning_rate": [Interval(Real, 0, 1e30, closed="neither"), None],
         "image_shape": [tuple, list, None],
         "intensity_range": [tuple, list, None],
@@ -372,7 +373,7 @@ class ContrastiveAutoencoderClusterer(
         Parameters
         ----------
         X : array-like, tensor or DataFrame
-            Training samples, in one of the forms listed at the top.
+            Training samples, in one of the forms that the class lists.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -383,16 +384,16 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         ValueError, TypeError
-            Before training, if a parameter or X breaks a rule; during training, if the loss
-            becomes NaN or infinite.
+            Before training, if a parameter or X breaks a rule. During training, if the loss, the
+            weights or the embedding become NaN or infinite.
 
         Warns
         -----
         UserWarning
-            If no elbow is found, or a batch has hardly a negative.
+            If no elbow is found, or a batch has fewer than 16 samples.
         ConvergenceWarning
-            If a cluster holds over 95 % of the samples, clusters are empty, or the fit was
-            interrupted.
+            If one cluster contains over 95 % of the samples, a cluster is empty, no number of
+            communities is stable, or the fit was interrupted.
         """
         given = X, y
         keeps_numbers = self._starts_warm() and self.__sklearn_is_fitted__()
@@ -417,23 +418,24 @@ class ContrastiveAutoencoderClusterer(
 
         # Phase one: contrastive and reconstruction loss update e, p and d together.
         self._warm_up(trainer)
-        # KMeans on the embedding, with the elbow: the clusters' mean directions are the centroids.
+        # KMeans with the elbow, on the embedding. The mean directions of the clusters are the
+        # centroids.
         embedding, labels = self._cluster(X, rng)
         if trainer.goes_on and self.refinement_epochs > 0:
             self._refine(trainer, embedding, labels)
-            # The refinement moved the samples as well as the prototypes: embed them again. From
-            # here on e is fixed.
+            # The refinement changed the encoder as well as the prototypes: embed the samples
+            # again. From here on e is fixed.
             embedding = self._embed_clustered(X)
-        # The decoder gets one input for each prototype. So those without members go before it is
-        # conditioned, not after.
+        # The decoder gets one input per prototype. Prototypes without members are therefore
+        # dropped before it is conditioned.
         self._drop_empty(embedding)
         self._number_clusters(X, before)
         self._describe_clusters(X, embedding)
         if trainer.goes_on and self.conditioning_epochs > 0:
-            # Phase two: the reconstruction loss updates d alone, given the soft assignment.
+            # Phase two: the reconstruction loss updates only d, which gets the soft assignment.
             self._condition_decoder(trainer)
         self._end(interrupted=not trainer.goes_on)
-        # A later fit may load this one only if every phase came to its own end.
+        # A later fit may load this one only if no phase was cut short.
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
@@ -442,19 +444,19 @@ class ContrastiveAutoencoderClusterer(
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
     def recluster(self, X) -> Self:
-        """Cluster anew, in the embedding as it is: nothing is trained.
+        """Cluster again in the same embedding, without training.
 
-        It uses the parameters as they are now, such as another `n_clusters` or `clusterer`. It also
-        completes a fit that ended in the search for clusters by an error or by Ctrl-C. Clusters
-        keep their numbers as with `warm_start`. They are not refined. The decoder loses its
-        condition, which was trained for other clusters, and decodes embeddings alone. For
-        refinement and condition, fit with ``warm_start=True``.
+        The current parameters are used, so `n_clusters` or `clusterer` can be changed before. If a
+        fit ended in the search for clusters, by an error or by Ctrl-C, this method completes it.
+        Clusters keep their numbers as with `warm_start`. They are not refined. The decoder loses
+        its condition, which was trained for other clusters, and decodes only the embedding. To
+        refine and to condition, fit with ``warm_start=True``.
 
         Parameters
         ----------
         X : array-like, tensor or DataFrame
-            At least 2 samples in the form that was fitted, usually the same ones. `labels_` are
-            theirs.
+            At least 2 samples in the form that was fitted, usually the training samples. `labels_`
+            contains their clusters.
 
         Returns
         -------
@@ -463,10 +465,9 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         NotFittedError
-            If no fit came as far as the search for clusters.
+            If no fit has reached the search for clusters.
         ValueError, TypeError
-            If a parameter or X breaks a rule. If anything is raised, a model that was fitted stays
-            as it was.
+            If a parameter or X breaks a rule. After an error, the model is as it was before.
 
         Examples
         --------
@@ -483,7 +484,7 @@ class ContrastiveAutoencoderClusterer(
         if not was_fitted and not hasattr(self, "clustered_indices_"):
             raise NotFittedError(
                 "recluster needs networks that were trained up to the search for clusters. Call "
-                "fit before."
+                "fit first."
             )
         X = self._read_input(X, reset=False)
         if len(X) < 2:
@@ -517,25 +518,25 @@ class ContrastiveAutoencoderClusterer(
         )
         if self.whiten and self.variational:
             raise ValueError(
-                "whiten must be False with variational, because noise is drawn in the basis that "
-                "was trained, got True. Pass one of the two."
+                "whiten must be False with variational, because the noise belongs to the basis "
+                "that was trained, got True. Pass whiten=False or variational=False."
             )
         if self.refinement_epochs > 0 and self.variational:
             raise ValueError(
-                "refinement_epochs must be 0 with variational, because its noise is that of the "
-                f"embedding before the refinement, got {self.refinement_epochs}. Pass one of the "
-                "two."
+                "refinement_epochs must be 0 with variational, because the noise belongs to the "
+                f"embedding before the refinement, got {self.refinement_epochs}. Pass "
+                "refinement_epochs=0 or variational=False."
             )
         if torch.get_default_dtype() != torch.float32:
             raise ValueError(
                 "Networks are trained in float32, but torch's default dtype is "
-                f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) before."
+                f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) first."
             )
         check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
     def _forget_fit(self):
-        """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
+        """Make the estimator unfitted, because old clusters are invalid for new networks."""
         for name in ("n_iter_", "clustered_indices_"):
             vars(self).pop(name, None)
 
@@ -546,7 +547,7 @@ class ContrastiveAutoencoderClusterer(
         return self.warm_start and hasattr(self, "encoder_")
 
     def _open_checkpoint(self, params, data, rng, ran_with, before):
-        """Find where this fit stands, if it was begun before."""
+        """Return the checkpoint of this fit, or None without `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
         start = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
@@ -562,9 +563,9 @@ class ContrastiveAutoencoderClusterer(
         )
 
     def _build_networks(self, X, rng):
-        """Build new networks, or with `warm_start` go on with the fitted ones."""
+        """Build new networks, or keep the fitted ones with `warm_start`."""
         if self._starts_warm():
-            self.decoder_.condition = None  # of prototypes that are found anew
+            self.decoder_.condition = None  # it belongs to the old prototypes
             return
         with forked_rng(draw_seed(rng)):
             networks = build_networks(
@@ -579,7 +580,7 @@ class ContrastiveAutoencoderClusterer(
         self._built_for = self._network_params(X)
 
     def _network_params(self, X):
-        """Collect what the networks, and the basis of their embedding, depend on."""
+        """Return the values on which the networks and the basis of the embedding depend."""
         return {
             "shape of a sample": X.format.image_shape,
             "embedding_dim": self.embedding_dim,
@@ -594,12 +595,12 @@ class ContrastiveAutoencoderClusterer(
         for name, built in self._built_for.items():
             if asked[name] != built:
                 raise ValueError(
-                    f"warm_start needs the {name} of the fit before, {built}, got {asked[name]}. "
+                    f"warm_start needs the {name} of the previous fit, {built}, got {asked[name]}. "
                     "Pass warm_start=False to train new networks."
                 )
 
     def _warm_up(self, trainer):
-        """Update encoder, projection head and decoder."""
+        """Train encoder, projection head and decoder."""
         generator = trainer.new_generator()
         module = phases.ContrastiveAutoencoder(
             self.encoder_,
@@ -622,14 +623,14 @@ class ContrastiveAutoencoderClusterer(
         )
 
     def _cluster(self, X, rng):
-        """Find the prototypes of the embedding as it is now.
+        """Embed samples, and find the prototypes.
 
         Returns
         -------
         embedding : ndarray of shape (n_clustered, embedding_dim)
-            That of the samples at `clustered_indices_`.
+            Embedding of the samples at `clustered_indices_`.
         labels : ndarray of shape (n_clustered,)
-            The clusterer's.
+            Their clusters; noise is in the closest one.
         """
         indices = search.draw_clustered(len(X), rng)
         embedding = self._embed(Subset(X, indices))
@@ -639,7 +640,7 @@ class ContrastiveAutoencoderClusterer(
                 self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
             )
             embedding = self._embed(Subset(X, indices))
-        self.clustered_indices_ = indices  # from here on, `recluster` can take over
+        self.clustered_indices_ = indices  # from here on, `recluster` can be called
         return embedding, self._find_prototypes(embedding, rng)
 
     def _embed_clustered(self, X):
@@ -662,9 +663,10 @@ class ContrastiveAutoencoderClusterer(
         return labels
 
     def _refine(self, trainer, embedding, labels):
-        """Update encoder and prototypes together.
+        """Train encoder and prototypes together.
 
-        Neighbours, and the labels of the first epoch, are looked up among the clustered samples.
+        The neighbours of a sample are clustered samples. In the first epoch, the sample has the
+        label of the nearest one.
         """
         nearest = self._run(
             self.encoder_,
@@ -686,7 +688,7 @@ class ContrastiveAutoencoderClusterer(
             generator,
             depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
-            # The first group's rate is the one that `history_` tells.
+            # `history_` records the rate of the first group.
             optimizer__param_groups=[("encoder.*", {"lr": phases.ENCODER_RATE})],
             lr=phases.PROTOTYPE_RATE,
             iterator_train=batches.NeighborBatches,
@@ -699,10 +701,10 @@ class ContrastiveAutoencoderClusterer(
         self.cluster_centers_ = normalize(module.cluster_centers.detach().cpu().numpy())
 
     def _drop_empty(self, embedding):
-        """Leave out prototypes that are no clustered sample's own."""
+        """Drop prototypes that are not the closest one of any clustered sample."""
         if self._posterior is None:
             n_clusters = None
-            while n_clusters != len(self.cluster_centers_):  # with one gone, ties may fall anew
+            while n_clusters != len(self.cluster_centers_):  # dropping one may change ties
                 n_clusters = len(self.cluster_centers_)
                 self.cluster_centers_ = assignment.drop_empty(
                     self.cluster_centers_, self._closest(embedding)
@@ -710,7 +712,7 @@ class ContrastiveAutoencoderClusterer(
         self.n_clusters_ = len(self.cluster_centers_)
 
     def _number_clusters(self, X, before):
-        """Let clusters keep their numbers: of the samples' labels by the model before, if any."""
+        """Keep the numbers of the previous clusters, if the samples have labels `before`."""
         if before is None:
             return
         order = assignment.order_as_before(before, self._labels_of(X), self.n_clusters_)
@@ -721,7 +723,7 @@ class ContrastiveAutoencoderClusterer(
     def _describe_clusters(self, X, embedding):
         """Assign every sample, and fit the Gaussians that `sample` draws from.
 
-        Their means are what `decode_prototypes` decodes.
+        `decode_prototypes` decodes their means.
         """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
@@ -732,7 +734,7 @@ class ContrastiveAutoencoderClusterer(
         )
 
     def _condition_decoder(self, trainer):
-        """Update the decoder under soft assignments; the encoder only encodes."""
+        """Train the decoder with soft assignments as input; the encoder is fixed."""
         generator = trainer.new_generator()
         self.decoder_.add_condition(self.n_clusters_)
         trainer.run(
@@ -748,14 +750,14 @@ class ContrastiveAutoencoderClusterer(
         )
 
     def _end(self, *, interrupted):
-        """Be fitted from here on."""
+        """Mark the estimator as fitted."""
         self.n_iter_ = len(self.history_)
         self.interrupted_ = interrupted
 
     def _as_if_stopped(self, X, rng, before, net):
-        """Return the attributes that this fit would come to if the phase of a net ended now.
+        """Return the attributes that the fit would set if the phase of a net ended now.
 
-        Callbacks of scikit-learn ask for them while a phase is trained.
+        Callbacks of scikit-learn use them while a phase is trained.
         """
         model = copy.copy(self)
         model.verbose = 0
@@ -763,13 +765,13 @@ class ContrastiveAutoencoderClusterer(
             network = getattr(self, name)
             setattr(model, name, None if network is None else copy.deepcopy(network).eval())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an elbow, which the end of the fit will tell of
+            warnings.simplefilter("ignore")  # the end of the fit warns if there is no elbow
             if net.phase == "warm_up":
                 embedding, _ = model._cluster(X, copy.deepcopy(rng))
             elif net.phase == "refinement":
                 model._take_prototypes(net.module_)
                 embedding = model._embed_clustered(X)
-            if net.phase != "conditioning":  # before it, clusters are described already
+            if net.phase != "conditioning":  # the conditioning starts with described clusters
                 model._drop_empty(embedding)
                 model._number_clusters(X, before)
                 model._describe_clusters(X, embedding)
