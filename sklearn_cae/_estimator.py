@@ -518,14 +518,15 @@ class ContrastiveAutoencoderClusterer(
         )
         if self.whiten and self.variational:
             raise ValueError(
-                "whiten must be False with variational, because the noise belongs to the basis "
-                "that was trained, got True. Pass whiten=False or variational=False."
+                f"whiten must be False with variational={self.variational}, because the noise "
+                "belongs to the basis that was trained, got True. Pass whiten=False or "
+                "variational=False."
             )
         if self.refinement_epochs > 0 and self.variational:
             raise ValueError(
-                "refinement_epochs must be 0 with variational, because the noise belongs to the "
-                f"embedding before the refinement, got {self.refinement_epochs}. Pass "
-                "refinement_epochs=0 or variational=False."
+                f"refinement_epochs must be 0 with variational={self.variational}, because the "
+                "noise belongs to the embedding before the refinement, got "
+                f"{self.refinement_epochs}. Pass refinement_epochs=0 or variational=False."
             )
         if torch.get_default_dtype() != torch.float32:
             raise ValueError(
