@@ -1028,7 +1028,7 @@ def test_few_samples_or_small_batches_warn(make_quick):
 
 def test_collapse_warns(make_quick):
     X = np.concatenate([images(1).repeat(99, axis=0), images(2)[1:]])
-    with pytest.warns(ConvergenceWarning, match="One cluster holds 99.0%"):
+    with pytest.warns(ConvergenceWarning, match="One cluster contains 99.0%"):
         make_quick(n_clusters=2, augmentation=lambda batch: batch).fit(X)
 
 
