@@ -28,6 +28,7 @@ from ._training.resume import tells_what_is_kept
 from ._training.tasks import CallbackSupportMixin, FitTasks
 from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
+from ._utils.warnings import warn
 from .augmentations import PRESETS
 from .clusterers._steps import mean_directions
 
@@ -397,9 +398,12 @@ class ContrastiveAutoencoderClusterer(
         """
         given = X, y
         keeps_numbers = self._starts_warm() and self.__sklearn_is_fitted__()
+        range_before = getattr(self, "intensity_range_", None)
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
+        if self._starts_warm():
+            self._check_warm_start(X, range_before)
         before = self._labels_of(X) if keeps_numbers else None
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         params = self.get_params(deep=False)
@@ -509,9 +513,33 @@ class ContrastiveAutoencoderClusterer(
         self._end(interrupted=self.interrupted_ if was_fitted else True)
         return self
 
+    def set_params(self, **params) -> Self:
+        """Set parameters, those of the clusterer and of callbacks too.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by the names that `get_params` returns.
+
+        Returns
+        -------
+        self : ContrastiveAutoencoderClusterer
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or it is one of a clusterer that is None.
+        """
+        nested = [name for name in params if name.startswith("clusterer__")]
+        if nested and params.get("clusterer", self.clusterer) is None:
+            raise ValueError(
+                f"{nested[0]} cannot be set, because clusterer is None. Pass a clusterer first, "
+                "such as clusterer=ElbowClusterer() or CommunityClusterer() of "
+                "sklearn_cae.clusterers."
+            )
+        return super().set_params(**params)
+
     def _check_params_vs_input(self, X):
-        if self._starts_warm():
-            self._check_warm_start(X)
         search.check_clusterer(self.clusterer, self.n_clusters, len(X))
         search.check_assignment(
             self.assignment, self.clusterer, self.n_clusters, self.refinement_epochs
@@ -578,7 +606,7 @@ class ContrastiveAutoencoderClusterer(
             )
         for name, network in networks.items():
             setattr(self, f"{name}_", network)
-        self._built_for = self._network_params(X)
+        self._keep(built_for=self._network_params(X))
 
     def _network_params(self, X):
         """Return the values on which the networks and the basis of the embedding depend."""
@@ -591,14 +619,21 @@ class ContrastiveAutoencoderClusterer(
             "decoder": self.decoder,
         }
 
-    def _check_warm_start(self, X):
+    def _check_warm_start(self, X, range_before):
         asked = self._network_params(X)
-        for name, built in self._built_for.items():
+        for name, built in self._state.built_for.items():
             if asked[name] != built:
                 raise ValueError(
                     f"warm_start needs the {name} of the previous fit, {built}, got {asked[name]}. "
                     "Pass warm_start=False to train new networks."
                 )
+        if self.intensity_range_ != range_before:
+            warn(
+                f"The fit before had the intensity_range_ {range_before}, and these images have "
+                f"{self.intensity_range_}: the same image is darker or lighter to the networks "
+                f"now. Pass intensity_range={range_before} to both fits.",
+                UserWarning,
+            )
 
     def _warm_up(self, trainer):
         """Train encoder, projection head and decoder."""
@@ -657,10 +692,11 @@ class ContrastiveAutoencoderClusterer(
             verbose=self.verbose,
         )
         self.cluster_centers_, labels, self.clustered_labels_, self.clusterer_, self.search_ = found
-        self._posterior = None
+        posterior = None
         if self.assignment == "clusterer":
-            self._posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
+            posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
             self.cluster_centers_ = mean_directions(embedding, own)
+        self._keep(posterior=posterior)
         return labels
 
     def _refine(self, trainer, embedding, labels):
@@ -703,7 +739,7 @@ class ContrastiveAutoencoderClusterer(
 
     def _drop_empty(self, embedding):
         """Drop prototypes that are not the closest one of any clustered sample."""
-        if self._posterior is None:
+        if self._state.posterior is None:
             n_clusters = None
             while n_clusters != len(self.cluster_centers_):  # dropping one may change ties
                 n_clusters = len(self.cluster_centers_)
@@ -718,8 +754,9 @@ class ContrastiveAutoencoderClusterer(
             return
         order = assignment.order_as_before(before, self._labels_of(X), self.n_clusters_)
         self.cluster_centers_ = self.cluster_centers_[order]
-        if self._posterior is not None:
-            self._posterior = assignment.Posterior(self.clusterer_, self._posterior.kept[order])
+        posterior = self._state.posterior
+        if posterior is not None:
+            self._keep(posterior=assignment.Posterior(self.clusterer_, posterior.kept[order]))
 
     def _describe_clusters(self, X, embedding):
         """Assign every sample, and fit the Gaussians that `sample` draws from.
@@ -728,11 +765,12 @@ class ContrastiveAutoencoderClusterer(
         """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
-        self.embedding_means_, self._gaussians = gaussians.cluster_gaussians(
+        self.embedding_means_, drawn_from = gaussians.cluster_gaussians(
             embedding,
             self._closest(embedding),
             self._posterior_variance(embedding),
         )
+        self._keep(gaussians=drawn_from)
 
     def _condition_decoder(self, trainer):
         """Train the decoder with soft assignments as input; the encoder is fixed."""

@@ -1,6 +1,7 @@
 """Methods of a fitted model: assign, embed, decode, sample."""
 
 import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from numbers import Integral
@@ -15,6 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._grouping import assignment
+from ._grouping.gaussians import ClusterGaussians
 from ._grouping.members import find_typical
 from ._input import arrays, checks, formats
 from ._utils.devices import choose_device
@@ -26,6 +28,34 @@ OUTPUTS = ("soft_assignment", "embedding", "projection", "distance")
 _REDRAWS = 10
 _READ_AFTER_FIT = ("assignment_temperature", "batch_size", "device", "output")
 NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """Parts of a fitted model that are not public attributes: the contract of saving and export.
+
+    Attributes
+    ----------
+    format : ImageFormat or VectorFormat
+        Form of the samples, and their way to tensors and back.
+    built_for : dict
+        Facts that the networks depend on.
+    posterior : Posterior or None
+        Soft assignment by the clusterer, with ``assignment="clusterer"``.
+    gaussians : ClusterGaussians
+        Distribution of the embeddings of each cluster.
+    """
+
+    format: formats.ImageFormat | formats.VectorFormat | None = None
+    built_for: dict | None = None
+    posterior: assignment.Posterior | None = None
+    gaussians: ClusterGaussians | None = None
+
+
+def fitted_state(estimator) -> FittedState:
+    """Return the state of a fitted estimator; raise if it is not fitted."""
+    estimator._check_fitted()
+    return estimator._state
 
 
 def _returns_embedding(estimator):
@@ -241,9 +271,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             cluster has no members in X.
         """
         check_scalar(n, "n", Integral, min_val=1)
-        answer = self._answerer()
+        X, answer = self._check_input(X), self._answerer()
         labels, similarity, *_ = self._run(
-            self.encoder_, self._check_input(X), then=lambda embedding: answer(embedding)[:2]
+            self.encoder_, X, then=lambda embedding: answer(embedding)[:2]
         )
         return find_typical(similarity.numpy(), labels.numpy(), self.n_clusters_, n)
 
@@ -277,7 +307,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             )
         embedding = torch.from_numpy(embedding)
         soft_assignment = self._in_batches(self._assigner(), embedding)
-        return self._format.to_array(self._run(self.decoder_, embedding, soft_assignment))
+        return self._state.format.to_array(self._run(self.decoder_, embedding, soft_assignment))
 
     @available_if(_returns_embedding)
     def inverse_transform(self, X) -> np.ndarray:
@@ -359,25 +389,29 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _draw(self, label, count, rng):
         """Draw embeddings (count, embedding_dim) of a cluster from its Gaussian."""
         mean = self.embedding_means_[label].astype(np.float64)
-        drawn = mean + self._gaussians.draw(label, count, rng)
+        drawn = mean + self._state.gaussians.draw(label, count, rng)
         for _ in range(_REDRAWS):
             assigned = self._closest(drawn.astype(np.float32))
             strays = np.flatnonzero(assigned != label)
             if len(strays) == 0:
                 break
-            drawn[strays] = mean + self._gaussians.draw(label, len(strays), rng)
+            drawn[strays] = mean + self._state.gaussians.draw(label, len(strays), rng)
         return drawn
 
     @property
     def embedding_covariances_(self) -> np.ndarray:
         """Covariances of the embeddings of each cluster; see the attributes of the class."""
-        if not hasattr(self, "_gaussians"):
+        if not self.__sklearn_is_fitted__():
             raise AttributeError(
                 f"This {type(self).__name__} has no embedding_covariances_ before it is fitted."
             )
-        return self._gaussians.covariances()
+        return self._state.gaussians.covariances()
 
     # ---- Steps that `fit` uses too ----
+
+    def _keep(self, **parts):
+        """Replace parts of the state. A copy of this model does not change."""
+        self._state = replace(vars(self).get("_state", FittedState()), **parts)
 
     def _check_fitted(self):
         """Raise if the model is not fitted, or if a parameter that was set later breaks a rule."""
@@ -400,7 +434,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
         )
         X = self._check_images(X, reset) if is_image else self._check_vectors(X, reset)
-        return formats.Samples(X, self._format)
+        return formats.Samples(X, self._state.format)
 
     def _check_vectors(self, X, reset):
         X = validate_data(
@@ -411,10 +445,10 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             ensure_min_samples=2 if reset else 1,
         )
         if reset:
-            self._format = checks.infer_vector_format(X)
+            self._keep(format=checks.infer_vector_format(X))
             self.image_shape_ = self.intensity_range_ = None
         else:
-            self._format.check_new(X)
+            self._state.format.check_new(X)
         return X
 
     def _check_images(self, X, reset):
@@ -425,11 +459,11 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             self.n_features_in_ = int(np.prod(format.image_shape))
             self.image_shape_ = format.image_shape
             self.intensity_range_ = format.intensity_range
-            self._format = format
+            self._keep(format=format)
             return X
         if X.ndim == 2:
             self._check_names(given, reset)
-        share = self._format.check_new(X)
+        share = self._state.format.check_new(X)
         if share > 0:
             warn(
                 f"X has intensities outside the intensity_range_ {self.intensity_range_} of the "
@@ -504,7 +538,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _answerer(self):
         """Return a function from embeddings to labels, own cosines, margins, soft assignments."""
-        compare, posterior = self._comparer(), self._posterior
+        compare, posterior = self._comparer(), self._state.posterior
         temperature = float(self.assignment_temperature)
 
         def answer(embedding):
@@ -524,13 +558,13 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _labeller(self):
         """Return a function from embeddings to clusters: the closest, or the most probable ones."""
         # The soft assignment is not used: a high temperature rounds cosines to the same share.
-        compare = self._comparer() if self._posterior is None else self._posterior
+        compare = self._state.posterior or self._comparer()
         return lambda embedding: compare(embedding).argmax(dim=1)
 
     def _assigner(self, device="cpu"):
         """Return a function from embeddings to soft assignments, tensors on a device."""
-        if self._posterior is not None:
-            return self._posterior
+        if self._state.posterior is not None:
+            return self._state.posterior
         return partial(
             assignment.assign_by_cosine,
             cluster_centers=torch.tensor(self.cluster_centers_, device=device),

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from ._fitted import fitted_state
 from ._grouping.assignment import cosine_similarity, soft_assignment
 from ._storage.files import write_whole
 from ._utils.extras import import_extra
@@ -70,16 +71,16 @@ def export_onnx(estimator, path) -> None:
     In a session of onnxruntime, ``session.run(["cluster"], {"X": X.astype("float32")})`` then gives
     the clusters of images X.
     """
-    estimator._check_fitted()
-    if estimator._posterior is not None:
+    state = fitted_state(estimator)
+    if state.posterior is not None:
         raise ValueError(
             "export_onnx writes assignment='cosine', but the estimator was fitted with "
             "assignment='clusterer': that is no network. Fit with assignment='cosine', and "
             "refinement_epochs where groups are no cones."
         )
     _check_onnx()
-    network = _Assigning(estimator).eval()
-    samples = torch.zeros(2, *_sample_shape(estimator))
+    network = _Assigning(estimator, state.format).eval()
+    samples = torch.zeros(2, *_sample_shape(state.format))
     with torch.no_grad():
         program = torch.onnx.export(
             network,
@@ -94,9 +95,12 @@ def export_onnx(estimator, path) -> None:
     write_whole(path, program.model_proto.SerializeToString())
 
 
-def _sample_shape(estimator):
-    format = estimator._format
-    return format.image_shape if estimator.image_shape_ is None else format.sample_shape
+def _sample_shape(format):
+    return format.sample_shape if _is_of_images(format) else format.image_shape
+
+
+def _is_of_images(format):
+    return len(format.image_shape) == 3
 
 
 def _check_onnx():
@@ -107,11 +111,9 @@ def _check_onnx():
 class _Assigning(nn.Module):
     """Samples to soft assignment, cluster and embedding."""
 
-    def __init__(self, estimator):
+    def __init__(self, estimator, format):
         super().__init__()
-        self.scale = (_ScaleVectors if estimator.image_shape_ is None else _ScaleImages)(
-            estimator._format
-        )
+        self.scale = (_ScaleImages if _is_of_images(format) else _ScaleVectors)(format)
         self.encoder = copy.deepcopy(estimator.encoder_).cpu().eval()
         self.register_buffer("cluster_centers", torch.tensor(estimator.cluster_centers_))
         self.assignment_temperature = float(estimator.assignment_temperature)

@@ -6,6 +6,7 @@ its metadata), with a checksum over every byte, and is read by later versions.
 """
 
 import warnings
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
@@ -15,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
-from ._fitted import NETWORKS
+from ._fitted import NETWORKS, FittedState, fitted_state
 from ._grouping.assignment import Posterior
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.whitening import with_linear_ends
@@ -31,6 +32,8 @@ from .clusterers import ElbowClusterer
 __all__ = ["LoadError", "load", "save"]
 
 _MAX_FEATURES = 2**22
+#: Parts of the state that files hold as they are.
+_KEPT = ("format", "built_for", "gaussians")
 
 
 class _KnownEstimator(Known):
@@ -186,8 +189,9 @@ class _KnownClusterer(_KnownEstimator):
     def take_apart(self, instance):
         check_is_fitted(instance)
         state = {**super().take_apart(instance), "checkpoint_dir": None}  # of this machine
-        posterior = state.pop("_posterior")
-        state["posterior"] = None if posterior is None else [posterior.kept]
+        kept = state.pop("_state")
+        state |= {f"_{name}": getattr(kept, name) for name in _KEPT}
+        state["posterior"] = None if kept.posterior is None else [kept.posterior.kept]
         networks = {name: state.pop(name) for name in NETWORKS}
         state["networks"] = {
             name: None if network is None else dict(network.state_dict())
@@ -201,16 +205,17 @@ class _KnownClusterer(_KnownEstimator):
         if "embedding_covariances_" in state:  # of format 1
             covariances = state.pop("embedding_covariances_")
             state["_gaussians"] = ClusterGaussians.from_covariances(covariances)
+        kept = FittedState(**{name: state.pop(f"_{name}") for name in _KEPT})
         instance = Known.put_together(self, state)
         instance._validate_params()
         _be_where_there_is_a_device(instance)
-        _check_shapes(instance)
-        for name, network in _build_networks(instance._built_for, weights).items():
+        _check_shapes(instance, kept)
+        for name, network in _build_networks(kept.built_for, weights).items():
             setattr(instance, f"{name}_", network)
-        instance._posterior = None
         if posterior is not None:
-            kept, *_ = posterior  # older files have labels beside it
-            instance._posterior = Posterior(instance.clusterer_, kept)
+            numbers, *_ = posterior  # older files have labels beside it
+            kept = replace(kept, posterior=Posterior(instance.clusterer_, numbers))
+        instance._state = kept
         self.try_out(instance)
         return instance
 
@@ -219,7 +224,7 @@ class _KnownClusterer(_KnownEstimator):
 
         On the CPU: a process that has started CUDA cannot fork workers any more.
         """
-        format = instance._format
+        format = fitted_state(instance).format
         if instance.image_shape_ is None:
             X = np.stack([format.mean] * 2)
         else:
@@ -236,7 +241,6 @@ def _as_named_now(state):
     if "elbow_" in state:
         clusterer = state["clusterer_"]
         state["search_"] = state.pop("elbow_") or getattr(clusterer, "search_", None)
-        state["clustered_indices_"] = None
     if "max_clusters" in state:
         max_clusters, kl_weight = state.pop("max_clusters"), state.pop("kl_weight")
         if state["n_clusters"] == "elbow":
@@ -257,12 +261,12 @@ def _be_where_there_is_a_device(clusterer):
         clusterer.device = "auto"
 
 
-def _check_shapes(clusterer):
+def _check_shapes(clusterer, kept):
     """Raise where the parts of a fitted clusterer cannot belong together."""
     n_clusters, embedding_dim = clusterer.cluster_centers_.shape
     if clusterer.embedding_means_.shape != (n_clusters, embedding_dim):
         raise ValueError(f"embedding_means_ has not the shape {(n_clusters, embedding_dim)}")
-    gaussians = clusterer._gaussians
+    gaussians = kept.gaussians
     n_rows = gaussians.ranks.sum()
     if (
         gaussians.ranks.shape != (n_clusters,)
@@ -280,9 +284,9 @@ def _check_shapes(clusterer):
         raise ValueError(f"labels_ are not those of {n_clusters} clusters")
     if hasattr(clusterer, "clustered_labels_"):  # older files have none
         _check_clustered(clusterer.clustered_indices_, clusterer.clustered_labels_, len(labels))
-    if clusterer._built_for["shape of a sample"] != clusterer._format.image_shape:
+    if kept.built_for["shape of a sample"] != kept.format.image_shape:
         raise ValueError("the networks are for samples of another shape")
-    if (clusterer.n_clusters_, clusterer._built_for["embedding_dim"]) != (
+    if (clusterer.n_clusters_, kept.built_for["embedding_dim"]) != (
         n_clusters,
         embedding_dim,
     ):

@@ -379,12 +379,10 @@ def test_buffers_that_are_in_no_state_are_built_again(tmp_path, toy_images, make
 def test_own_callables_are_asked_for_by_name(tmp_path, toy_images, make_quick):
     X, _ = toy_images
     save(make_quick(warm_up_epochs=1, **OWN).fit(X), tmp_path / "model")
-    with pytest.raises(
-        LoadError, match=r"your own augmentation, .*\.own_views, .*augmentation=\.\.\."
-    ):
+    with pytest.raises(LoadError, match=r"your own encoder, .*\.own_encoder, .*encoder=\.\.\."):
         load(tmp_path / "model")
-    with pytest.raises(LoadError, match="own encoder"):
-        load(tmp_path / "model", augmentation=own_views)
+    with pytest.raises(LoadError, match="own augmentation"):
+        load(tmp_path / "model", encoder=own_encoder, decoder=own_decoder)
     with pytest.raises(LoadError, match="weights of encoder_ are those of another network"):
         load(tmp_path / "model", **{**OWN, "encoder": UnpooledEncoder})
     with pytest.raises(TypeError, match=r"got \['views'\], but .* needs of your own \['aug"):

@@ -25,6 +25,8 @@ def as_recommended(dataset, n_samples):
 
 #: Defaults of parameters that were added later. They are left out, so that hashes do not change.
 ADDED_SINCE = {"whiten": False, "checkpoint_dir": None}
+#: Parameters that went into others since, with the values that all runs had. They stay in hashes.
+GONE_SINCE = {"max_clusters": 20, "kl_weight": 1e-3}
 SETTINGS = {"paper": paper, "recommended": as_recommended}
 
 
@@ -44,6 +46,11 @@ def setting_of(job):
     """Return the setting at the beginning of a job's name, None for a baseline."""
     name = job.split("_")[0]
     return name if name in SETTINGS else None
+
+
+def hash_of_setting(params):
+    """Return the hash of all parameters of a setting."""
+    return fingerprint(GONE_SINCE | params)
 
 
 def fingerprint(params):

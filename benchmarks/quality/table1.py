@@ -38,7 +38,7 @@ from benchmarks.quality.evaluation import (
 from benchmarks.quality.figures import draw
 from benchmarks.quality.reconstruction import images_job
 from benchmarks.quality.runs import append_log, find_runs, read_runs, replace_runs
-from benchmarks.quality.settings import N_TRAIN, SETTINGS, fingerprint, parameters, setting_of
+from benchmarks.quality.settings import N_TRAIN, SETTINGS, hash_of_setting, parameters, setting_of
 from benchmarks.quality.summary import summarise
 from sklearn_cae import ContrastiveAutoencoderClusterer
 
@@ -156,7 +156,7 @@ def run_once(job, dataset, seed, max_samples, again):
     setting = parameters(name, dataset, n_samples) if name else None
     key = {"dataset": dataset, "job": job, "seed": seed, "max_samples": max_samples}
     earlier = find_runs(key)
-    key["hash"] = fingerprint(setting) if setting else None
+    key["hash"] = hash_of_setting(setting) if setting else None
     if not again and any(one["hash"] == key["hash"] for one in earlier):
         return
     made_by = describe_run(*PACKAGES)

@@ -12,11 +12,10 @@ from sklearn.utils import check_array
 
 from .._utils.warnings import warn
 from .arrays import check_numbers
+from .axes import CHANNELS, SIDES, has_channels_last
 from .formats import ImageFormat, VectorFormat, holds_integers, share_clipped
 from .passes import are_equal_within, extremes_of_features, scan_values
 
-CHANNELS = range(1, 5)
-SIDES = range(8, 257)
 _LARGE_SHARE = 0.9  # of intensities: windows of soft tissue clip air and bone, up to this
 _LARGEST = 1e30  # what is decoded may be some standard deviations larger
 
@@ -66,7 +65,7 @@ def infer_image_format(X, image_shape, intensity_range):
             "image_shape must have 2 or 3 elements, (H, W), (C, H, W) or (H, W, C), got "
             f"{as_image}."
         )
-    channels_last = len(as_image) == 3 and _has_channels_last(as_image)
+    channels_last = len(as_image) == 3 and has_channels_last(as_image)
     if len(as_image) == 2:
         as_image = (1, *as_image)
     channels_first = (as_image[2], *as_image[:2]) if channels_last else as_image
@@ -136,19 +135,6 @@ def _sample_shape(X, image_shape):
             "Leave it at None for images that are not flat."
         )
     return image_shape
-
-
-def _has_channels_last(shape):
-    first, last = shape[0] in CHANNELS, shape[2] in CHANNELS
-    if first == last:
-        problem = "Both the first and the last" if first else "Neither the first nor the last"
-        raise ValueError(
-            f"X must have its {CHANNELS[0]} to {CHANNELS[-1]} channels first, (n, C, H, W), or "
-            f"last, (n, H, W, C). {problem} axis of an image of shape {shape} could be the "
-            "channels. Pass X with one axis of channels, and sides of at least 8 pixels; of "
-            "volumes, slices or projections."
-        )
-    return last
 
 
 def _find_intensity_range(X, intensity_range):

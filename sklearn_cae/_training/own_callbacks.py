@@ -1,5 +1,7 @@
 """The user's skorch callbacks: their names, parameters and monitors."""
 
+from typing import Self
+
 from sklearn.base import clone
 from skorch.callbacks import BatchScoring, EpochScoring, LRScheduler, PassthroughScoring
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -48,7 +50,7 @@ class CallbackParamsMixin:
     They are named ``callbacks__NAME`` and ``callbacks__NAME__PARAMETER``.
     """
 
-    def get_params(self, deep=True):
+    def get_params(self, deep=True) -> dict:
         """Return the parameters of this estimator.
 
         Parameters
@@ -62,7 +64,7 @@ class CallbackParamsMixin:
         params : dict
             Values by name.
         """
-        params = super().get_params(deep=deep)
+        params = super().get_params(deep=deep)  # type: ignore[misc]
         if deep:
             for name, callback in named_callbacks(self.callbacks):
                 params[f"callbacks__{name}"] = callback
@@ -71,7 +73,7 @@ class CallbackParamsMixin:
                     params.update({f"callbacks__{name}__{key}": own[key] for key in own})
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set the parameters of this estimator.
 
         Parameters
@@ -84,7 +86,7 @@ class CallbackParamsMixin:
         self : estimator
         """
         own = {key: params.pop(key) for key in list(params) if key.startswith("callbacks__")}
-        super().set_params(**params)
+        super().set_params(**params)  # type: ignore[misc]
         # Set callbacks first, because the parameters belong to the new ones.
         for key in sorted(own, key=lambda key: key.count("__") > 1):
             self._set_callback_param(key, own[key])

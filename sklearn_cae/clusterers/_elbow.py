@@ -132,7 +132,8 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
         -------
         labels : ndarray of shape (n_samples,)
         """
-        return self.clusterer_.predict(self._check(X))
+        X = self._check(X)
+        return self.clusterer_.predict(X)
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X) -> np.ndarray:
@@ -146,7 +147,8 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
         -------
         probability : ndarray of shape (n_samples, `n_clusters_`)
         """
-        return self.clusterer_.predict_proba(self._check(X))
+        X = self._check(X)
+        return self.clusterer_.predict_proba(X)
 
     def _check(self, X):
         check_is_fitted(self)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._input.axes import has_channels_last
 from .._utils.extras import import_extra
 
 # Okabe and Ito's colour-blind-safe palette without its yellow, too faint on white.
@@ -38,10 +39,9 @@ def to_channels_last(images):
     images = np.asarray(images, dtype=float)
     if images.ndim == 3:
         return images[..., None]
-    if images.ndim == 4 and images.shape[1] <= 4:
-        return np.moveaxis(images, 1, -1)
-    if images.ndim == 4 and images.shape[-1] <= 4:
-        return images
+    if images.ndim == 4:
+        last = has_channels_last(images.shape[1:], "Images")
+        return images if last else np.moveaxis(images, 1, -1)
     raise ValueError(
         "Images must have shape (n, H, W), (n, C, H, W) or (n, H, W, C) with 1 to 4 channels, got "
         f"{images.shape}. Reshape flat rows first."

@@ -85,7 +85,7 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     results = json.loads((tmp_path / "xrays" / "scores.json").read_text())
     assert {row["split"] for row in results["scores"]} == {"val", "test"}
     assert results["n_clusters"] == 3
-    assert results["elbow_found"] is None
+    assert results["number_found"] is None
     assert {path.stem for path in (tmp_path / "xrays").glob("*.png")} == PICTURES
     assert "majority class" in capsys.readouterr().out
     pipeline = load(tmp_path / "xrays" / "model.safetensors")

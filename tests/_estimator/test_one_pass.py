@@ -44,7 +44,7 @@ def test_assign_answers_as_the_other_methods(make_quick, toy_images, assignment,
         assigned = model.assign(X)
     assert sizes == [40, 40, 16]
     np.testing.assert_array_equal(assigned.labels, model.predict(X))
-    np.testing.assert_array_equal(assigned.margin, model.score_samples(X))
+    np.testing.assert_array_equal(assigned.margin, model.margin(X))
     np.testing.assert_array_equal(assigned.soft_assignment, model.predict_proba(X))
     distance = model.set_params(output="distance").transform(X)
     own_distance = distance[np.arange(len(X)), assigned.labels]

@@ -1,6 +1,6 @@
 """Whatever is passed: a result that keeps its promises, or an error before training that helps.
 
-``pytest tests/test_any_input.py --hypothesis-profile=release`` tries over 5000 cases.
+``pytest tests/_estimator/test_any_input.py --hypothesis-profile=release`` tries over 5000 cases.
 """
 
 import copy
@@ -262,7 +262,7 @@ def fitted_to():
 def test_any_new_samples(fitted_to, kind, data):
     model = fitted_to[kind]
     if data.draw(st.integers(0, 4)):  # mostly of the shape that was fitted
-        shape = data.draw(st.integers(1, 40)), *model._format.image_shape
+        shape = data.draw(st.integers(1, 40)), *model._state.format.image_shape
         X = data.draw(values(shape[:1] + shape[2:] if shape[1] == 1 else shape))
         X = data.draw(lying(X, "vector" if kind == "vectors" else "CHW"))
     else:

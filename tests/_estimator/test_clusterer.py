@@ -518,7 +518,7 @@ def test_samples_are_drawn_from_the_clusterers_groups(toy_images, make_quick, cl
     model.decode = decoded.append
     model.sample(200, cluster=largest, random_state=0)
     probability = model.clusterer_.predict_proba(normalize(decoded[0].astype(np.float32)))
-    share = (probability[:, model._posterior.kept].argmax(axis=1) == largest).mean()
+    share = (probability[:, model._state.posterior.kept].argmax(axis=1) == largest).mean()
     assert share > 0.9
 
 
@@ -656,6 +656,25 @@ def test_verbose_shows_both_phases_and_the_sweep(toy_images, make_quick, capsys)
     assert all(name in shown for name in ("warm_up", "elbow", "conditioning", "train_loss"))
     make_quick().fit(toy_images[0])
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_warm_start_tells_of_another_range(toy_images, make_quick):
+    """The weights were trained on intensities that meant something else."""
+    X = toy_images[0] / np.float32(255)
+    model = make_quick(warm_start=True, warm_up_epochs=1).fit(X)
+    with pytest.warns(UserWarning, match=r"Pass intensity_range=\(0.0, 1.0\) to both fits"):
+        model.fit(3 * X)
+    model.set_params(intensity_range=(0, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(3 * X)
+
+
+def test_a_parameter_of_no_clusterer_is_refused_with_the_way_out(make_quick):
+    with pytest.raises(ValueError, match=r"clusterer__max_clusters cannot be set.* is None"):
+        make_quick().set_params(clusterer__max_clusters=5)
+    model = make_quick().set_params(clusterer=ElbowClusterer(), clusterer__max_clusters=5)
+    assert model.clusterer.max_clusters == 5
 
 
 def test_warm_start_goes_on_from_the_fitted_weights(toy_images, make_quick):
@@ -904,8 +923,12 @@ def with_value(value):
         (np.zeros((4, 1, 1, 16, 16)), ValueError, "2 to 4 dimensions, got 5.* pass slices"),
         (np.random.rand(4, 32, 32, 32), ValueError, "of volumes, slices or projections"),
         (["a.png", "b.png"], TypeError, "got text such as 'a.png'. Read the files"),
-        ("images", TypeError, "got text such as 'images'"),
-        ([np.zeros((8, 8)), np.zeros((9, 9))], ValueError, "one shape.* Resize or crop"),
+        ("images", TypeError, "got the text 'images'"),
+        (
+            [np.zeros((8, 8)), np.zeros((9, 9))],
+            ValueError,
+            "must be alike.* Resize, crop",
+        ),
         (images(size=7), ValueError, "sides of 8 to 256 pixels, got 7 x 7"),
         (np.random.rand(4, 3, 28, 3), ValueError, "Both the first and the last"),
     ],
@@ -945,10 +968,10 @@ def test_bad_images(make_quick, X, error, message):
             "assignment must be 'cosine' with refinement_epochs > 0",
         ),
         ({"refinement_epochs": -1}, "refinement_epochs"),
-        ({"whiten": True, "variational": True}, "whiten must be False with variational=True"),
+        ({"whiten": True, "variational": True}, "whiten must be False with variational"),
         (
             {"refinement_epochs": 1, "variational": True},
-            "refinement_epochs must be 0 with variational=True",
+            "refinement_epochs must be 0 with variational",
         ),
         ({"n_clusters": "auto", "clusterer": KMeans(21)}, "n_clusters must be at most n_samples"),
         ({"image_shape": (15, 15)}, "image_shape"),

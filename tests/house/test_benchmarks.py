@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_equal_images_are_one_group():
 
 def test_table_1_is_of_the_settings_as_they_are():
     from benchmarks.quality.runs import read_runs
-    from benchmarks.quality.settings import N_TRAIN, fingerprint, parameters, setting_of
+    from benchmarks.quality.settings import N_TRAIN, hash_of_setting, parameters, setting_of
 
     for run in read_runs():
         setting = setting_of(run["job"])
@@ -76,7 +76,7 @@ def test_table_1_is_of_the_settings_as_they_are():
             assert run["hash"] is None
             continue
         n_samples = min(run["max_samples"] or N_TRAIN[run["dataset"]], N_TRAIN[run["dataset"]])
-        now = fingerprint(parameters(setting, run["dataset"], n_samples))
+        now = hash_of_setting(parameters(setting, run["dataset"], n_samples))
         assert run["hash"] == now, (run["dataset"], run["job"], run["seed"])
 
 

@@ -227,7 +227,7 @@ def test_embeddings_are_drawn_from_their_clusters_gaussian(fitted, monkeypatch):
 
 def test_strays_are_drawn_again(fitted, monkeypatch):
     wide = copy.copy(fitted)
-    wide._gaussians = ClusterGaussians.from_covariances(9 * fitted.embedding_covariances_)
+    wide._keep(gaussians=ClusterGaussians.from_covariances(9 * fitted.embedding_covariances_))
 
     def share_of_strays():
         drawn = drawn_embeddings(wide, monkeypatch, n_samples=500, cluster=1)

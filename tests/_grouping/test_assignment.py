@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_cae._grouping import assignment as assigning
+from sklearn_cae.clusterers._silhouette import simplified_silhouette
 
 
 def test_empty_clusters_are_dropped():
@@ -58,10 +59,10 @@ def test_soft_assignment_is_the_softmax():
 
 def test_simplified_silhouette_by_hand():
     similarity = np.array([[0.9, 0.5, -1.0], [0.2, 0.2, 0.1], [1.0, 1.0, 0.0]])
-    np.testing.assert_allclose(assigning.simplified_silhouette(similarity), [0.8, 0, 0])
-    assert assigning.simplified_silhouette(np.ones((4, 1))).tolist() == [0] * 4
+    np.testing.assert_allclose(simplified_silhouette(similarity), [0.8, 0, 0])
+    assert simplified_silhouette(np.ones((4, 1))).tolist() == [0] * 4
     # NumPy 1 keeps what is compared with a float32 in float32.
-    assert assigning.simplified_silhouette(np.ones((4, 2), np.float32)).tolist() == [0] * 4
+    assert simplified_silhouette(np.ones((4, 2), np.float32)).tolist() == [0] * 4
 
 
 def test_the_posterior_leaves_out_what_is_nobodys_best():
@@ -80,7 +81,7 @@ def test_the_silhouette_is_of_the_two_closest_of_many():
     similarity = np.random.RandomState(0).uniform(-1, 1, size=(200, 12))
     ordered = np.sort(1 - similarity, axis=1)
     expected = (ordered[:, 1] - ordered[:, 0]) / ordered[:, 1]
-    np.testing.assert_allclose(assigning.simplified_silhouette(similarity), expected)
+    np.testing.assert_allclose(simplified_silhouette(similarity), expected)
 
 
 @pytest.mark.parametrize(

@@ -546,7 +546,7 @@ def test_without_a_knee_the_best_silhouette_is_marked(knee, found):
 def test_a_given_number_of_clusters_has_no_elbow(toy):
     clusterer = ToyClusterer().fit(toy.data)
     clusterer.search_ = None
-    with pytest.raises(ValueError, match="n_clusters=3 there was no search"):
+    with pytest.raises(ValueError, match="got one with n_clusters=3"):
         ElbowDisplay.from_estimator(clusterer)
     with pytest.raises(ValueError, match="silhouette must have 2 entries"):
         ElbowDisplay([2, 3], [1, 2], [0.1])
@@ -600,6 +600,13 @@ def test_any_channels_become_pictures(shape):
         np.testing.assert_array_equal(last, pictures)
         expected = images / 255 if shape[0] == 3 else images.mean(axis=1, keepdims=True) / 255
         np.testing.assert_allclose(np.moveaxis(pictures, -1, 1)[:, :1], expected[:, :1])
+
+
+def test_channels_that_could_be_first_or_last_are_refused():
+    """By the rule of the estimator: a guess would draw another image."""
+    images = np.zeros((2, 4, 8, 3))
+    with pytest.raises(ValueError, match="Both the first and the last"):
+        ReconstructionDisplay(images, images).plot()
 
 
 def test_values_outside_the_range_are_clipped_and_constants_drawn():
