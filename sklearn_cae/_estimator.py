@@ -49,12 +49,12 @@ class ContrastiveAutoencoderClusterer(
     image of each cluster, and draws new images.
 
     The shape of images is (n, H, W), (n, C, H, W) or (n, H, W, C), or (n, n_features) if they are
-    flat rows with `image_shape`. Images have sides of 8 to 256 pixels, 1 to 4 channels, and any
-    integer type, bool or float. They are arrays, torch tensors or lists of PIL images, in memory or
-    mapped from a file. Flat rows without `image_shape` are vectors (arrays or DataFrames). They are
-    standardised, and their networks are multilayer perceptrons.
+    flat rows with `image_shape`. Images have sides of 8 to 256 pixels and 1 to 4 channels. Their
+    type is any integer type, bool or float. They are arrays, torch tensors or lists of PIL images,
+    in memory or mapped from a file. Flat rows without `image_shape` are vectors (arrays or
+    DataFrames). They are standardised, and their networks are multilayer perceptrons.
 
-    The parameters have six groups: the clusters (`n_clusters` to `refinement_epochs`), the
+    The parameters form six groups: the clusters (`n_clusters` to `refinement_epochs`), the
     networks (`embedding_dim` to `variational`), the objective (`temperature` to `augmentation`),
     its optimisation (`warm_up_epochs` to `learning_rate`), the samples (`image_shape` and
     `intensity_range`), and how the fit runs (`output` to `verbose`).
@@ -64,7 +64,7 @@ class ContrastiveAutoencoderClusterer(
     n_clusters : int, "elbow" or "auto", default="elbow"
         Number of clusters, or how it is found:
 
-        - int: that many clusters.
+        - int: this number of clusters.
         - "elbow": the number at the knee of the inertia, by
           :class:`~sklearn_cae.clusterers.ElbowClusterer`. If `clusterer` has a number of clusters
           that differs from its default, that number is used.
@@ -95,10 +95,10 @@ class ContrastiveAutoencoderClusterer(
         Number of epochs in which encoder and prototypes are trained together, so that views of
         neighbours agree on their cluster [2]_, starting from the labels of the clusterer. The
         optimizer is AdamW with a learning rate of 1e-4 for the encoder and 1e-2 for the prototypes,
-        whatever `optimizer` and `learning_rate` are. Clusters tend to keep the sizes that the
-        clusterer found; a cluster that loses all its members is dropped. The projection head, and
-        the decoder if there is no conditioning, still belong to the embedding before the
-        refinement. It cannot be combined with `variational`.
+        for any `optimizer` and `learning_rate`. Clusters tend to keep the sizes that the clusterer
+        found; a cluster that loses all its members is dropped. The projection head, and the decoder
+        if there is no conditioning, still belong to the embedding before the refinement. It cannot
+        be combined with `variational`.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
     encoder : callable, default=None
@@ -127,16 +127,16 @@ class ContrastiveAutoencoderClusterer(
         - "vector": noise and masked features; "paper" means the same for vectors.
         - callable: it takes a batch, a tensor (n, C, H, W) in [0, 1] or (n, n_features) on the
           device of the fit, and returns its views. A transform that draws one set of parameters
-          per call, as those of torchvision do, should be applied per image. If it has a method
-          `set_random_state`, as those of MONAI have, a copy of it is seeded for each batch.
+          per call, such as one of torchvision, should be applied per image. If it has a method
+          `set_random_state`, such as one of MONAI, a copy of it is seeded for each batch.
     warm_up_epochs : int, default=50
         Number of epochs of phase one, at least 1.
     conditioning_epochs : int, default=50
         Number of epochs of phase two. With 0 it is left out. The learning rate follows one curve
         over both phases.
     batch_size : int, default=256
-        Number of samples per step, at least 2; each gives two views. Inference uses the same
-        batches.
+        Number of samples per step, at least 2. Two views are drawn per sample. Inference uses the
+        same batch size.
     optimizer : {"lars", "adamw"}, default="lars"
         LARS as in the paper (trust coefficient 0.02), or AdamW.
     learning_rate : float, default=None
@@ -168,9 +168,9 @@ class ContrastiveAutoencoderClusterer(
         fit was finished, it is loaded. If the folder is such a subfolder itself, it must be the one
         of this fit. Callables are identified by their names, not by their code.
     warm_start : bool, default=False
-        Whether `fit` starts from the fitted weights. Prototypes are found anew. A cluster keeps its
-        number if it shares samples of X with a cluster of the fit before: pairs are formed so that
-        they share the most samples, and numbers stay contiguous from 0.
+        Whether `fit` starts from the fitted weights. Prototypes are found again. A cluster keeps
+        its number if it shares samples of X with a cluster of the previous fit: pairs are formed so
+        that they share the most samples, and numbers stay contiguous from 0.
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers of the fit. None gives different results on each call. Global
         generators are not changed.
@@ -514,7 +514,7 @@ class ContrastiveAutoencoderClusterer(
         return self
 
     def set_params(self, **params) -> Self:
-        """Set parameters, those of the clusterer and of callbacks too.
+        """Set parameters, including those of the clusterer and of callbacks.
 
         Parameters
         ----------
@@ -528,7 +528,7 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         ValueError
-            If there is no such parameter, or it is one of a clusterer that is None.
+            If there is no such parameter, or if it belongs to a clusterer that is None.
         """
         nested = [name for name in params if name.startswith("clusterer__")]
         if nested and params.get("clusterer", self.clusterer) is None:
@@ -629,9 +629,9 @@ class ContrastiveAutoencoderClusterer(
                 )
         if self.intensity_range_ != range_before:
             warn(
-                f"The fit before had the intensity_range_ {range_before}, and these images have "
-                f"{self.intensity_range_}: the same image is darker or lighter to the networks "
-                f"now. Pass intensity_range={range_before} to both fits.",
+                f"The previous fit had the intensity_range_ {range_before}, and these images have "
+                f"{self.intensity_range_}. The same image is now darker or lighter for the "
+                f"networks. Pass intensity_range={range_before} to both fits.",
                 UserWarning,
             )
 

@@ -32,14 +32,14 @@ NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
 @dataclass(frozen=True)
 class FittedState:
-    """Parts of a fitted model that are not public attributes: the contract of saving and export.
+    """Private parts of a fitted model, which saving and export use.
 
     Attributes
     ----------
     format : ImageFormat or VectorFormat
-        Form of the samples, and their way to tensors and back.
+        Form of the samples, and their conversion to tensors and back.
     built_for : dict
-        Facts that the networks depend on.
+        Values on which the networks depend.
     posterior : Posterior or None
         Soft assignment by the clusterer, with ``assignment="clusterer"``.
     gaussians : ClusterGaussians

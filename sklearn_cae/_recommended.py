@@ -1,4 +1,4 @@
-"""The recommended setting: parameters with better groups than those of the paper."""
+"""The recommended setting, whose groups are better than with the paper's setting."""
 
 from numbers import Integral
 from typing import Any

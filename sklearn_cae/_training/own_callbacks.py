@@ -20,7 +20,7 @@ def named_callbacks(callbacks):
     Parameters
     ----------
     callbacks : list or None
-        Callbacks, and tuples of a name and a callback. Anything else than a list has no names.
+        Callbacks, and tuples of a name and a callback. If it is not a list, there are no names.
 
     Returns
     -------

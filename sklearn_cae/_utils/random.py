@@ -62,9 +62,9 @@ def plain_torch():
 def forked_rng(seed, device=None):
     """Seed torch's global generators, and restore them afterwards.
 
-    Modules draw their initial weights from these generators, and users' own callables may use them.
-    Other threads wait at this context. The generators are that of the CPU and, if `device` is on
-    CUDA, that of the device.
+    The generators are the CPU's and, if `device` is on CUDA, the device's. Modules draw their
+    initial weights from them, and users' own callables may use them. Other threads wait at this
+    context.
     """
     import torch
 
