@@ -750,7 +750,7 @@ def test_centres_and_trees_are_looked_at(tmp_path):
         tensors["KMeans.cluster_centers_"] = torch.zeros((8, 0), dtype=torch.float32)
 
     forge(path, KMeans(8, n_init=1).fit(VECTORS), cut)
-    with pytest.raises(LoadError, match="another shape"):
+    with pytest.raises(LoadError, match="the shape of cluster_centers_ does not match"):
         load(path)
 
     def point_beyond(tensors):
