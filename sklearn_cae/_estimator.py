@@ -28,6 +28,7 @@ from ._training.resume import tells_what_is_kept
 from ._training.tasks import CallbackSupportMixin, FitTasks
 from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_run
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
+from ._utils.warnings import warn
 from .augmentations import PRESETS
 from .clusterers._steps import mean_directions
 
@@ -396,9 +397,12 @@ class ContrastiveAutoencoderClusterer(
         """
         given = X, y
         keeps_numbers = self._starts_warm() and self.__sklearn_is_fitted__()
+        range_before = getattr(self, "intensity_range_", None)
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
+        if self._starts_warm():
+            self._check_warm_start(X, range_before)
         before = self._labels_of(X) if keeps_numbers else None
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         params = self.get_params(deep=False)
@@ -508,9 +512,33 @@ class ContrastiveAutoencoderClusterer(
         self._end(interrupted=self.interrupted_ if was_fitted else True)
         return self
 
+    def set_params(self, **params) -> Self:
+        """Set parameters, those of the clusterer and of callbacks too.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by the names that `get_params` returns.
+
+        Returns
+        -------
+        self : ContrastiveAutoencoderClusterer
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or it is one of a clusterer that is None.
+        """
+        nested = [name for name in params if name.startswith("clusterer__")]
+        if nested and params.get("clusterer", self.clusterer) is None:
+            raise ValueError(
+                f"{nested[0]} cannot be set, because clusterer is None. Pass a clusterer first, "
+                "such as clusterer=ElbowClusterer() or CommunityClusterer() of "
+                "sklearn_cae.clusterers."
+            )
+        return super().set_params(**params)
+
     def _check_params_vs_input(self, X):
-        if self._starts_warm():
-            self._check_warm_start(X)
         search.check_clusterer(self.clusterer, self.n_clusters, len(X))
         search.check_assignment(
             self.assignment, self.clusterer, self.n_clusters, self.refinement_epochs
@@ -589,7 +617,7 @@ class ContrastiveAutoencoderClusterer(
             "decoder": self.decoder,
         }
 
-    def _check_warm_start(self, X):
+    def _check_warm_start(self, X, range_before):
         asked = self._network_params(X)
         for name, built in self._state.built_for.items():
             if asked[name] != built:
@@ -597,6 +625,13 @@ class ContrastiveAutoencoderClusterer(
                     f"warm_start needs the {name} of the fit before, {built}, got {asked[name]}. "
                     "Pass warm_start=False to train new networks."
                 )
+        if self.intensity_range_ != range_before:
+            warn(
+                f"The fit before had the intensity_range_ {range_before}, and these images have "
+                f"{self.intensity_range_}: the same image is darker or lighter to the networks "
+                f"now. Pass intensity_range={range_before} to both fits.",
+                UserWarning,
+            )
 
     def _warm_up(self, trainer):
         """Update encoder, projection head and decoder."""

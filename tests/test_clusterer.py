@@ -658,6 +658,25 @@ def test_verbose_shows_both_phases_and_the_sweep(toy_images, make_quick, capsys)
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_warm_start_tells_of_another_range(toy_images, make_quick):
+    """The weights were trained on intensities that meant something else."""
+    X = toy_images[0] / np.float32(255)
+    model = make_quick(warm_start=True, warm_up_epochs=1).fit(X)
+    with pytest.warns(UserWarning, match=r"Pass intensity_range=\(0.0, 1.0\) to both fits"):
+        model.fit(3 * X)
+    model.set_params(intensity_range=(0, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(3 * X)
+
+
+def test_a_parameter_of_no_clusterer_is_refused_with_the_way_out(make_quick):
+    with pytest.raises(ValueError, match=r"clusterer__max_clusters cannot be set.* is None"):
+        make_quick().set_params(clusterer__max_clusters=5)
+    model = make_quick().set_params(clusterer=ElbowClusterer(), clusterer__max_clusters=5)
+    assert model.clusterer.max_clusters == 5
+
+
 def test_warm_start_goes_on_from_the_fitted_weights(toy_images, make_quick):
     X, _ = toy_images
     model = make_quick(warm_start=True, warm_up_epochs=6).fit(X)

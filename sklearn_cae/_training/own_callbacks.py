@@ -64,7 +64,7 @@ class CallbackParamsMixin:
         params : dict
             Values by name.
         """
-        params = super().get_params(deep=deep)
+        params = super().get_params(deep=deep)  # type: ignore[misc]
         if deep:
             for name, callback in named_callbacks(self.callbacks):
                 params[f"callbacks__{name}"] = callback
@@ -86,7 +86,7 @@ class CallbackParamsMixin:
         self : estimator
         """
         own = {key: params.pop(key) for key in list(params) if key.startswith("callbacks__")}
-        super().set_params(**params)
+        super().set_params(**params)  # type: ignore[misc]
         # The callbacks themselves first: their parameters are those of the new ones.
         for key in sorted(own, key=lambda key: key.count("__") > 1):
             self._set_callback_param(key, own[key])
