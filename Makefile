@@ -15,7 +15,7 @@ test: $(VENV)/test.stamp
 
 reliability: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -s -m slow --figures benchmarks/results/reliability.json
-	$(BIN)/python -m pytest -s tests/test_any_input.py --hypothesis-profile=release --figures benchmarks/results/reliability.json
+	$(BIN)/python -m pytest -s tests/_estimator/test_any_input.py --hypothesis-profile=release --figures benchmarks/results/reliability.json
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -35,13 +35,14 @@ RESULTS = FOLDER / "mutants.json"
 MODULES = {
     "losses": ["test_losses.py"],
     "optim": ["test_optim.py"],
-    "_grouping/search": ["test_prototypes.py"],
-    "_grouping/assignment": ["test_assignment.py"],
+    "_grouping/search": ["_grouping/test_prototypes.py"],
+    "_grouping/assignment": ["_grouping/test_assignment.py"],
+    "clusterers/_elbow": ["_grouping/test_prototypes.py"],
     "label_mapper": ["test_label_mapper.py"],
-    "_input/checks": ["test_images.py"],
-    "_input/formats": ["test_images.py"],
+    "_input/checks": ["_input/test_images.py"],
+    "_input/formats": ["_input/test_images.py"],
 }
-WHOLE = ["test_phases.py", "test_clusterer.py", "test_fitted.py"]
+WHOLE = ["_training/test_phases.py", "_estimator/test_clusterer.py", "_estimator/test_fitted.py"]
 SECONDS = 300
 PRELOADED = ("torch", "sklearn.utils.estimator_checks", "skorch", "pandas", "hypothesis", "pytest")
 

@@ -343,7 +343,7 @@ def test_eight_processes_share_a_folder_fifty_times(what):
 
 def share_a_folder(what, n_processes, n_rounds):
     """Tell what goes wrong where processes share a checkpoint."""
-    command = [sys.executable, Path(__file__).parent / "writers.py", what]
+    command = [sys.executable, Path(__file__).parents[1] / "writers.py", what]
     printed = subprocess.run(
         [*command, str(n_processes), str(n_rounds)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -18,7 +18,7 @@ from conftest import quick_clusterer
 from sklearn_cae import load, save
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("threads", [1, 2])

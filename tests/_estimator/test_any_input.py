@@ -1,6 +1,6 @@
 """Whatever is passed: a result that keeps its promises, or an error before training that helps.
 
-``pytest tests/test_any_input.py --hypothesis-profile=release`` tries over 5000 cases.
+``pytest tests/_estimator/test_any_input.py --hypothesis-profile=release`` tries over 5000 cases.
 """
 
 import copy

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_cae import ClusterLabelMapper
 from sklearn_cae.datasets import make_toy_images
 
-PAGE = Path(__file__).parents[1] / "docs" / "guide" / "recipes.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "recipes.md"
 RECIPES = dict(re.findall(r"^## (.*?)\n.*?^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S))
 
 

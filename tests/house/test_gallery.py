@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-GALLERY = Path(__file__).resolve().parents[1] / "docs" / "gallery"
+GALLERY = Path(__file__).resolve().parents[2] / "docs" / "gallery"
 EXAMPLES = sorted(GALLERY.glob("plot_*.py"))
 MAX_LINES = 100
 
