@@ -1,4 +1,4 @@
-"""Find groups in images without labels: contrastive autoencoder, prototypes, samples."""
+"""Find groups in images without labels, with a contrastive autoencoder."""
 
 from importlib import import_module
 
@@ -36,7 +36,7 @@ __all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name):
-    # Lazy, so that `import sklearn_cae` loads neither torch nor skorch.
+    # Import lazily, so that `import sklearn_cae` loads neither torch nor skorch.
     if name in _MODULE_OF:
         return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     if name in _SUBMODULES:

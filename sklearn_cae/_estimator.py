@@ -32,28 +32,29 @@ from ._utils.warnings import warn
 from .augmentations import PRESETS
 from .clusterers._steps import mean_directions
 
-_KL_WEIGHT = 1e-3  # of ``variational=True``
-_SMALLEST = float(np.finfo(np.float32).tiny)  # number that is not 0 on any device
+_KL_WEIGHT = 1e-3  # for ``variational=True``
+_SMALLEST = float(np.finfo(np.float32).tiny)  # smallest number that is not 0 on any device
 
 
 class ContrastiveAutoencoderClusterer(
     CallbackSupportMixin, CallbackParamsMixin, FittedMixin, BaseEstimator
 ):
-    """Cluster images without labels, and decode what was found.
+    """Cluster images without labels, and decode the clusters.
 
-    An autoencoder is trained with a contrastive loss on two random views of each image (warm-up),
-    its embeddings are clustered into prototypes, and its decoder is conditioned on the soft
-    assignment to them (conditioning): Algorithm 1 of [1]_. In between, encoder and prototypes can
-    be refined together. A fitted model assigns, embeds, reconstructs, draws each cluster's typical
-    image, and samples new ones.
+    This is Algorithm 1 of [1]_. First, an autoencoder is trained with a contrastive loss on two
+    random views of each image (warm-up). Then its embeddings are clustered, and each cluster gets a
+    prototype. Finally, the decoder is trained with the soft assignment to the prototypes as an
+    additional input (conditioning). Optionally, encoder and prototypes are refined together before
+    the conditioning. A fitted model assigns, embeds and reconstructs images, decodes the typical
+    image of each cluster, and draws new images.
 
-    Images are (n, H, W), (n, C, H, W), (n, H, W, C), or flat rows (n, n_features) with
-    `image_shape`: sides of 8 to 256 pixels, 1 to 4 channels, any integer type, bool or float, in
-    memory or mapped from a file, as arrays, torch tensors or lists of PIL images. Flat rows without
-    `image_shape` are vectors: arrays or DataFrames, standardised and trained with multilayer
-    perceptrons.
+    The shape of images is (n, H, W), (n, C, H, W) or (n, H, W, C), or (n, n_features) if they are
+    flat rows with `image_shape`. Images have sides of 8 to 256 pixels and 1 to 4 channels. Their
+    type is any integer type, bool or float. They are arrays, torch tensors or lists of PIL images,
+    in memory or mapped from a file. Flat rows without `image_shape` are vectors (arrays or
+    DataFrames). They are standardised, and their networks are multilayer perceptrons.
 
-    The parameters stand in six groups: the clusters (`n_clusters` to `refinement_epochs`), the
+    The parameters form six groups: the clusters (`n_clusters` to `refinement_epochs`), the
     networks (`embedding_dim` to `variational`), the objective (`temperature` to `augmentation`),
     its optimisation (`warm_up_epochs` to `learning_rate`), the samples (`image_shape` and
     `intensity_range`), and how the fit runs (`output` to `verbose`).
@@ -63,10 +64,10 @@ class ContrastiveAutoencoderClusterer(
     n_clusters : int, "elbow" or "auto", default="elbow"
         Number of clusters, or how it is found:
 
-        - int: that many clusters.
+        - int: this number of clusters.
         - "elbow": the number at the knee of the inertia, by
           :class:`~sklearn_cae.clusterers.ElbowClusterer`. If `clusterer` has a number of clusters
-          that differs from its default, that number counts.
+          that differs from its default, that number is used.
         - "auto": the number that `clusterer` finds. By default it is the most stable number of
           communities of neighbours, by :class:`~sklearn_cae.clusterers.CommunityClusterer`.
 
@@ -94,10 +95,10 @@ class ContrastiveAutoencoderClusterer(
         Number of epochs in which encoder and prototypes are trained together, so that views of
         neighbours agree on their cluster [2]_, starting from the labels of the clusterer. The
         optimizer is AdamW with a learning rate of 1e-4 for the encoder and 1e-2 for the prototypes,
-        whatever `optimizer` and `learning_rate` are. Clusters tend to keep the sizes that the
-        clusterer found; a cluster that loses all its members is dropped. The projection head, and
-        without conditioning the decoder, stay those of the embedding before. It cannot be combined
-        with `variational`.
+        for any `optimizer` and `learning_rate`. Clusters tend to keep the sizes that the clusterer
+        found; a cluster that loses all its members is dropped. The projection head, and the decoder
+        if there is no conditioning, still belong to the embedding before the refinement. It cannot
+        be combined with `variational`.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
     encoder : callable, default=None
@@ -106,8 +107,8 @@ class ContrastiveAutoencoderClusterer(
         copy of the module that it returns: with ``lambda: backbone`` every fit starts from the
         weights of ``backbone``, and does not change them.
     decoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called and copied as
-        the one of `encoder`.
+        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called and copied like
+        `encoder`.
     variational : bool or float, default=False
         Weight of a KL term in the reconstruction loss, for an encoder that returns a distribution.
         True is 1e-3; False is an ordinary encoder. The KL term is a mean over the dimensions of
@@ -126,16 +127,16 @@ class ContrastiveAutoencoderClusterer(
         - "vector": noise and masked features; "paper" means the same for vectors.
         - callable: it takes a batch, a tensor (n, C, H, W) in [0, 1] or (n, n_features) on the
           device of the fit, and returns its views. A transform that draws one set of parameters
-          per call, as those of torchvision do, should be applied per image. If it has a method
-          `set_random_state`, as those of MONAI have, a copy of it is seeded for each batch.
+          per call, such as one of torchvision, should be applied per image. If it has a method
+          `set_random_state`, such as one of MONAI, a copy of it is seeded for each batch.
     warm_up_epochs : int, default=50
         Number of epochs of phase one, at least 1.
     conditioning_epochs : int, default=50
         Number of epochs of phase two. With 0 it is left out. The learning rate follows one curve
         over both phases.
     batch_size : int, default=256
-        Number of samples per step, at least 2; each gives two views. Inference uses the same
-        batches.
+        Number of samples per step, at least 2. Two views are drawn per sample. Inference uses the
+        same batch size.
     optimizer : {"lars", "adamw"}, default="lars"
         LARS as in the paper (trust coefficient 0.02), or AdamW.
     learning_rate : float, default=None
@@ -146,8 +147,8 @@ class ContrastiveAutoencoderClusterer(
         (low, high) of the intensities of the images. None is the full range for uint8 and bool,
         and the minimum and maximum of the training images for other types.
     output : {"soft_assignment", "embedding", "projection", "distance"}, default="soft_assignment"
-        What `transform` returns. `fit` does not use it: ``set_params`` changes it on a fitted
-        model.
+        Kind of output of `transform`. `fit` does not use it, so ``set_params`` can change it on a
+        fitted model.
     device : str or torch.device, default="auto"
         Device of the networks. "auto" is CUDA if there is one, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -157,19 +158,19 @@ class ContrastiveAutoencoderClusterer(
     callbacks : list of skorch callbacks, default=None
         Callbacks, or tuples of a name and a callback. Their parameters are
         ``callbacks__NAME__PARAMETER``; a callback without a name has the name of its class. None in
-        place of a callback leaves it out. Each phase clones them; their state belongs into
-        attributes with a trailing underscore, as in those of skorch. In a phase that does not
-        record its `monitor`, a callback does nothing. With scikit-learn 1.9, `set_callbacks` also
-        takes callbacks of scikit-learn, which follow phases and epochs.
+        place of a callback leaves it out. Each phase clones them. Their state must be in attributes
+        with a trailing underscore, as in the callbacks of skorch. A callback does nothing in a
+        phase that does not record its `monitor`. With scikit-learn 1.9, `set_callbacks` also takes
+        callbacks of scikit-learn, which follow phases and epochs.
     checkpoint_dir : str or path-like, default=None
         Folder that keeps every epoch, in a subfolder named by the fingerprint of parameters
         and data. A fit with the same parameters and data resumes from it, to the same bits; if that
         fit was finished, it is loaded. If the folder is such a subfolder itself, it must be the one
         of this fit. Callables are identified by their names, not by their code.
     warm_start : bool, default=False
-        Whether `fit` starts from the fitted weights. Prototypes are found anew. A cluster keeps its
-        number if it shares samples of X with a cluster of the fit before: pairs are formed so that
-        they share the most samples, and numbers stay contiguous from 0.
+        Whether `fit` starts from the fitted weights. Prototypes are found again. A cluster keeps
+        its number if it shares samples of X with a cluster of the previous fit: pairs are formed so
+        that they share the most samples, and numbers stay contiguous from 0.
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers of the fit. None gives different results on each call. Global
         generators are not changed.
@@ -189,32 +190,31 @@ class ContrastiveAutoencoderClusterer(
     clustered_indices_ : ndarray of shape (n_clustered,)
         Indices of the training samples that the clusterer saw, in ascending order: all, or 20 000.
     clustered_labels_ : ndarray of shape (n_clustered,)
-        The clusterer's own labels of these, contiguous from 0; noise is -1. In `labels_`, noise is
-        in the closest cluster, and numbers may be others.
+        Labels of these samples by the clusterer, contiguous from 0; noise is -1. In `labels_`,
+        noise is in the closest cluster, and the numbers may differ.
     search_ : dict or None
-        Record of the search for the number of clusters, as `ElbowClusterer` and
-        `CommunityClusterer` keep it; its "found" tells whether a number stood out. None if there
-        was no search, or the clusterer keeps no record.
+        Record of the search for the number of clusters, as in `ElbowClusterer` and
+        `CommunityClusterer`. Its "found" is False if no number was clear. None if there was no
+        search, or if the clusterer keeps no record.
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
         Mean embedding of each cluster, which `decode_prototypes` decodes.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
-        Shrunk covariances. `sample` draws from Gaussians with these and the means. They are
-        computed, to the precision of float32, each time that they are read, from a form that takes
-        less memory.
+        Shrunk covariances. `sample` draws from Gaussians with these and the means. They are stored
+        in a form that takes less memory, and computed in float32 each time they are read.
     encoder_, projection_head_, decoder_, log_variance_head_ : nn.Module
         The networks; the last one is None unless `variational`.
     history_ : skorch History
-        One row per epoch, with its "phase", losses and learning rate;
-        ``pandas.DataFrame(list(history_))`` makes a table of it.
+        One row per epoch, with its "phase", losses and learning rate.
+        ``pandas.DataFrame(list(history_))`` converts it to a table.
     n_iter_ : int
         Number of epochs run.
     interrupted_ : bool
-        Whether a phase, or the search for clusters, was interrupted, so that what follows was left
+        Whether a phase, or the search for clusters, was interrupted, so that later steps were left
         out.
     provenance_ : dict
-        Facts that repeat the fit: "versions" of packages, "device", "precision", "threads" of the
-        CPU, "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
-        `checkpoint_dir`, they are those of its beginning, and "taken_up_with" holds those that
+        Record of the fit: "versions" of packages, "device", "precision", "threads" of the CPU,
+        "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
+        `checkpoint_dir`, it describes the first start, and "taken_up_with" contains the values that
         differed later.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.
@@ -227,8 +227,8 @@ class ContrastiveAutoencoderClusterer(
 
     See Also
     --------
-    ClusterLabelMapper : Give clusters the names of the few labels there are.
-    KNNProbe, LinearProbe : Measure what an embedding knows of the labels.
+    ClusterLabelMapper : Name clusters with a few labels.
+    KNNProbe, LinearProbe : Measure how well an embedding predicts labels.
 
     Notes
     -----
@@ -242,11 +242,12 @@ class ContrastiveAutoencoderClusterer(
     centroids of KMeans                       `cluster_centers_`
     ========================================= =============================================
 
-    On one CPU, with one number of threads, the same `random_state` gives the same bits. A fit with
-    callables of your own seeds torch's global generator while it trains, and gives it back
-    as it was: other threads that fit wait for it, and those that draw from that generator disturb
-    it. An `augmentation` with `set_random_state(seed=...)` is seeded by that. What your callables
-    draw from elsewhere is not seeded.
+    On the same CPU, with the same number of threads, the same `random_state` leads to the same
+    bits. If a fit uses your own callables, it seeds torch's global generator while it trains, and
+    restores the generator afterwards. Other threads that fit wait for it, and threads that draw
+    from that generator disturb it. If an `augmentation` has the method
+    `set_random_state(seed=...)`, it is seeded with that method. Random numbers that your callables
+    draw from other sources are not seeded.
 
     References
     ----------
@@ -287,7 +288,7 @@ class ContrastiveAutoencoderClusterer(
         "conditioning_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
-        # Far from what float32 holds, so that no step of an optimiser overflows.
+        # Far below the largest float32, so that no step of an optimizer overflows.
         "learning_rate": [Interval(Real, 0, 1e30, closed="neither"), None],
         "image_shape": [tuple, list, None],
         "intensity_range": [tuple, list, None],
@@ -373,7 +374,7 @@ class ContrastiveAutoencoderClusterer(
         Parameters
         ----------
         X : array-like, tensor or DataFrame
-            Training samples, in one of the forms listed at the top.
+            Training samples, in one of the forms that the class lists.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -384,16 +385,16 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         ValueError, TypeError
-            Before training, if a parameter or X breaks a rule; during training, if the loss
-            becomes NaN or infinite.
+            Before training, if a parameter or X breaks a rule. During training, if the loss, the
+            weights or the embedding become NaN or infinite.
 
         Warns
         -----
         UserWarning
-            If no elbow is found, or a batch has hardly a negative.
+            If no elbow is found, or a batch has fewer than 16 samples.
         ConvergenceWarning
-            If a cluster holds over 95 % of the samples, clusters are empty, or the fit was
-            interrupted.
+            If one cluster contains over 95 % of the samples, a cluster is empty, no number of
+            communities is stable, or the fit was interrupted.
         """
         given = X, y
         keeps_numbers = self._starts_warm() and self.__sklearn_is_fitted__()
@@ -421,23 +422,24 @@ class ContrastiveAutoencoderClusterer(
 
         # Phase one: contrastive and reconstruction loss update e, p and d together.
         self._warm_up(trainer)
-        # KMeans on the embedding, with the elbow: the clusters' mean directions are the centroids.
+        # KMeans with the elbow, on the embedding. The mean directions of the clusters are the
+        # centroids.
         embedding, labels = self._cluster(X, rng)
         if trainer.goes_on and self.refinement_epochs > 0:
             self._refine(trainer, embedding, labels)
-            # The refinement moved the samples as well as the prototypes: embed them again. From
-            # here on e is fixed.
+            # The refinement changed the encoder as well as the prototypes: embed the samples
+            # again. From here on e is fixed.
             embedding = self._embed_clustered(X)
-        # The decoder gets one input for each prototype. So those without members go before it is
-        # conditioned, not after.
+        # The decoder gets one input per prototype. Prototypes without members are therefore
+        # dropped before it is conditioned.
         self._drop_empty(embedding)
         self._number_clusters(X, before)
         self._describe_clusters(X, embedding)
         if trainer.goes_on and self.conditioning_epochs > 0:
-            # Phase two: the reconstruction loss updates d alone, given the soft assignment.
+            # Phase two: the reconstruction loss updates only d, which gets the soft assignment.
             self._condition_decoder(trainer)
         self._end(interrupted=not trainer.goes_on)
-        # A later fit may load this one only if every phase came to its own end.
+        # A later fit may load this one only if no phase was cut short.
         if checkpoint and trainer.is_whole:
             checkpoint.finish()
         tasks.end()
@@ -446,19 +448,19 @@ class ContrastiveAutoencoderClusterer(
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
     def recluster(self, X) -> Self:
-        """Cluster anew, in the embedding as it is: nothing is trained.
+        """Cluster again in the same embedding, without training.
 
-        It uses the parameters as they are now, such as another `n_clusters` or `clusterer`. It also
-        completes a fit that ended in the search for clusters by an error or by Ctrl-C. Clusters
-        keep their numbers as with `warm_start`. They are not refined. The decoder loses its
-        condition, which was trained for other clusters, and decodes embeddings alone. For
-        refinement and condition, fit with ``warm_start=True``.
+        The current parameters are used, so `n_clusters` or `clusterer` can be changed before. If a
+        fit ended in the search for clusters, by an error or by Ctrl-C, this method completes it.
+        Clusters keep their numbers as with `warm_start`. They are not refined. The decoder loses
+        its condition, which was trained for other clusters, and decodes only the embedding. To
+        refine and to condition, fit with ``warm_start=True``.
 
         Parameters
         ----------
         X : array-like, tensor or DataFrame
-            At least 2 samples in the form that was fitted, usually the same ones. `labels_` are
-            theirs.
+            At least 2 samples in the form that was fitted, usually the training samples. `labels_`
+            contains their clusters.
 
         Returns
         -------
@@ -467,10 +469,9 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         NotFittedError
-            If no fit came as far as the search for clusters.
+            If no fit has reached the search for clusters.
         ValueError, TypeError
-            If a parameter or X breaks a rule. If anything is raised, a model that was fitted stays
-            as it was.
+            If a parameter or X breaks a rule. After an error, the model is as it was before.
 
         Examples
         --------
@@ -487,7 +488,7 @@ class ContrastiveAutoencoderClusterer(
         if not was_fitted and not hasattr(self, "clustered_indices_"):
             raise NotFittedError(
                 "recluster needs networks that were trained up to the search for clusters. Call "
-                "fit before."
+                "fit first."
             )
         X = self._read_input(X, reset=False)
         if len(X) < 2:
@@ -513,7 +514,7 @@ class ContrastiveAutoencoderClusterer(
         return self
 
     def set_params(self, **params) -> Self:
-        """Set parameters, those of the clusterer and of callbacks too.
+        """Set parameters, including those of the clusterer and of callbacks.
 
         Parameters
         ----------
@@ -527,7 +528,7 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         ValueError
-            If there is no such parameter, or it is one of a clusterer that is None.
+            If there is no such parameter, or if it belongs to a clusterer that is None.
         """
         nested = [name for name in params if name.startswith("clusterer__")]
         if nested and params.get("clusterer", self.clusterer) is None:
@@ -545,25 +546,26 @@ class ContrastiveAutoencoderClusterer(
         )
         if self.whiten and self.variational:
             raise ValueError(
-                "whiten must be False with variational, because noise is drawn in the basis that "
-                "was trained, got True. Pass one of the two."
+                f"whiten must be False with variational={self.variational}, because the noise "
+                "belongs to the basis that was trained, got True. Pass whiten=False or "
+                "variational=False."
             )
         if self.refinement_epochs > 0 and self.variational:
             raise ValueError(
-                "refinement_epochs must be 0 with variational, because its noise is that of the "
-                f"embedding before the refinement, got {self.refinement_epochs}. Pass one of the "
-                "two."
+                f"refinement_epochs must be 0 with variational={self.variational}, because the "
+                "noise belongs to the embedding before the refinement, got "
+                f"{self.refinement_epochs}. Pass refinement_epochs=0 or variational=False."
             )
         if torch.get_default_dtype() != torch.float32:
             raise ValueError(
                 "Networks are trained in float32, but torch's default dtype is "
-                f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) before."
+                f"{torch.get_default_dtype()}. Call torch.set_default_dtype(torch.float32) first."
             )
         check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
     def _forget_fit(self):
-        """Be unfitted, whatever happens until the end: clusters of other networks mean nothing."""
+        """Make the estimator unfitted, because old clusters are invalid for new networks."""
         for name in ("n_iter_", "clustered_indices_"):
             vars(self).pop(name, None)
 
@@ -574,7 +576,7 @@ class ContrastiveAutoencoderClusterer(
         return self.warm_start and hasattr(self, "encoder_")
 
     def _open_checkpoint(self, params, data, rng, ran_with, before):
-        """Find where this fit stands, if it was begun before."""
+        """Return the checkpoint of this fit, or None without `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
         start = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
@@ -590,9 +592,9 @@ class ContrastiveAutoencoderClusterer(
         )
 
     def _build_networks(self, X, rng):
-        """Build new networks, or with `warm_start` go on with the fitted ones."""
+        """Build new networks, or keep the fitted ones with `warm_start`."""
         if self._starts_warm():
-            self.decoder_.condition = None  # of prototypes that are found anew
+            self.decoder_.condition = None  # it belongs to the old prototypes
             return
         with forked_rng(draw_seed(rng)):
             networks = build_networks(
@@ -607,7 +609,7 @@ class ContrastiveAutoencoderClusterer(
         self._keep(built_for=self._network_params(X))
 
     def _network_params(self, X):
-        """Collect what the networks, and the basis of their embedding, depend on."""
+        """Return the values on which the networks and the basis of the embedding depend."""
         return {
             "shape of a sample": X.format.image_shape,
             "embedding_dim": self.embedding_dim,
@@ -622,19 +624,19 @@ class ContrastiveAutoencoderClusterer(
         for name, built in self._state.built_for.items():
             if asked[name] != built:
                 raise ValueError(
-                    f"warm_start needs the {name} of the fit before, {built}, got {asked[name]}. "
+                    f"warm_start needs the {name} of the previous fit, {built}, got {asked[name]}. "
                     "Pass warm_start=False to train new networks."
                 )
         if self.intensity_range_ != range_before:
             warn(
-                f"The fit before had the intensity_range_ {range_before}, and these images have "
-                f"{self.intensity_range_}: the same image is darker or lighter to the networks "
-                f"now. Pass intensity_range={range_before} to both fits.",
+                f"The previous fit had the intensity_range_ {range_before}, and these images have "
+                f"{self.intensity_range_}. The same image is now darker or lighter for the "
+                f"networks. Pass intensity_range={range_before} to both fits.",
                 UserWarning,
             )
 
     def _warm_up(self, trainer):
-        """Update encoder, projection head and decoder."""
+        """Train encoder, projection head and decoder."""
         generator = trainer.new_generator()
         module = phases.ContrastiveAutoencoder(
             self.encoder_,
@@ -657,14 +659,14 @@ class ContrastiveAutoencoderClusterer(
         )
 
     def _cluster(self, X, rng):
-        """Find the prototypes of the embedding as it is now.
+        """Embed samples, and find the prototypes.
 
         Returns
         -------
         embedding : ndarray of shape (n_clustered, embedding_dim)
-            That of the samples at `clustered_indices_`.
+            Embedding of the samples at `clustered_indices_`.
         labels : ndarray of shape (n_clustered,)
-            The clusterer's.
+            Their clusters; noise is in the closest one.
         """
         indices = search.draw_clustered(len(X), rng)
         embedding = self._embed(Subset(X, indices))
@@ -674,7 +676,7 @@ class ContrastiveAutoencoderClusterer(
                 self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
             )
             embedding = self._embed(Subset(X, indices))
-        self.clustered_indices_ = indices  # from here on, `recluster` can take over
+        self.clustered_indices_ = indices  # from here on, `recluster` can be called
         return embedding, self._find_prototypes(embedding, rng)
 
     def _embed_clustered(self, X):
@@ -698,9 +700,10 @@ class ContrastiveAutoencoderClusterer(
         return labels
 
     def _refine(self, trainer, embedding, labels):
-        """Update encoder and prototypes together.
+        """Train encoder and prototypes together.
 
-        Neighbours, and the labels of the first epoch, are looked up among the clustered samples.
+        The neighbours of a sample are clustered samples. In the first epoch, the sample has the
+        label of the nearest one.
         """
         nearest = self._run(
             self.encoder_,
@@ -722,7 +725,7 @@ class ContrastiveAutoencoderClusterer(
             generator,
             depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
-            # The first group's rate is the one that `history_` tells.
+            # `history_` records the rate of the first group.
             optimizer__param_groups=[("encoder.*", {"lr": phases.ENCODER_RATE})],
             lr=phases.PROTOTYPE_RATE,
             iterator_train=batches.NeighborBatches,
@@ -735,10 +738,10 @@ class ContrastiveAutoencoderClusterer(
         self.cluster_centers_ = normalize(module.cluster_centers.detach().cpu().numpy())
 
     def _drop_empty(self, embedding):
-        """Leave out prototypes that are no clustered sample's own."""
+        """Drop prototypes that are not the closest one of any clustered sample."""
         if self._state.posterior is None:
             n_clusters = None
-            while n_clusters != len(self.cluster_centers_):  # with one gone, ties may fall anew
+            while n_clusters != len(self.cluster_centers_):  # dropping one may change ties
                 n_clusters = len(self.cluster_centers_)
                 self.cluster_centers_ = assignment.drop_empty(
                     self.cluster_centers_, self._closest(embedding)
@@ -746,7 +749,7 @@ class ContrastiveAutoencoderClusterer(
         self.n_clusters_ = len(self.cluster_centers_)
 
     def _number_clusters(self, X, before):
-        """Let clusters keep their numbers: of the samples' labels by the model before, if any."""
+        """Keep the numbers of the previous clusters, if the samples have labels `before`."""
         if before is None:
             return
         order = assignment.order_as_before(before, self._labels_of(X), self.n_clusters_)
@@ -758,7 +761,7 @@ class ContrastiveAutoencoderClusterer(
     def _describe_clusters(self, X, embedding):
         """Assign every sample, and fit the Gaussians that `sample` draws from.
 
-        Their means are what `decode_prototypes` decodes.
+        `decode_prototypes` decodes their means.
         """
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
@@ -770,7 +773,7 @@ class ContrastiveAutoencoderClusterer(
         self._keep(gaussians=drawn_from)
 
     def _condition_decoder(self, trainer):
-        """Update the decoder under soft assignments; the encoder only encodes."""
+        """Train the decoder with soft assignments as input; the encoder is fixed."""
         generator = trainer.new_generator()
         self.decoder_.add_condition(self.n_clusters_)
         trainer.run(
@@ -786,14 +789,14 @@ class ContrastiveAutoencoderClusterer(
         )
 
     def _end(self, *, interrupted):
-        """Be fitted from here on."""
+        """Mark the estimator as fitted."""
         self.n_iter_ = len(self.history_)
         self.interrupted_ = interrupted
 
     def _as_if_stopped(self, X, rng, before, net):
-        """Return the attributes that this fit would come to if the phase of a net ended now.
+        """Return the attributes that the fit would set if the phase of a net ended now.
 
-        Callbacks of scikit-learn ask for them while a phase is trained.
+        Callbacks of scikit-learn use them while a phase is trained.
         """
         model = copy.copy(self)
         model.verbose = 0
@@ -801,13 +804,13 @@ class ContrastiveAutoencoderClusterer(
             network = getattr(self, name)
             setattr(model, name, None if network is None else copy.deepcopy(network).eval())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an elbow, which the end of the fit will tell of
+            warnings.simplefilter("ignore")  # the end of the fit warns if there is no elbow
             if net.phase == "warm_up":
                 embedding, _ = model._cluster(X, copy.deepcopy(rng))
             elif net.phase == "refinement":
                 model._take_prototypes(net.module_)
                 embedding = model._embed_clustered(X)
-            if net.phase != "conditioning":  # before it, clusters are described already
+            if net.phase != "conditioning":  # the conditioning starts with described clusters
                 model._drop_empty(embedding)
                 model._number_clusters(X, before)
                 model._describe_clusters(X, embedding)

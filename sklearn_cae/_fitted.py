@@ -1,4 +1,4 @@
-"""What a fitted model can be asked: assign, embed, decode, sample."""
+"""Methods of a fitted model: assign, embed, decode, sample."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -32,14 +32,14 @@ NETWORKS = ("encoder_", "projection_head_", "decoder_", "log_variance_head_")
 
 @dataclass(frozen=True)
 class FittedState:
-    """Parts of a fitted model that are not public attributes: the contract of saving and export.
+    """Private parts of a fitted model, which saving and export use.
 
     Attributes
     ----------
     format : ImageFormat or VectorFormat
-        Form of the samples, and their way to tensors and back.
+        Form of the samples, and their conversion to tensors and back.
     built_for : dict
-        Facts that the networks depend on.
+        Values on which the networks depend.
     posterior : Posterior or None
         Soft assignment by the clusterer, with ``assignment="clusterer"``.
     gaussians : ClusterGaussians
@@ -68,9 +68,10 @@ def _returns_embedding(estimator):
 
 
 def _is_on(network, device):
-    """Whether all of a network is on a device, which without a number is any of its type.
+    """Return whether a network is on a device.
 
-    All of it, since another thread may be moving it.
+    A device without an index stands for all devices of its type. All tensors are checked, because
+    another thread may be moving the network.
     """
     return all(
         tensor.device.type == device.type and device.index in (None, tensor.device.index)
@@ -85,15 +86,15 @@ def _tensors_of(network):
 class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin):
     """Methods of a fitted `ContrastiveAutoencoderClusterer`.
 
-    They use its networks, `cluster_centers_`, and the format of the samples that it was fitted to.
-    (scikit-learn wraps `transform` for ``set_output`` in the class that defines it: hence the
-    mixins here.)
+    They use its networks, `cluster_centers_`, and the format of the training samples.
+    scikit-learn wraps `transform` for ``set_output`` in the class that defines `transform`, so this
+    class has the mixins.
     """
 
     # ---- Assigning ----
 
     def predict(self, X) -> np.ndarray:
-        """Assign samples to their closest prototype by cosine, or as `assignment` says.
+        """Assign samples to their closest prototype by cosine, or by the rule in `assignment`.
 
         Parameters
         ----------
@@ -103,14 +104,15 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            In 0 to `n_clusters_` - 1.
+            Cluster of each sample, from 0 to `n_clusters_` - 1.
         """
         return self._labels_of(self._check_input(X))
 
     def predict_proba(self, X) -> np.ndarray:
-        """Assign samples softly: softmax of the cosines to the prototypes over a temperature.
+        """Compute the soft assignment of samples.
 
-        With ``assignment="clusterer"`` it is the clusterer's own posterior.
+        It is the softmax of the cosines to the prototypes, divided by `assignment_temperature`.
+        With ``assignment="clusterer"`` it is the ``predict_proba`` of the clusterer.
 
         Parameters
         ----------
@@ -120,14 +122,14 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         soft_assignment : ndarray of shape (n_samples, `n_clusters_`)
-            In [0, 1]; rows sum to 1.
+            Shares in [0, 1]; each row sums to 1.
         """
         return self._assignment_of(self._check_input(X))
 
     def assign(self, X) -> Bunch:
         """Embed and assign samples in one pass over `X`.
 
-        Each other method reads and encodes `X` anew: use this if several answers are needed.
+        Every other method reads and encodes `X` again. Use this method if you need several results.
 
         Parameters
         ----------
@@ -137,18 +139,18 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         assigned : Bunch
-            With the attributes
+            Results, with the attributes
 
             labels : ndarray of shape (n_samples,)
-                As `predict` returns them.
+                Clusters, as from `predict`.
             similarity : ndarray of shape (n_samples,)
                 Cosine to the prototype of the sample's own cluster, in [-1, 1].
             margin : ndarray of shape (n_samples,)
-                As `score_samples` returns it.
+                Margins, as from `margin`.
             soft_assignment : ndarray of shape (n_samples, `n_clusters_`)
-                As `predict_proba` returns it.
+                Soft assignment, as from `predict_proba`.
             embedding : ndarray of shape (n_samples, embedding_dim), float32
-                As `transform` returns it with ``output="embedding"``.
+                Embedding, as from `embed`.
         """
         answer = self._answerer()
         answers = self._run(
@@ -160,7 +162,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return Bunch(**{name: each.numpy() for name, each in zip(names, answers, strict=True)})
 
     def transform(self, X) -> np.ndarray:
-        """Transform samples to what `output` names.
+        """Compute the soft assignment, embedding, projection or distance, as `output` says.
 
         Parameters
         ----------
@@ -170,10 +172,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_out), float32
-            With `output` "soft_assignment", as `predict_proba`; with "distance", cosine distances
-            in [0, 2] to the prototypes, (n_samples, `n_clusters_`); with "embedding", the encoder's
-            output, (n_samples, embedding_dim), a variational model's mean; with "projection", the
-            projection head's, (n_samples, 128).
+            One of these results:
+
+            - "soft_assignment": shares as from `predict_proba`, (n_samples, `n_clusters_`).
+            - "distance": cosine distances to the prototypes in [0, 2], (n_samples, `n_clusters_`).
+            - "embedding": embedding as from `embed`, (n_samples, embedding_dim).
+            - "projection": output of the projection head, (n_samples, 128).
         """
         X = self._check_input(X)
         if self.output == "embedding":
@@ -181,11 +185,11 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if self.output == "projection":
             return self._run(self.projection_head_, torch.from_numpy(self._embed(X))).numpy()
         if self.output == "distance":
-            return np.maximum(1 - self._similarity_of(X), 0)  # rounding can take a cosine past 1
+            return np.maximum(1 - self._similarity_of(X), 0)  # rounded cosines can exceed 1
         return self._assignment_of(X)
 
     def embed(self, X) -> np.ndarray:
-        """Embed samples, whatever `output` is.
+        """Compute the embedding of samples, for any `output`.
 
         Parameters
         ----------
@@ -195,7 +199,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         embedding : ndarray of shape (n_samples, embedding_dim), float32
-            The encoder's output; the mean in the variational setting.
+            Output of the encoder. In the variational setting it is the mean.
         """
         return self._embed(self._check_input(X))
 
@@ -217,9 +221,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         own, next_ = closest_two(self._similarity_of(self._check_input(X)))
         return own - next_
 
-    @deprecated("It is called margin now, and will be removed in 0.2.")
+    @deprecated("It was renamed to margin, and will be removed in 0.2.")
     def score_samples(self, X) -> np.ndarray:
-        """Return `margin` of X, under its name of before.
+        """Return the `margin` of samples, under its old name.
 
         Parameters
         ----------
@@ -233,7 +237,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return self.margin(X)
 
     def score(self, X, y=None) -> float:
-        """Mean simplified silhouette: the higher, the better separated the clusters.
+        """Compute the mean simplified silhouette: high if clusters are well separated.
 
         Parameters
         ----------
@@ -245,7 +249,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         score : float
-            In [0, 1]; 0 where there is one prototype only.
+            Mean silhouette in [0, 1]. It is 0 if there is only one prototype.
         """
         similarity = self._similarity_of(self._check_input(X))
         return float(simplified_silhouette(similarity).mean())
@@ -258,13 +262,13 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         X : array-like, tensor or DataFrame
             Samples in the form that was fitted.
         n : int, default=5
-            How many to find, at most.
+            Maximum number of members per cluster.
 
         Returns
         -------
         indices : list of `n_clusters_` ndarrays of shape (<= n,)
-            Into X, the member closest to its prototype first. A cluster without members in X has
-            an empty array.
+            Indices into X, with the member closest to the prototype first. The array is empty if a
+            cluster has no members in X.
         """
         check_scalar(n, "n", Integral, min_val=1)
         X, answer = self._check_input(X), self._answerer()
@@ -276,21 +280,21 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     # ---- Decoding ----
 
     def decode(self, embedding) -> np.ndarray:
-        """Decode embeddings, under their own soft assignment.
+        """Decode embeddings, with their own soft assignment.
 
         Parameters
         ----------
         embedding : array-like of shape (n_samples, embedding_dim)
-            As ``transform`` returns them with ``output="embedding"``.
+            Embeddings, as from `embed`.
 
         Returns
         -------
         X : ndarray of shape (n_samples, ...), float32
-            Samples in the shape and on the intensity scale of those fitted, within
+            Samples with the shape and the intensity scale of the training samples, within
             `intensity_range_`.
         """
         self._check_fitted()
-        # A copy, since torch takes neither negative strides nor read-only arrays.
+        # Copy, because torch accepts neither negative strides nor read-only arrays.
         embedding = arrays.as_samples(embedding, "embedding")
         embedding = check_array(
             embedding, dtype=np.float32, order="C", copy=True, input_name="embedding"
@@ -299,7 +303,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if embedding.shape[1] != embedding_dim:
             raise ValueError(
                 f"embedding must have embedding_dim={embedding_dim} columns, got "
-                f"{embedding.shape[1]}. Use what transform returns with output='embedding'."
+                f"{embedding.shape[1]}. Pass the result of embed."
             )
         embedding = torch.from_numpy(embedding)
         soft_assignment = self._in_batches(self._assigner(), embedding)
@@ -307,7 +311,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     @available_if(_returns_embedding)
     def inverse_transform(self, X) -> np.ndarray:
-        """Decode embeddings; available with ``output="embedding"``.
+        """Decode embeddings; only available with ``output="embedding"``.
 
         Parameters
         ----------
@@ -330,17 +334,17 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Returns
         -------
         reconstruction : ndarray of the shape of X, float32
-            On the intensity scale of X.
+            Decoded samples, on the intensity scale of X.
         """
         return self.decode(self._embed(self._check_input(X)))
 
     def decode_prototypes(self) -> np.ndarray:
-        """Draw the typical sample of each cluster: the mean of its embeddings, decoded.
+        """Decode the mean embedding of each cluster, as its typical sample.
 
         Returns
         -------
         X : ndarray of shape (`n_clusters_`, ...), float32
-            In the shape and on the intensity scale of the samples fitted.
+            Samples with the shape and the intensity scale of the training samples.
         """
         check_is_fitted(self)
         return self.decode(self.embedding_means_)
@@ -348,27 +352,28 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def sample(self, n_samples=1, cluster=None, random_state=None) -> tuple[np.ndarray, np.ndarray]:
         """Draw new samples, from all clusters or from one.
 
-        Embeddings are drawn from a Gaussian for each cluster and decoded: with shrunk covariance,
-        fitted to the cluster's embeddings; in the variational setting its aggregated posterior
-        N(mean mu, Cov(mu) + mean diag(sigma^2)). One that another prototype is closer to is drawn
-        again, a few times.
+        Embeddings are drawn from one Gaussian per cluster, and decoded. The Gaussian has the mean
+        and the shrunk covariance of the cluster's embeddings. In the variational setting it is the
+        aggregated posterior N(mean mu, Cov(mu) + mean diag(sigma^2)). If an embedding is assigned
+        to another cluster, it is drawn again, at most 10 times.
 
         Parameters
         ----------
         n_samples : int, default=1
-            At least 1.
+            Number of samples, at least 1.
         cluster : int, default=None
-            In 0 to `n_clusters_` - 1. None draws clusters in proportion to their sizes in training.
+            Cluster to draw from, 0 to `n_clusters_` - 1. None draws from all clusters, in
+            proportion to their sizes in training.
         random_state : int, RandomState instance or None, default=None
-            None is fresh entropy.
+            Seed of the samples. None gives different results on each call.
 
         Returns
         -------
         X : ndarray of shape (n_samples, ...), float32
-            In the shape and on the intensity scale of the samples fitted. A model of integer
-            images predicts them after ``X.round().astype(dtype)``.
+            Samples with the shape and the intensity scale of the training samples. If these were
+            integers, `predict` accepts ``X.round().astype(dtype)``.
         labels : ndarray of shape (n_samples,)
-            The cluster each one was drawn from, in ascending order.
+            Cluster from which each sample was drawn, in ascending order.
         """
         self._check_fitted()
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -395,21 +400,21 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     @property
     def embedding_covariances_(self) -> np.ndarray:
-        """Covariances of the clusters' embeddings; see the attributes of the class."""
+        """Covariances of the embeddings of each cluster; see the attributes of the class."""
         if not self.__sklearn_is_fitted__():
             raise AttributeError(
                 f"This {type(self).__name__} has no embedding_covariances_ before it is fitted."
             )
         return self._state.gaussians.covariances()
 
-    # ---- Steps that fit takes too ----
+    # ---- Steps that `fit` uses too ----
 
     def _keep(self, **parts):
         """Replace parts of the state. A copy of this model does not change."""
         self._state = replace(vars(self).get("_state", FittedState()), **parts)
 
     def _check_fitted(self):
-        """Raise before a fit, and where a parameter that was set since breaks a rule."""
+        """Raise if the model is not fitted, or if a parameter that was set later breaks a rule."""
         check_is_fitted(self)
         validate_parameter_constraints(
             {name: self._parameter_constraints[name] for name in _READ_AFTER_FIT},
@@ -418,7 +423,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         )
 
     def _check_input(self, X, *, reset=False):
-        """Check X against the rules, and without `reset` against the X of fit."""
+        """Check X, and unless `reset` is True, compare it with the X of `fit`."""
         if not reset:
             self._check_fitted()
         return self._read_input(X, reset)
@@ -469,16 +474,16 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return X
 
     def _check_names(self, X, reset):
-        """Note the names of columns of pixels, or compare them; other images have no names."""
-        # The number of columns is left to the format, which knows the shape of an image.
+        """Store or compare the column names of flat images; other images have no names."""
+        # The format checks the number of columns, because it knows the shape of an image.
         validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=False)
 
     def _embed(self, X):
-        """Embed `Samples`: float32 (n_samples, embedding_dim)."""
+        """Compute the embedding of `Samples`, float32 (n_samples, embedding_dim)."""
         return self._run(self.encoder_, X).numpy()
 
     def _posterior_variance(self, embedding):
-        """Variances of the samples' posteriors, (n_samples, embedding_dim); None without."""
+        """Return the variances of the posteriors, (n_samples, embedding_dim), or None."""
         if self.log_variance_head_ is None:
             return None
         return self._run(self.log_variance_head_, torch.from_numpy(embedding)).exp().numpy()
@@ -486,13 +491,13 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _run(self, network, *inputs, then=None):
         """Run a network in float32 and in batches over `Samples` or tensors of equal length.
 
-        If `then` is a function, its result for each batch of outputs, a tensor or several, is kept
-        in place of the outputs.
+        If `then` is a function, it is applied to the output of each batch. Its result, one tensor
+        or several, replaces the output.
         """
         device = choose_device(self.device)
-        if not _is_on(network, device):  # a model trained elsewhere comes from the disk on the CPU
+        if not _is_on(network, device):  # a model that was loaded is on the CPU
             network.to(device)
-        device = next((tensor.device for tensor in _tensors_of(network)), device)  # its number
+        device = next((tensor.device for tensor in _tensors_of(network)), device)  # with its index
 
         def run(*batch):
             output = network(*(each.to(device) for each in batch)).cpu()
@@ -508,7 +513,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 batch = slice(start, start + self.batch_size)
                 output = function(*(each[batch] for each in inputs))
                 made = output if isinstance(output, tuple) else (output,)
-                # One block for all: small ones would settle in the gaps that the next batch needs.
+                # Allocate one block for all batches: small blocks would fragment the memory.
                 if outputs is None:
                     outputs = tuple(each.new_empty((n_samples, *each.shape[1:])) for each in made)
                 for all_of_it, each in zip(outputs, made, strict=True):
@@ -516,23 +521,23 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return outputs if isinstance(output, tuple) else outputs[0]
 
     def _similarity_of(self, X):
-        """Cosines of `Samples` to the prototypes, (n_samples, `n_clusters_`)."""
+        """Compute the cosines of `Samples` to the prototypes, (n_samples, `n_clusters_`)."""
         return self._run(self.encoder_, X, then=self._comparer()).numpy()
 
     def _assignment_of(self, X):
-        """Soft assignments of `Samples`, (n_samples, `n_clusters_`)."""
+        """Compute the soft assignments of `Samples`, (n_samples, `n_clusters_`)."""
         return self._run(self.encoder_, X, then=self._assigner()).numpy()
 
     def _labels_of(self, X):
-        """Clusters of `Samples`, (n_samples,); their soft assignments are not kept."""
+        """Compute the clusters of `Samples`, (n_samples,), without keeping soft assignments."""
         return self._run(self.encoder_, X, then=self._labeller()).numpy()
 
     def _closest(self, embedding):
-        """Clusters of embeddings, in the batches of `_labels_of`, so that both give the same."""
+        """Compute the clusters of embeddings, in the batches of `_labels_of` so that both agree."""
         return self._in_batches(self._labeller(), torch.from_numpy(embedding)).numpy()
 
     def _answerer(self):
-        """Callable from embeddings on the CPU to labels, own cosines, margins, soft assignments."""
+        """Return a function from embeddings to labels, own cosines, margins, soft assignments."""
         compare, posterior = self._comparer(), self._state.posterior
         temperature = float(self.assignment_temperature)
 
@@ -551,13 +556,13 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return answer
 
     def _labeller(self):
-        """Callable from embeddings to their clusters: the closest, or the posterior's largest."""
-        # Not the soft assignment's largest: a high temperature rounds cosines to the same share.
+        """Return a function from embeddings to clusters: the closest, or the most probable ones."""
+        # The soft assignment is not used: a high temperature rounds cosines to the same share.
         compare = self._state.posterior or self._comparer()
         return lambda embedding: compare(embedding).argmax(dim=1)
 
     def _assigner(self, device="cpu"):
-        """Callable from embeddings (n, embedding_dim) to soft assignments, tensors on a device."""
+        """Return a function from embeddings to soft assignments, tensors on a device."""
         if self._state.posterior is not None:
             return self._state.posterior
         return partial(
@@ -567,25 +572,25 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         )
 
     def _comparer(self):
-        """Callable from embeddings on the CPU to their cosines to the prototypes."""
+        """Return a function from embeddings on the CPU to their cosines to the prototypes."""
         return partial(
             assignment.cosine_similarity,
             cluster_centers=torch.tensor(self.cluster_centers_, device="cpu"),
         )
 
     @property
-    @deprecated("It is called search_ now, and will be removed in 0.2.")
+    @deprecated("It was renamed to search_, and will be removed in 0.2.")
     def elbow_(self) -> dict | None:
-        """The search for an elbow, under its name of before; None if there was none."""
+        """Record of the search for an elbow, under its old name; None if there was none."""
         return self.search_ if self.search_ and "knee" in self.search_ else None
 
-    # ---- Life as a scikit-learn estimator ----
+    # ---- Protocol of scikit-learn ----
 
     @property
     def _n_features_out(self):
-        """Columns of what `transform` returns, for `get_feature_names_out`."""
+        """Number of columns that `transform` returns, for `get_feature_names_out`."""
         if not self.__sklearn_is_fitted__():
-            raise AttributeError("_n_features_out is only known of a fit that came to its end")
+            raise AttributeError("_n_features_out is only known after a complete fit")
         if self.output == "embedding":
             return self.cluster_centers_.shape[1]
         if self.output == "projection":
@@ -593,12 +598,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return self.n_clusters_
 
     def __sklearn_is_fitted__(self):
-        """Whether a fit came to its end."""
+        """Return whether a fit is complete."""
         return hasattr(self, "n_iter_")
 
     def __getstate__(self):
-        """State with the networks on the CPU, so that it loads on any machine."""
-        state = dict(super().__getstate__())  # which may be this object's own __dict__
+        """Return the state with the networks on the CPU, so that it loads on any machine."""
+        state = dict(super().__getstate__())  # a copy, because it may be this object's __dict__
         for name in NETWORKS:
             network = state.get(name)
             if network is not None and not _is_on(network, torch.device("cpu")):
@@ -606,7 +611,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return state
 
     def __sklearn_tags__(self):
-        """Tags: images of three and more dimensions are welcome, outputs are float32."""
+        """Return the tags: X may have three or more dimensions, and outputs are float32."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []

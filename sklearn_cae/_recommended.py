@@ -1,4 +1,4 @@
-"""The recommended setting: where the benchmarks found something better than the paper's."""
+"""The recommended setting, whose groups are better than with the paper's setting."""
 
 from numbers import Integral
 from typing import Any
@@ -8,27 +8,28 @@ from sklearn.utils import check_scalar
 from .clusterers import CommunityClusterer
 from .modules import UnpooledEncoder
 
-_BATCHES = 50  # in an epoch, at least, before batches are made larger
-_SAMPLES_SEEN = 320_000
+_BATCHES = 50  # per epoch; with more than these, the batch size is doubled
+_SAMPLES_SEEN = 320_000  # in the warm-up
 
 
 def recommended(n_samples, **changes) -> dict[str, Any]:
-    """Give the parameters that are recommended for a number of images.
+    """Return the recommended parameters for a number of images.
 
-    The estimator's defaults are the paper's setting. This one gave better groups in the project's
-    benchmarks, by a whitened embedding, groups of any shape that are counted, a refinement in which
-    neighbours agree, gentle views and an encoder without pooling; more weight on the
-    reconstruction, with AdamW, makes pictures sharper. Batches and epochs follow from the number of
-    images: the warm-up sees about 320 000, few images more often, within 20 to 200 epochs.
+    The default parameters of the estimator are the paper's setting. The recommended setting leads
+    to better groups in the project's benchmarks. It whitens the embedding, finds communities and
+    their number, refines them so that neighbours agree, and uses gentle augmentations and an
+    encoder without pooling. A larger `reconstruction_weight`, with AdamW, makes decoded images
+    sharper. The number of images determines the batch size and the epochs: the warm-up sees about
+    320 000 images, in 20 to 200 epochs.
 
     Parameters
     ----------
     n_samples : int
         Number of training images, at least 2.
     **changes
-        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add: `augmentation` if
-        images may be turned or flipped, `n_clusters` if the number of groups is known (the
-        communities that are linked best are then joined). The other parameters stay.
+        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `augmentation` if
+        images may be rotated further or flipped. Set `n_clusters` if the number of groups is known;
+        if there are too many communities, those with the strongest links are then merged.
 
     Returns
     -------

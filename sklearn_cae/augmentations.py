@@ -1,7 +1,7 @@
-"""Random views of a whole batch, drawn sample by sample, computed on the batch's device.
+"""Random views of a batch, drawn per sample and computed on the device of the batch.
 
-All random numbers come from one CPU generator, so that a seed gives the same views on every
-device and nothing in a training step waits for the device.
+All random numbers come from one CPU generator. A seed therefore leads to the same views on every
+device, and a training step never waits for the device.
 """
 
 import copy
@@ -26,18 +26,19 @@ class DrawnViews(NamedTuple):
     Attributes
     ----------
     angle : Tensor of shape (n_samples,)
-        Rotation in radians; 0 without one.
+        Rotation in radians; 0 is no rotation.
     side : Tensor of shape (n_samples,)
-        Side of the crop, relative to the image; 1 without one.
+        Side of the crop, relative to the image; 1 is no crop.
     center : Tensor of shape (n_samples, 2)
         Centre of the crop, (x, y) in [-1, 1].
     mirrored : Tensor of shape (n_samples,), bool
+        Whether the image is mirrored left to right.
     sigma : Tensor of shape (n_samples,)
-        Standard deviation of the blur in pixels; 0 without one.
+        Standard deviation of the blur in pixels; 0 is no blur.
     noisy : Tensor of shape (n_noisy,)
         Indices of the images that get noise.
     noise : Tensor of shape (n_noisy, C, H, W)
-        Their noise.
+        Noise of these images.
     """
 
     angle: Tensor
@@ -56,22 +57,22 @@ class ImageViews:
     Parameters
     ----------
     degrees : float, default=30
-        Rotations are uniform in [-degrees, degrees].
+        Largest rotation. Rotations are uniform in [-degrees, degrees].
     min_crop : float, default=0.5
-        Crops keep a share of the image's area that is uniform in [min_crop, 1].
+        Smallest share of the area that a crop keeps. Shares are uniform in [min_crop, 1].
     flip : bool, default=True
-        Whether images are mirrored left to right.
+        Whether images may be mirrored left to right.
     blur : float, default=1.0
-        Largest standard deviation of the Gaussian blur, in pixels at 28 x 28; it grows with the
-        image.
+        Largest standard deviation of the Gaussian blur, in pixels for images of 28 x 28. It is
+        scaled with the shorter side of other images.
     noise : float, default=0.1
-        Largest standard deviation of the Gaussian noise, of an intensity range of 1.
+        Largest standard deviation of the Gaussian noise, for intensities in [0, 1].
     probability : float, default=0.5
-        Of each transform, for each image.
+        Probability of each transform per image.
 
     Notes
     -----
-    Rotation, flip and crop are one affine map, so that an image is interpolated once.
+    Rotation, flip and crop are one affine map, so that an image is interpolated only once.
 
     Examples
     --------
@@ -102,7 +103,7 @@ class ImageViews:
         images : Tensor of shape (n_samples, C, H, W)
             Intensities in [0, 1].
         generator : torch.Generator
-            On the CPU.
+            Generator on the CPU.
 
         Returns
         -------
@@ -119,7 +120,7 @@ class ImageViews:
         shape : tuple of int
             Shape of the batch, (n_samples, C, H, W).
         generator : torch.Generator
-            On the CPU.
+            Generator on the CPU.
 
         Returns
         -------
@@ -131,7 +132,7 @@ class ImageViews:
         area = _uniform(n, self.min_crop, 1.0, generator)
         side = torch.where(self._chosen(n, generator), area.sqrt(), torch.ones(n))
         mirrored = self._chosen(n, generator) & self.flip
-        # A crop of relative side s, anywhere inside the image: its centre is in [s - 1, 1 - s].
+        # A crop of relative side s is inside the image if its centre is in [s - 1, 1 - s].
         center = _uniform(2 * n, -1.0, 1.0, generator).view(n, 2) * (1 - side[:, None])
         largest = self.blur * min(height, width) / 28
         sigma = _uniform(n, 0.1, max(0.1, largest), generator)
@@ -143,14 +144,14 @@ class ImageViews:
         return DrawnViews(angle, side, center, mirrored, sigma * blurred, noisy, noise)
 
     def apply(self, images: Tensor, drawn: DrawnViews) -> Tensor:
-        """Apply views that were drawn; the same ones give the same result again.
+        """Apply the parameters of drawn views, with the same result each time.
 
         Parameters
         ----------
         images : Tensor of shape (n_samples, C, H, W)
             Intensities in [0, 1].
         drawn : DrawnViews
-            For a batch of this shape.
+            Parameters for a batch of this shape.
 
         Returns
         -------
@@ -170,8 +171,8 @@ class ImageViews:
         if len(drawn) == 0:
             return images
         _, n_channels, height, width = images.shape
-        # One radius per batch, that of the widest blur possible. What is reflected at the border
-        # has to be in the image.
+        # All images of a batch have the radius of the widest possible blur. It must be smaller
+        # than the image, because pixels are reflected at the border.
         largest = self.blur * min(height, width) / 28
         radius = min(max(1, math.ceil(2 * largest)), min(height, width) - 1)
         distance = torch.arange(-radius, radius + 1)
@@ -193,8 +194,8 @@ def _warp(images: Tensor, drawn: DrawnViews) -> Tensor:
     """Rotate, crop and mirror images in one interpolation."""
     _, _, height, width = images.shape
     cos, sin = drawn.angle.cos() * drawn.side, drawn.angle.sin() * drawn.side
-    # The ends of the normalised coordinates are the centres of the outermost pixels, so that a
-    # crop mixes in nothing from outside; a rotation has to know their aspect ratio.
+    # The normalised coordinates end at the centres of the outermost pixels, so that a crop uses no
+    # values from outside the image. A rotation needs the aspect ratio of these coordinates.
     aspect = (height - 1) / (width - 1)
     theta = torch.stack(
         [
@@ -214,6 +215,7 @@ class DrawnVectorViews(NamedTuple):
     Attributes
     ----------
     noise : Tensor of shape (n_samples, n_features)
+        Noise that is added.
     kept : Tensor of shape (n_samples, n_features), bool
         Whether a feature is kept, not masked.
     """
@@ -231,9 +233,9 @@ class VectorViews:
     noise : float, default=0.1
         Standard deviation of the noise, for standardised features.
     mask : float, default=0.2
-        Share of the features set to 0, which is their mean.
+        Share of the features that are set to 0, their mean.
     probability : float, default=0.5
-        Of each transform, for each sample.
+        Probability of each transform per sample.
 
     Examples
     --------
@@ -258,7 +260,7 @@ class VectorViews:
         ----------
         vectors : Tensor of shape (n_samples, n_features)
         generator : torch.Generator
-            On the CPU.
+            Generator on the CPU.
 
         Returns
         -------
@@ -274,7 +276,7 @@ class VectorViews:
         shape : tuple of int
             Shape of the batch, (n_samples, n_features).
         generator : torch.Generator
-            On the CPU.
+            Generator on the CPU.
 
         Returns
         -------
@@ -287,13 +289,13 @@ class VectorViews:
         return DrawnVectorViews(noise, kept)
 
     def apply(self, vectors: Tensor, drawn: DrawnVectorViews) -> Tensor:
-        """Apply views that were drawn; the same ones give the same result again.
+        """Apply the parameters of drawn views, with the same result each time.
 
         Parameters
         ----------
         vectors : Tensor of shape (n_samples, n_features)
         drawn : DrawnVectorViews
-            For a batch of this shape.
+            Parameters for a batch of this shape.
 
         Returns
         -------
@@ -319,7 +321,7 @@ def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, generator=generator)
 
 
-#: Views by name, as `augmentation=` takes them.
+#: Presets of `augmentation=`, by name.
 PRESETS: dict[str, Callable] = {
     "paper": ImageViews(),
     "xray": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
@@ -329,7 +331,7 @@ PRESETS: dict[str, Callable] = {
 
 
 def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
-    """Resolve the name of a preset, or give any callable on a batch the signature of a preset.
+    """Return the preset of a name, or wrap a user's own callable with the signature of a preset.
 
     A user's own callable is called once for the first views and once for the second ones. If it
     has a method `set_random_state`, a copy of it is seeded for each batch.
@@ -341,15 +343,15 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
             f"{name.__name__}. Pass {name.__name__}()."
         )
     if name == "paper" and not is_image:
-        name = "vector"  # the default, for rows that are no images
-    if not callable(name) and name not in list(PRESETS):  # which need not be hashable
+        name = "vector"  # the default for vectors
+    if not callable(name) and name not in list(PRESETS):  # a list, because name may be unhashable
         raise ValueError(
             f"augmentation must be one of {sorted(PRESETS)}, or a callable, got {name!r}."
         )
     views = PRESETS[name] if isinstance(name, str) else name
     if isinstance(views, VectorViews if is_image else ImageViews):
         kind = "images" if is_image else "vectors"
-        way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or give image_shape"
+        way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or set image_shape"
         raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
     if not are_own_views(views):
         return views
@@ -359,12 +361,12 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
 
 
 def are_own_views(augmentation: str | Callable) -> bool:
-    """Whether views are a user's own callable, which may draw from global generators."""
+    """Return whether views are a user's own callable, which may draw from global generators."""
     return not isinstance(augmentation, (str, ImageViews, VectorViews))
 
 
 def _seed_and_apply_own(augmentation: Any, samples: Tensor, generator: Generator) -> Tensor:
-    # For each batch, so that a fit that goes on from a checkpoint draws the same views.
+    # Seed each batch, so that a fit that resumes from a checkpoint draws the same views.
     seed = int(torch.randint(2**31, (), generator=generator))
     augmentation.set_random_state(seed=seed)
     return _apply_own(augmentation, samples, generator)
@@ -382,7 +384,7 @@ def _apply_own(augmentation: Callable, samples: Tensor, generator: Generator) ->
             )
         if not view.is_floating_point():
             raise ValueError(
-                f"augmentation must return floats, as its batch holds, got {view.dtype}. Change "
-                "the callable."
+                f"augmentation must return floats, like its batch, got {view.dtype}. Change the "
+                "callable."
             )
     return torch.cat(views).to(samples.device, samples.dtype)

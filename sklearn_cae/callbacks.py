@@ -1,7 +1,7 @@
-"""Callbacks for the phases of a fit, beside those of ``skorch.callbacks``.
+"""Callbacks for the phases of a fit, in addition to ``skorch.callbacks``.
 
-They see the net of the phase being trained: its ``phase``, its ``history``, and in ``earlier`` the
-rows of the phases before it.
+A callback gets the net of the current phase. The net has the attributes ``phase``, ``history``, and
+``earlier``, which contains the rows of the phases before.
 """
 
 from importlib import import_module
@@ -17,23 +17,23 @@ __all__ = ["LiveHistory"]
 
 
 class LiveHistory(Callback):
-    """Draw the losses in a notebook while they fall.
+    """Draw the losses in a notebook during the training.
 
-    The picture is that of :class:`sklearn_cae.plotting.HistoryDisplay`. It takes the place of what
-    the cell has shown so far.
+    The picture is a :class:`sklearn_cae.plotting.HistoryDisplay`. It replaces the output of the
+    cell.
 
     Parameters
     ----------
     every : int, default=1
-        Epochs between two drawings, each of which takes about as long as a hundred steps; at
-        least 1.
+        Number of epochs between two drawings, at least 1. One drawing takes about as long as a
+        hundred steps.
 
     Raises
     ------
     ImportError
-        When training starts, if IPython or matplotlib is not installed.
+        At the start of the training, if IPython or matplotlib is not installed.
     ValueError, TypeError
-        When training starts, if `every` breaks its rule.
+        At the start of the training, if `every` breaks its rule.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class LiveHistory(Callback):
         self.every = every
 
     def on_train_begin(self, net, **kwargs) -> None:
-        """Fail before the training where nothing could be drawn."""
+        """Raise before the training if nothing can be drawn."""
         check_scalar(self.every, "every", Integral, min_val=1)
         check_matplotlib()
         try:
@@ -58,12 +58,12 @@ class LiveHistory(Callback):
             ) from error
 
     def on_epoch_end(self, net, **kwargs) -> None:
-        """Draw, where it is time."""
+        """Draw after each `every` epochs."""
         if len(net.history) % self.every == 0:
             self._draw(net)
 
     def on_train_end(self, net, **kwargs) -> None:
-        """Draw what came after the last drawing."""
+        """Draw the epochs after the last drawing."""
         if len(net.history) % self.every:
             self._draw(net)
 

@@ -1,4 +1,4 @@
-"""The losses of the phases, each one pure function of tensors."""
+"""Losses of the phases, as pure functions of tensors."""
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +8,15 @@ __all__ = ["agreement_loss", "nt_xent_loss"]
 
 
 def nt_xent_loss(projection_a: Tensor, projection_b: Tensor, temperature: float = 0.5) -> Tensor:
-    r"""Normalised temperature-scaled cross entropy between two views of each sample.
+    r"""Compute the normalised temperature-scaled cross entropy of two views per sample.
 
     .. math::
         \ell(i, j) = -\log \frac{\exp(\mathrm{sim}(z_i, z_j) / \tau)}
             {\sum_{k \ne i} \exp(\mathrm{sim}(z_i, z_k) / \tau)}
 
-    averaged over all 2N anchors, with the cosine as similarity. The sum runs over the other 2N - 1
-    views: as in SimCLR [1]_, and unlike the letter of [2]_ (Eq. 1), it keeps the positive.
+    The loss is the mean over all 2N anchors, and the similarity is the cosine. The sum runs over
+    the other 2N - 1 views. It includes the positive, as in SimCLR [1]_; Eq. 1 of [2]_, read
+    literally, excludes it.
 
     Parameters
     ----------
@@ -27,8 +28,8 @@ def nt_xent_loss(projection_a: Tensor, projection_b: Tensor, temperature: float 
     Returns
     -------
     loss : Tensor of shape ()
-        In float32 whatever the precision of the projections, and at least 0. It is
-        ``log(2 * n_samples - 1)`` where all projections are equal.
+        Loss in float32, for any precision of the projections. It is at least 0, and
+        ``log(2 * n_samples - 1)`` if all projections are equal.
 
     References
     ----------
@@ -50,7 +51,7 @@ def nt_xent_loss(projection_a: Tensor, projection_b: Tensor, temperature: float 
     similarity = z @ z.T / temperature  # (2n, 2n)
     itself = torch.eye(2 * n, dtype=torch.bool, device=z.device)
     similarity = similarity.masked_fill(itself, -torch.inf)
-    positive = torch.arange(2 * n, device=z.device).roll(n)  # anchor i < n finds its pair at i + n
+    positive = torch.arange(2 * n, device=z.device).roll(n)  # the positive of i < n is i + n
     return F.cross_entropy(similarity, positive)
 
 
@@ -60,28 +61,30 @@ def agreement_loss(
     proportions: Tensor,
     divergence_weight: float = 2.0,
 ) -> Tensor:
-    r"""Disagreement of two soft assignments of each sample, and of all of them with proportions.
+    r"""Compute how far two soft assignments per sample differ, and their mean from proportions.
 
     .. math::
         -\frac{1}{N} \sum_i \log \langle p_i, q_i \rangle + w \, \mathrm{KL}(\bar p \,\|\, \pi)
 
-    where the mean assignment is over both. Agreement alone would be reached by a single cluster.
-    SCAN [1]_ subtracts the entropy of the mean assignment, which with equal proportions is the same
-    but for a constant.
+    The mean assignment is the mean over both. Without the second term, a single cluster would
+    minimise the loss. SCAN [1]_ subtracts the entropy of the mean assignment instead; with equal
+    proportions, this differs only by a constant.
 
     Parameters
     ----------
     log_assignment_a, log_assignment_b : Tensor of shape (n_samples, n_clusters)
-        Logarithms of soft assignments; row i of both belongs to sample i, or to it and a neighbour.
+        Logarithms of soft assignments. Row i of the first belongs to sample i; row i of the second
+        belongs to the same sample, or to a neighbour.
     proportions : Tensor of shape (n_clusters,)
-        Positive, with a sum of 1: how large the clusters are thought to be.
+        Expected shares of the clusters, positive, with a sum of 1.
     divergence_weight : float, default=2.0
-        Weight of the divergence: the higher, the closer clusters keep to the proportions.
+        Weight of the divergence. With a higher weight, clusters stay closer to the proportions.
 
     Returns
     -------
     loss : Tensor of shape ()
-        At least 0, reached where all agree, surely, on clusters of the given proportions.
+        Loss, at least 0. It is 0 if all pairs are certain and agree, and the clusters have the
+        given proportions.
 
     References
     ----------

@@ -1,6 +1,6 @@
-"""The paper's networks, and their twins for vectors: plain ``nn.Module`` classes.
+"""The paper's networks, and similar ones for vectors, as plain ``nn.Module`` classes.
 
-Sizes that the paper [1]_ leaves open (channel widths, depth of the head) are decided here, once.
+This module sets the sizes that the paper [1]_ does not state (channel widths, depth of the head).
 
 References
 ----------
@@ -29,15 +29,16 @@ HIDDEN_DIM = 128
 class Encoder(nn.Sequential):
     """The paper's encoder: image to embedding.
 
-    "Three 2-D convolutions, kernel 4, stride 2, each followed by GELU; average pooling; a linear
-    layer". With padding 1, so that 28 pixels become 14, 7, 3 and, pooled, 1.
+    The paper describes it as "three 2-D convolutions, kernel 4, stride 2, each followed by GELU;
+    average pooling; a linear layer". The convolutions have padding 1, so that 28 pixels become 14,
+    7 and 3. Pooling makes these 3 pixels 1.
 
     Parameters
     ----------
     image_shape : tuple of int
-        (C, H, W), with H and W at least 8.
+        Shape of an image, (C, H, W), with H and W at least 8.
     embedding_dim : int, default=128
-        Width of the embedding.
+        Number of dimensions of the embedding.
 
     Examples
     --------
@@ -50,7 +51,7 @@ class Encoder(nn.Sequential):
     def __init__(self, image_shape: tuple[int, int, int], embedding_dim: int = 128) -> None:
         channels, *sides = image_shape
         height, width = (side // 8 for side in sides)
-        # A side that the convolutions brought down to 1 pixel (images below 16) is not pooled.
+        # If the convolutions reduce a side to 1 pixel (images below 16), it is not pooled.
         pool = (min(2, height), min(2, width))
         n_features = WIDTHS[-1] * (height // pool[0]) * (width // pool[1])
         super().__init__(
@@ -62,18 +63,19 @@ class Encoder(nn.Sequential):
 
 
 class UnpooledEncoder(nn.Sequential):
-    """The paper's encoder without its pooling: the linear layer sees the whole last feature map.
+    """The paper's encoder without pooling: the linear layer uses the whole last feature map.
 
-    Of 28 x 28 pixels that map has 3 x 3 places. Pooling with kernel 2 averages four of them and
-    drops the five at the right and below, and with them the image's border there. Without it,
-    reconstructions are sharper, and more of what an image shows can be read from its embedding.
+    For images of 28 x 28 pixels, this map has 3 x 3 places. Pooling with kernel 2 averages four of
+    them. It drops the five places at the right and at the bottom, and so the border of the image
+    there. Without pooling, reconstructions are sharper, and the embedding contains more of the
+    content of an image.
 
     Parameters
     ----------
     image_shape : tuple of int
-        (C, H, W), with H and W at least 8.
+        Shape of an image, (C, H, W), with H and W at least 8.
     embedding_dim : int, default=128
-        Width of the embedding.
+        Number of dimensions of the embedding.
 
     Examples
     --------
@@ -99,14 +101,14 @@ def _convolutions(channels: int) -> list[nn.Module]:
 
 
 class VectorEncoder(nn.Sequential):
-    """The encoder's twin for vectors: a multilayer perceptron.
+    """Encoder for vectors: a multilayer perceptron.
 
     Parameters
     ----------
     n_features : int
-        Width of a sample.
+        Number of features of a sample.
     embedding_dim : int, default=128
-        Width of the embedding.
+        Number of dimensions of the embedding.
 
     Examples
     --------
@@ -127,14 +129,15 @@ class VectorEncoder(nn.Sequential):
 
 
 class ProjectionHead(nn.Sequential):
-    """The paper's projection head: embedding to the space in which NT-Xent is computed.
+    """The paper's projection head, from the embedding to the input of the NT-Xent loss.
 
-    "MLP with three layers": Linear-BatchNorm-ReLU twice, then Linear, all 128 wide.
+    The paper describes it as "MLP with three layers". Here it is Linear-BatchNorm-ReLU twice, then
+    Linear, and each layer has 128 units.
 
     Parameters
     ----------
     embedding_dim : int, default=128
-        Width of the embedding.
+        Number of dimensions of the embedding.
 
     Examples
     --------
@@ -157,25 +160,26 @@ class ProjectionHead(nn.Sequential):
 
 
 class ConditionalDecoder(nn.Module):
-    """A decoder that can be told, once the prototypes are known, which cluster it decodes.
+    """Decoder with an optional second input, the soft assignment to the prototypes.
 
-    The paper's phase two adds "layers that take the soft assignment" to the decoder. Here that is
-    one linear layer from the soft assignment into what `stem` returns, the decoder's first feature
-    map. It starts at zero, so that phase two starts at the warm decoder.
+    In phase two, the paper adds "layers that take the soft assignment" to the decoder. Here this is
+    one linear layer. Its output is added to the output of `stem`, the first feature map. The layer
+    starts at zero, so that phase two starts with the decoder of the warm-up.
 
     Parameters
     ----------
     stem : nn.Module
-        (n_samples, embedding_dim) to the first feature map, (n_samples, ...).
+        Network from embeddings (n_samples, embedding_dim) to the first feature map
+        (n_samples, ...).
     body : nn.Module
-        First feature map to samples.
+        Network from the first feature map to samples.
     n_map_features : int
         Size of the first feature map of one sample.
 
     Attributes
     ----------
     condition : nn.Linear or None
-        None until `add_condition`.
+        Layer for the soft assignment. It is None before `add_condition`.
 
     Examples
     --------
@@ -197,14 +201,14 @@ class ConditionalDecoder(nn.Module):
         self.condition = None
 
     def add_condition(self, n_clusters: int) -> None:
-        """Add the layer that takes the soft assignment, at zero.
+        """Add the layer for the soft assignment, with weights of zero.
 
         Parameters
         ----------
         n_clusters : int
             Number of prototypes.
         """
-        # skip_init: a layer that starts at zero has no reason to draw random numbers.
+        # skip_init draws no random numbers, which a layer of zeros does not need.
         self.condition = nn.utils.skip_init(nn.Linear, n_clusters, self.n_map_features, bias=False)
         nn.init.zeros_(self.condition.weight)
 
@@ -215,7 +219,7 @@ class ConditionalDecoder(nn.Module):
         ----------
         embedding : Tensor of shape (n_samples, embedding_dim)
         soft_assignment : Tensor of shape (n_samples, n_clusters), default=None
-            Needed once the condition is there, unused before.
+            Soft assignments, required after `add_condition` and not used before.
 
         Returns
         -------
@@ -228,12 +232,12 @@ class ConditionalDecoder(nn.Module):
 
 
 class CenterCrop(nn.Module):
-    """Cut the outermost rows and columns of a batch of images.
+    """Remove the outermost rows and columns of a batch of images.
 
     Parameters
     ----------
     height, width : int
-        Size that remains.
+        Size after the crop.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -251,17 +255,18 @@ class CenterCrop(nn.Module):
 def image_decoder(
     image_shape: tuple[int, int, int], embedding_dim: int = 128
 ) -> ConditionalDecoder:
-    """Build the paper's decoder, the mirror of `Encoder`: embedding to image.
+    """Build the paper's decoder, from the embedding to an image.
 
-    "Linear, then three transposed convolutions, back to the image's size", with GELU between and
-    a linear output, cropped centrally where a side is not a multiple of 8.
+    The paper describes it as "linear, then three transposed convolutions, back to the image's
+    size". A GELU comes before each transposed convolution, and the output is linear. If a side is
+    not a multiple of 8, the output is cropped at the centre.
 
     Parameters
     ----------
     image_shape : tuple of int
-        (C, H, W), with H and W at least 8.
+        Shape of an image, (C, H, W), with H and W at least 8.
     embedding_dim : int, default=128
-        Width of the embedding.
+        Number of dimensions of the embedding.
 
     Returns
     -------
@@ -279,14 +284,14 @@ def image_decoder(
 
 
 def vector_decoder(n_features: int, embedding_dim: int = 128) -> ConditionalDecoder:
-    """Build the decoder's twin for vectors: the mirror of `VectorEncoder`.
+    """Build the decoder for vectors, with the layers of `VectorEncoder` in reverse order.
 
     Parameters
     ----------
     n_features : int
-        Width of a sample.
+        Number of features of a sample.
     embedding_dim : int, default=128
-        Width of the embedding.
+        Number of dimensions of the embedding.
 
     Returns
     -------

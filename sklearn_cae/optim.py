@@ -12,27 +12,28 @@ __all__ = ["LARS", "learning_rate_at"]
 
 
 class LARS(Optimizer):
-    """SGD with momentum whose rate is scaled layer by layer.
+    """SGD with momentum and with a learning rate that is scaled per layer.
 
     The update of a weight w with gradient g is ``u = (g + weight_decay * w) * trust_ratio``, with
-    ``trust_ratio = trust_coefficient * |w| / (|g| + weight_decay * |w|)`` [1]_ (1 where either
-    norm is 0), then ``m = momentum * m + u`` and ``w = w - lr * m``.
+    ``trust_ratio = trust_coefficient * |w| / (|g| + weight_decay * |w|)`` [1]_ (1 if either norm
+    is 0). Then ``m = momentum * m + u`` and ``w = w - lr * m``.
 
-    Vectors and scalars (biases, the weights of normalisation layers) are excluded from both the
-    scaling and the weight decay. Nothing else is, whatever `weight_decay` is.
+    Vectors and scalars (biases, the weights of normalisation layers) are neither scaled nor
+    decayed. All other weights are scaled, also if `weight_decay` is 0.
 
     Parameters
     ----------
     params : iterable of Tensor or dict
-        As for any torch optimizer.
+        Parameters to train, or groups of them, as in other torch optimizers.
     lr : float, default=0.25
         Learning rate, at least 0.
     momentum : float, default=0.9
-        In [0, 1).
+        Momentum, in [0, 1).
     weight_decay : float, default=1e-6
-        At least 0.
+        Weight decay, at least 0.
     trust_coefficient : float, default=0.02
-        Positive. The 0.001 of [1]_ hardly moves the small networks of this library in 50 epochs.
+        Positive factor of the trust ratio. With the 0.001 of [1]_, the small networks of this
+        library hardly change in 50 epochs.
 
     Raises
     ------
@@ -85,11 +86,11 @@ class LARS(Optimizer):
         Parameters
         ----------
         closure : callable, default=None
-            Computes the loss and its gradients before the update.
+            Function that computes the loss and its gradients. It is called before the update.
 
         Returns
         -------
-        loss : what `closure` returns, or None
+        loss : result of `closure`, or None
         """
         loss = None
         if closure is not None:
@@ -120,14 +121,14 @@ class LARS(Optimizer):
 
 
 def _scale_by_trust(weights: list[Tensor], updates: list[Tensor], group: dict[str, Any]) -> None:
-    """Turn gradients into layer-wise scaled updates, in place and without waiting for a device."""
+    """Scale gradients per layer, in place and without waiting for a device."""
     if not weights:
         return
     weight_norm = torch.stack(torch._foreach_norm(weights))
     gradient_norm = torch.stack(torch._foreach_norm(updates))
     decayed_norm = gradient_norm + group["weight_decay"] * weight_norm
     ratio = group["trust_coefficient"] * weight_norm / decayed_norm
-    # Weight decay alone, scaled, would shrink a layer that has no part in the loss to nothing.
+    # If the loss does not depend on a layer, scaled weight decay alone would shrink it to 0.
     usable = (weight_norm > 0) & (gradient_norm > 0)
     ratio = torch.where(usable, ratio, torch.ones_like(ratio))
     torch._foreach_add_(updates, weights, alpha=group["weight_decay"])
@@ -135,20 +136,20 @@ def _scale_by_trust(weights: list[Tensor], updates: list[Tensor], group: dict[st
 
 
 def learning_rate_at(epoch: int, n_epochs: int, peak: float = 0.25) -> float:
-    """Learning rate of an epoch: linear ramp, then cosine decay.
+    """Compute the learning rate of an epoch: linear ramp, then cosine decay.
 
     For 100 epochs and a peak of 0.25 this is the paper's schedule [1]_: 0.01 to 0.25 over 10
-    epochs, then down to 0.05 over the remaining 90. Other lengths and peaks scale it: the ramp
-    takes 10 % of the epochs, from 4 % of the peak; the decay ends at 20 % of it.
+    epochs, then down to 0.05 over the remaining 90. Other lengths and peaks scale it. The ramp
+    takes 10 % of the epochs and starts at 4 % of the peak. The decay ends at 20 % of the peak.
 
     Parameters
     ----------
     epoch : int
-        Counted from 0, over warm-up and conditioning together.
+        Epoch, counted from 0 over warm-up and conditioning together.
     n_epochs : int
-        Epochs of warm-up and conditioning together.
+        Number of epochs of warm-up and conditioning together.
     peak : float, default=0.25
-        The highest rate.
+        Highest learning rate.
 
     Returns
     -------

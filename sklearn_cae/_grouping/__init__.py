@@ -1,4 +1,4 @@
-"""From an embedding to groups: search, Gaussians, neighbours, assignment, whitening.
+"""Groups from an embedding: search, Gaussians, neighbours, assignment, whitening.
 
-Imports `clusterers` and `_utils`; works on arrays, and on tensors while a phase runs.
+Imports `clusterers` and `_utils`. Uses arrays, and tensors while a phase runs.
 """

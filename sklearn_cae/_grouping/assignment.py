@@ -1,4 +1,4 @@
-"""From prototypes to memberships: who belongs to which cluster, and how surely."""
+"""Assignment of samples to clusters, and the numbers of these clusters."""
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ _COLLAPSE_SHARE = 0.95
 
 
 def cosine_similarity(embedding, cluster_centers):
-    """Cosine of embeddings (n_samples, embedding_dim) to unit prototypes, as tensors."""
+    """Compute the cosines of embeddings (n_samples, embedding_dim) to unit prototypes."""
     return F.normalize(embedding) @ cluster_centers.T  # (n_samples, n_clusters)
 
 
 def soft_assignment(similarity, assignment_temperature):
-    """Softmax over the cosine similarities to the prototypes, divided by a temperature."""
-    # Relative to the closest prototype, so that no temperature overflows.
+    """Compute the softmax of the similarities to the prototypes, divided by a temperature."""
+    # Subtract the largest similarity, so that no temperature causes an overflow.
     margin = similarity - similarity.amax(dim=1, keepdim=True)
     return (margin / assignment_temperature).softmax(dim=1)
 
@@ -31,14 +31,14 @@ def assign_by_cosine(embedding, cluster_centers, assignment_temperature):
 
 
 class Posterior:
-    """Soft assignment by a fitted clusterer's own ``predict_proba``.
+    """Soft assignment by the ``predict_proba`` of a fitted clusterer.
 
     Parameters
     ----------
     clusterer : estimator
-        Fitted to normalised embeddings.
+        Clusterer, fitted to normalised embeddings.
     kept : ndarray of shape (n_clusters,)
-        The clusters that have samples, by their number in the clusterer.
+        Numbers, in the clusterer, of the clusters that have samples.
     """
 
     def __init__(self, clusterer, kept):
@@ -49,7 +49,7 @@ class Posterior:
         """Assign embeddings (n, embedding_dim) softly, (n, n_clusters), as tensors."""
         unit = normalize(embedding.cpu().numpy())
         probability = self.clusterer.predict_proba(unit)[:, self.kept]
-        # All of a sample's probability may be on what was left out.
+        # A sample may belong only to clusters that were dropped.
         total = probability.sum(axis=1, keepdims=True)
         uniform = np.full_like(probability, 1 / len(self.kept))
         probability = np.divide(probability, total, out=uniform, where=total > 0)
@@ -57,9 +57,9 @@ class Posterior:
 
 
 def assign_by_clusterer(clusterer, embedding):
-    """Assign the embeddings that a clusterer was fitted to by its own ``predict_proba``.
+    """Assign the embeddings to which a clusterer was fitted, by its ``predict_proba``.
 
-    Clusters that are no sample's most probable one are left out.
+    A cluster is dropped if it is not the most probable one of any sample.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def assign_by_clusterer(clusterer, embedding):
 
 
 def drop_empty(cluster_centers, labels):
-    """Leave out prototypes that are no sample's closest, as those of equal clusters are.
+    """Drop prototypes that are not the closest one of any sample, such as duplicates.
 
     Parameters
     ----------
@@ -91,22 +91,22 @@ def drop_empty(cluster_centers, labels):
 
 
 def order_as_before(before, labels, n_clusters):
-    """Order clusters so that one has the number of the cluster before with most of its samples.
+    """Order clusters so that they keep the numbers of the previous clusters.
 
-    The pairs are those that share most samples in all. A number beyond `n_clusters` cannot be kept;
-    clusters without a number of before take those that are free.
+    New and previous clusters are paired so that the pairs share the most samples in total. A number
+    above `n_clusters` - 1 cannot be kept. Clusters without a previous number get the free numbers.
 
     Parameters
     ----------
     before, labels : ndarray of shape (n_samples,)
-        The clusters of the same samples.
+        Previous and new clusters of the same samples.
     n_clusters : int
         Number of clusters in `labels`.
 
     Returns
     -------
     order : ndarray of shape (n_clusters,)
-        The number in `labels` of the cluster that comes at each place.
+        Cluster in `labels` that gets each number.
     """
     shared = np.zeros((before.max() + 1, n_clusters), dtype=int)
     np.add.at(shared, (before, labels), 1)
@@ -122,19 +122,19 @@ def _warn_of_empty(n_clusters, n_used):
     if n_used < n_clusters:
         warn(
             f"{n_clusters - n_used} of {n_clusters} clusters were empty and were dropped: "
-            f"n_clusters_={n_used}. No sample is closest to their prototypes; if you asked for a "
-            "number of clusters, ask for fewer.",
+            f"n_clusters_={n_used}. No sample is closest to their prototypes. If you passed a "
+            "number of clusters, pass a smaller one.",
             ConvergenceWarning,
         )
 
 
 def check_spread(labels, n_clusters):
-    """Warn where nearly all samples fell into one of several clusters."""
+    """Warn if one of several clusters contains nearly all samples."""
     share = np.bincount(labels).max() / len(labels)
     if n_clusters > 1 and share > _COLLAPSE_SHARE:
         warn(
-            f"One cluster holds {share:.1%} of the samples: the embedding may have collapsed. "
-            "Try more warm_up_epochs, another learning_rate or a gentler augmentation, and read "
-            "accuracies against the majority class.",
+            f"One cluster contains {share:.1%} of the samples: the embedding may have collapsed. "
+            "Try more warm_up_epochs, another learning_rate or a gentler augmentation, and compare "
+            "accuracies with the majority class.",
             ConvergenceWarning,
         )

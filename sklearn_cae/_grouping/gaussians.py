@@ -3,23 +3,24 @@
 import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
 
-#: Variances below this share of a cluster's largest are lost in the rounding of float32.
+#: Variances below this share of a cluster's largest variance are lost by rounding in float32.
 _ROUNDING = np.finfo(np.float32).eps / 2
 
 
 class ClusterGaussians:
     """Covariances of clusters, each as factor.T @ factor + diag(diagonal).
 
-    A covariance of few members has a low rank before it is shrunk: the factors of 200 clusters in
-    512 dimensions take a tenth of the memory of the covariances.
+    Before it is shrunk, a covariance of few members has a low rank. The factors of 200 clusters in
+    512 dimensions take a tenth of the memory of their covariances.
 
     Parameters
     ----------
     factors : ndarray of shape (n_rows, embedding_dim), float32
-        The factors of all clusters, one below the other.
+        Factors of all clusters, one below the other.
     ranks : ndarray of shape (n_clusters,), int
         Number of rows of each factor.
     diagonals : ndarray of shape (n_clusters, embedding_dim), float32
+        Diagonal of each cluster.
     """
 
     def __init__(self, factors, ranks, diagonals):
@@ -29,7 +30,7 @@ class ClusterGaussians:
 
     @classmethod
     def of(cls, parts):
-        """Make them of pairs of a factor and a diagonal, a pair for each cluster."""
+        """Create Gaussians from pairs of a factor and a diagonal, one pair per cluster."""
         factors, diagonals = zip(*parts, strict=True)
         return cls(
             np.concatenate(factors).astype(np.float32),
@@ -39,7 +40,7 @@ class ClusterGaussians:
 
     @classmethod
     def from_covariances(cls, covariances):
-        """Make them of covariances (n_clusters, embedding_dim, embedding_dim)."""
+        """Create Gaussians from covariances (n_clusters, embedding_dim, embedding_dim)."""
         parts = []
         for covariance in covariances:
             variances, directions = np.linalg.eigh(covariance.astype(np.float64))
@@ -48,12 +49,12 @@ class ClusterGaussians:
         return cls.of(parts)
 
     def factor(self, label):
-        """Give the factor of a cluster, (rank, embedding_dim)."""
+        """Return the factor of a cluster, (rank, embedding_dim)."""
         end = self.ranks[: label + 1].sum()
         return self.factors[end - self.ranks[label] : end].astype(np.float64)
 
     def covariances(self):
-        """Give the covariances, float32 (n_clusters, embedding_dim, embedding_dim)."""
+        """Compute the covariances, float32 (n_clusters, embedding_dim, embedding_dim)."""
         n_clusters, embedding_dim = self.diagonals.shape
         covariances = np.empty((n_clusters, embedding_dim, embedding_dim), dtype=np.float32)
         for label, diagonal in enumerate(self.diagonals):
@@ -75,9 +76,10 @@ def cluster_gaussians(embedding, labels, variance=None):
     ----------
     embedding : ndarray of shape (n_samples, embedding_dim)
     labels : ndarray of shape (n_samples,)
-        Contiguous from 0.
+        Clusters, contiguous from 0.
     variance : ndarray of shape (n_samples, embedding_dim), default=None
-        Of each sample's posterior, whose mean the covariance adds: the aggregated posterior.
+        Variance of each sample's posterior. Its mean per cluster is added to the covariance, which
+        makes the Gaussian an aggregated posterior.
 
     Returns
     -------
@@ -96,10 +98,10 @@ def cluster_gaussians(embedding, labels, variance=None):
 
 
 def _shrunk(members):
-    """Give factor and diagonal of the shrunk covariance of members."""
+    """Compute the factor and the diagonal of the shrunk covariance of members."""
     n_members, embedding_dim = members.shape
     everywhere = np.full(embedding_dim, members.var(axis=0).mean())
-    if n_members <= 2:  # what two show of a covariance is a line, which would not be shrunk
+    if n_members <= 2:  # the covariance of two members is a line, and would not be shrunk
         return np.empty((0, embedding_dim)), everywhere
     shrinkage = ledoit_wolf_shrinkage(members)
     _, lengths, directions = np.linalg.svd(members - members.mean(axis=0), full_matrices=False)
@@ -108,6 +110,6 @@ def _shrunk(members):
 
 
 def _without_rounding(factor):
-    """Leave out rows, orthogonal to each other, whose variance is lost in rounding."""
+    """Drop rows of a factor, orthogonal to each other, whose variance is lost by rounding."""
     variances = np.square(factor).sum(axis=1)
     return factor[variances > _ROUNDING * variances.max(initial=0)]

@@ -1,4 +1,4 @@
-"""Which members of a cluster are shown: the most typical and the most doubtful ones."""
+"""The most typical and the most doubtful members of each cluster."""
 
 import numpy as np
 
@@ -11,23 +11,23 @@ def find_typical(similarity, labels, n_clusters, n):
     similarity : ndarray of shape (n_samples,)
         Cosine of each sample to the prototype of its cluster.
     labels : ndarray of shape (n_samples,)
-        Clusters.
+        Cluster of each sample.
     n_clusters, n : int
-        Number of clusters, and of members to find, at most.
+        Number of clusters, and maximum number of members per cluster.
 
     Returns
     -------
     rows : list of n_clusters ndarrays of shape (<= n,)
-        The closest first.
+        Indices of the members, the closest first.
     """
     order = np.argsort(-similarity, kind="stable")
     return [order[labels[order] == cluster][:n] for cluster in range(n_clusters)]
 
 
 def find_doubtful(margin, labels, n_clusters, n):
-    """Find the members of each cluster with the smallest margins, as `find_typical`.
+    """Find the members of each cluster with the smallest margins, like `find_typical`.
 
-    Beside a single prototype no member is more doubtful than another.
+    If there is only one prototype, no member is more doubtful than another.
     """
     return (
         [np.empty(0, dtype=int)]

@@ -7,22 +7,22 @@ from sklearn.preprocessing import normalize
 
 
 class NearestClustered:
-    """The nearest of the clustered samples, by cosine.
+    """Search for the nearest clustered samples, by cosine.
 
     Parameters
     ----------
     embedding : ndarray of shape (n_clustered, embedding_dim)
     n_neighbors : int
-        At most; one less than there are.
+        Number of neighbours, reduced to n_clustered - 1 if it is larger.
     """
 
     def __init__(self, embedding, n_neighbors):
-        # One more, since a clustered sample is its own nearest one.
+        # Add one, because a clustered sample is its own nearest neighbour.
         self.n_neighbors = min(n_neighbors + 1, len(embedding))
         self.neighbors = NearestNeighbors(algorithm="brute").fit(normalize(embedding))
 
     def __call__(self, embedding):
-        """Find positions in the clustered embeddings, (n, n_neighbors + 1), the nearest first."""
+        """Find indices of clustered samples, (n, n_neighbors + 1), the nearest first."""
         unit = normalize(embedding.numpy())
         return torch.from_numpy(
             self.neighbors.kneighbors(unit, self.n_neighbors, return_distance=False)
@@ -30,7 +30,7 @@ class NearestClustered:
 
 
 def without_itself(neighbors):
-    """Leave each sample out of its own neighbours, or else the farthest one."""
+    """Remove each sample from its own neighbours, or otherwise its farthest neighbour."""
     is_itself = neighbors == np.arange(len(neighbors))[:, None]
     last = np.argsort(is_itself, axis=1, kind="stable")
     return np.take_along_axis(neighbors, last, axis=1)[:, :-1]

@@ -1,7 +1,7 @@
-"""From embeddings to prototypes.
+"""Search for prototypes.
 
-Prototypes live on the unit sphere, since samples are assigned by cosine: embeddings are normalised
-before they are clustered, and so are the clusters' means.
+Prototypes have unit length, because samples are assigned by cosine. Embeddings are normalised
+before they are clustered, and the means of the clusters are normalised, too.
 """
 
 from numbers import Integral
@@ -23,25 +23,25 @@ from ..clusterers._steps import (
     one_at_least,
 )
 
-#: At most so many samples are clustered: memory and time stay bounded.
+#: Maximum number of samples that are clustered, to limit memory and time.
 CLUSTERED_SAMPLES = 20_000
 
 
 class Found(NamedTuple):
-    """What a search for prototypes found.
+    """Result of a search for prototypes.
 
     Attributes
     ----------
     cluster_centers : ndarray of shape (n_clusters, embedding_dim)
         Unit vectors: the mean directions of the clusters.
     labels : ndarray of shape (n_samples,)
-        Contiguous from 0; noise is in the closest cluster.
+        Clusters, contiguous from 0; noise is in the closest cluster.
     clusterer_labels : ndarray of shape (n_samples,)
-        The same, but noise is -1.
+        The same clusters, but noise is -1.
     clusterer : estimator
-        Fitted.
+        Fitted clusterer.
     search : dict or None
-        How the clusterer searched for the number of clusters, if it did.
+        Record of the clusterer's search for the number of clusters, if it has one.
     """
 
     cluster_centers: np.ndarray
@@ -52,14 +52,14 @@ class Found(NamedTuple):
 
 
 def _asked_number(clusterer, n_clusters):
-    """Return "auto" if the clusterer's own number counts: it was set, and `n_clusters` was not."""
+    """Return `n_clusters`, or "auto" if only the clusterer has a number that was set."""
     if n_clusters == "elbow" and any(is_set(clusterer, name) for name in NUMBERS):
         return "auto"
     return n_clusters
 
 
 def check_clusterer(clusterer, n_clusters, n_samples):
-    """Raise where a clusterer, or the number asked for, cannot be right for so many samples."""
+    """Raise if a clusterer or a number of clusters is invalid for `n_samples` samples."""
     if isinstance(n_clusters, bool):
         raise TypeError(f"n_clusters must be an int, 'elbow' or 'auto', got {n_clusters}.")
     if isinstance(clusterer, type):
@@ -70,13 +70,13 @@ def check_clusterer(clusterer, n_clusters, n_samples):
     if clusterer is not None:
         clusterer = clone(clusterer)
         for each in (clusterer, *clusterer.get_params().values()):  # a pipeline's steps, too
-            # Only those of scikit-learn and of this package declare their constraints.
+            # Only estimators of scikit-learn and of this package declare constraints.
             if hasattr(each, "_parameter_constraints") and not isinstance(each, type):
                 each._validate_params()
     n_clusters = _asked_number(clusterer, n_clusters)
     if n_clusters == "auto" and clusterer is not None:
         n_clusters = clusterer.get_params().get(number_parameter(clusterer))
-    if not isinstance(n_clusters, Integral):  # it is to be found
+    if not isinstance(n_clusters, Integral):  # the clusterer finds the number
         return
     if n_clusters > n_samples:
         raise ValueError(
@@ -92,24 +92,25 @@ def check_clusterer(clusterer, n_clusters, n_samples):
     if clusterer is not None and number_parameter(clusterer) is None:
         raise ValueError(
             "n_clusters must be 'elbow' or 'auto' with a clusterer that finds the number by "
-            f"itself, got {n_clusters} with {clusterer!r}. Leave it out."
+            f"itself, got {n_clusters} with {clusterer!r}. Leave n_clusters out."
         )
 
 
 def _looked_at(clusterer):
-    """Largest number of samples that a clusterer looks at, or infinity."""
+    """Return the largest number of samples that a clusterer uses, or infinity."""
     _, last = last_step(clusterer)
     return last.max_samples if isinstance(last, CommunityClusterer) else np.inf
 
 
 def check_assignment(assignment, clusterer, n_clusters, refinement_epochs):
-    """Raise where the clusterer's own posterior is asked for, and there is none."""
+    """Raise if `assignment` needs the clusterer's posterior, and it cannot be used."""
     if assignment != "clusterer":
         return
     if refinement_epochs > 0:
         raise ValueError(
-            "assignment must be 'cosine' with refinement_epochs > 0, which train the embedding "
-            "away from what the clusterer saw, got 'clusterer'. Pass refinement_epochs=0."
+            "assignment must be 'cosine' with refinement_epochs > 0, because the refinement "
+            "changes the embedding after the clusterer was fitted, got 'clusterer'. Pass "
+            "refinement_epochs=0."
         )
     if not hasattr(_choose_clusterer(clusterer, n_clusters), "predict_proba"):
         raise ValueError(
@@ -120,7 +121,7 @@ def check_assignment(assignment, clusterer, n_clusters, refinement_epochs):
 
 
 def draw_clustered(n_samples, rng):
-    """Draw the indices of the samples that are clustered, ascending; all, where few enough."""
+    """Draw the indices of the samples that are clustered, ascending; all if they are few."""
     if n_samples <= CLUSTERED_SAMPLES:
         return np.arange(n_samples)
     return np.sort(rng.choice(n_samples, CLUSTERED_SAMPLES, replace=False))
@@ -135,9 +136,9 @@ def find_prototypes(embedding, clusterer, n_clusters, rng, *, verbose=0):
     clusterer : estimator or None
         None is `CommunityClusterer` with "auto", `ElbowClusterer` with "elbow", otherwise KMeans.
     n_clusters : int, "elbow" or "auto"
-        With "auto" the clusterer's own parameter stays as it is; with "elbow", too, if it has
-        another value than its default. A clusterer that has no such parameter finds the number by
-        itself.
+        Number of clusters. "auto" does not change the parameter of the clusterer, and "elbow" does
+        not change it if its value is not the default. A clusterer without such a parameter finds
+        the number by itself.
     rng : RandomState
     verbose : int, default=0
         Whether a bar shows the progress of the search for an elbow.
@@ -150,7 +151,7 @@ def find_prototypes(embedding, clusterer, n_clusters, rng, *, verbose=0):
     n_clusters = _asked_number(clusterer, n_clusters)
     chosen = _choose_clusterer(clusterer, n_clusters)
     if isinstance(chosen, ElbowClusterer) and chosen.random_state is None:
-        # It draws from the random numbers of this fit, instead of a seed of its own.
+        # It has no seed, and uses the random numbers of this fit.
         model = clone(chosen)._search(unit, rng, verbose=verbose)
         clusterer_labels = model.labels_
     else:
@@ -162,12 +163,12 @@ def find_prototypes(embedding, clusterer, n_clusters, rng, *, verbose=0):
     labels[noise] = (unit[noise] @ cluster_centers.T).argmax(axis=1)
     searched = getattr(last_step(model)[1], "search_", None)
     if isinstance(model, ElbowClusterer) and not isinstance(clusterer, ElbowClusterer):
-        model = model.clusterer_  # the search was put around it here
+        model = model.clusterer_  # only this function added the search
     return Found(cluster_centers, labels, clusterer_labels, model, searched)
 
 
 def check_finite(embedding):
-    """Raise where weights that are still numbers give embeddings that are none."""
+    """Raise if embeddings are NaN or infinite, although the weights are finite."""
     if not np.isfinite(embedding).all():
         raise ValueError(
             "The embedding became NaN or infinite in the warm-up. Lower learning_rate or "
@@ -176,7 +177,7 @@ def check_finite(embedding):
 
 
 def _choose_clusterer(clusterer, n_clusters):
-    """Return the clusterer that finds, or is told, a number of clusters."""
+    """Return the clusterer for a number of clusters, "elbow" or "auto"."""
     if n_clusters == "auto":
         return CommunityClusterer() if clusterer is None else clusterer
     if n_clusters == "elbow":

@@ -1,4 +1,4 @@
-"""A basis of the embedding in which its principal components count more alike."""
+"""Whitening: a basis in which the principal components have more similar variances."""
 
 from typing import NamedTuple
 
@@ -6,19 +6,20 @@ import numpy as np
 import torch
 from torch import nn
 
-#: What is left of the variances, as a power of them: 1 changes nothing, 0 makes all equal.
+#: Exponent that is applied to the variances: 1 changes nothing, 0 makes all equal.
 _POWER = 0.25
-_FLOOR = 0.01  # of the variances, as a share of their mean
+_FLOOR = 0.01  # minimum of the variances, as a share of their mean
 
 
 class Basis(NamedTuple):
-    """A change of basis: ``into @ (embedding - mean)``, and ``back``.
+    """Change of basis, ``into @ (embedding - mean)``, and its inverse ``back``.
 
     Attributes
     ----------
     mean : ndarray of shape (embedding_dim,)
+        Mean of the embeddings.
     into, back : ndarray of shape (embedding_dim, embedding_dim)
-        Inverse to each other.
+        Matrices that are inverse to each other.
     """
 
     mean: np.ndarray
@@ -27,12 +28,12 @@ class Basis(NamedTuple):
 
 
 def whitening(embedding):
-    """Find the basis in which the principal components of embeddings count more alike.
+    """Find the basis in which the principal components have more similar variances.
 
-    A contrastive embedding spends most of its variance on a few directions, of what differs most
-    between images. Here the fourth root of a component's share is left of it: were all shares made
-    equal, components that hold noise would count as much as those that tell groups apart, the more
-    of them, the fewer images there are.
+    A contrastive embedding has most of its variance in the few directions in which images differ
+    most. The new variances are the fourth roots of the old ones, relative to their mean. If all
+    variances were equal, components that contain noise would have the same weight as those that
+    separate groups. With fewer images, more components contain noise.
 
     Parameters
     ----------
@@ -52,15 +53,15 @@ def whitening(embedding):
 
 
 def change_basis(encoder, projection_head, decoder, basis):
-    """Let an encoder give embeddings in a new basis, and what reads them take these back.
+    """Change the basis of an encoder's output, and adapt the projection head and the decoder.
 
-    Together the networks compute what they did before. The change becomes part of the linear layers
-    at their ends; to an encoder or a decoder that has none there, one is added.
+    Together, the networks compute the same as before. The change is merged into their first or last
+    linear layers. If an encoder or a decoder has no such layer, one is added.
 
     Parameters
     ----------
     encoder : nn.Module
-        From samples to embeddings, (n_samples, embedding_dim).
+        Network from samples to embeddings, (n_samples, embedding_dim).
     projection_head : nn.Module
     decoder : ConditionalDecoder
     basis : Basis
@@ -85,13 +86,13 @@ def change_basis(encoder, projection_head, decoder, basis):
 
 
 def with_linear_ends(encoder, decoder, embedding_dim, device="cpu"):
-    """Add linear layers, of the identity, where there are none: to own encoders and decoders.
+    """Add a linear layer with the identity to an encoder or a decoder that has none at its end.
 
     Parameters
     ----------
     encoder : nn.Module
     decoder : ConditionalDecoder
-        Gets its layer in place.
+        Decoder, changed in place.
     embedding_dim : int
     device : torch.device, default="cpu"
 
@@ -99,7 +100,7 @@ def with_linear_ends(encoder, decoder, embedding_dim, device="cpu"):
     -------
     encoder : nn.Module
     """
-    if isinstance(decoder.stem, nn.Identity):  # before a decoder of the user's own
+    if isinstance(decoder.stem, nn.Identity):  # the decoder is the user's own
         decoder.stem = _linear_identity(embedding_dim, device)
     if not _ends_with_plain_linear(encoder):
         encoder = nn.Sequential(encoder, _linear_identity(embedding_dim, device))
@@ -107,11 +108,11 @@ def with_linear_ends(encoder, decoder, embedding_dim, device="cpu"):
 
 
 def _ends_with_plain_linear(network):
-    """Whether the last thing that a network does is a linear layer whose weights can be set."""
+    """Return whether the last step of a network is a linear layer whose weights can be set."""
     if type(network).forward is not nn.Sequential.forward:
         return False
     last = network[-1]
-    # A parametrised layer is of another type, and an older weight norm is a hook.
+    # A parametrised layer has another type, and an older weight norm is a hook.
     return type(last) is nn.Linear and last.bias is not None and not last._forward_pre_hooks
 
 

@@ -1,4 +1,4 @@
-"""How a phase is trained: networks, batches, nets, phases, watchers, resuming.
+"""Training of a phase: networks, batches, nets, phases, watchers, resuming.
 
-Imports the leaves, `_grouping`, `_storage` and `_utils`; the one room that knows skorch.
+Imports the leaves, `_grouping`, `_storage` and `_utils`. Only this room and `callbacks` use skorch.
 """

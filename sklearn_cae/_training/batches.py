@@ -1,4 +1,4 @@
-"""Batches of views, drawn and computed on the way to the device."""
+"""Batches of views for the training."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,16 +9,16 @@ from .._utils.devices import send
 
 
 class ViewBatches:
-    """Shuffled batches of two views of each sample, the first views before the second ones.
+    """Shuffled batches of two views per sample, with all first views before all second views.
 
     Parameters
     ----------
     dataset : Samples
     batch_size : int
     augment : callable
-        (samples, generator) to views of the same shape.
+        Function of samples and a generator, which returns views of the same shape.
     generator : torch.Generator
-        Of the order and the views, on the CPU.
+        Generator of the order and the views, on the CPU.
     device : torch.device
     """
 
@@ -32,7 +32,7 @@ class ViewBatches:
     def __iter__(self):
         order = torch.randperm(len(self.dataset), generator=self.generator).numpy()
         starts = list(range(0, len(order), self.batch_size))
-        # One sample alone has no negative, and no batch statistics: it joins the batch before.
+        # One sample alone has no negative and no batch statistics. Merge it into the batch before.
         if len(order) - starts[-1] == 1 and len(starts) > 1:
             del starts[-1]
         batches = [self.indices(batch) for batch in np.split(order, starts[1:])]
@@ -40,15 +40,15 @@ class ViewBatches:
             yield self.augment(self.pair(samples), self.generator), self.targets(batch)
 
     def indices(self, batch):
-        """Name the samples that are read for a batch."""
+        """Return the indices of the samples that are read for a batch."""
         return batch
 
     def pair(self, samples):
-        """Put two of each sample into one batch."""
+        """Return a batch that contains each sample twice."""
         return samples.repeat(2, *[1] * (samples.ndim - 1))
 
     def targets(self, batch):
-        """Give what skorch calls y: nothing."""
+        """Return None as the y of skorch."""
         return None
 
     def _read(self, batches):
@@ -60,14 +60,14 @@ class ViewBatches:
 
 
 class NeighborBatches(ViewBatches):
-    """Batches of a view of each sample and of one of its neighbours, with the labels of both.
+    """Batches of a view of each sample and a view of one of its neighbours, with their labels.
 
     Parameters
     ----------
     dataset, batch_size, augment, generator, device
-        Of `ViewBatches`.
+        Parameters of `ViewBatches`.
     neighbors : ndarray of shape (n_samples, n_neighbors)
-        Of each sample, as indices into the data set.
+        Neighbours of each sample, as indices into the data set.
     labels : ndarray of shape (n_samples,)
         Cluster of each sample.
     """
@@ -78,23 +78,23 @@ class NeighborBatches(ViewBatches):
         self.labels = labels
 
     def indices(self, batch):
-        """Follow the samples by a random neighbour of each."""
+        """Append one random neighbour of each sample."""
         chosen = torch.randint(
             self.neighbors.shape[1], (len(batch),), generator=self.generator
         ).numpy()
         return np.concatenate([batch, self.neighbors[batch, chosen]])
 
     def pair(self, samples):
-        """Leave the samples as they are: they come in pairs."""
+        """Return the samples unchanged, because they already contain the neighbours."""
         return samples
 
     def targets(self, batch):
-        """Give the labels of samples and neighbours."""
+        """Return the labels of samples and neighbours."""
         return send(torch.from_numpy(self.labels[batch]), self.device)
 
 
 def read_ahead(read, batches):
-    """Read each batch in another thread, while the one before is being worked on."""
+    """Read each batch in another thread, while the batch before is used."""
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(read, batches[0])
         for batch in batches[1:]:

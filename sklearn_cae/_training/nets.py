@@ -1,6 +1,6 @@
-"""What a phase is trained with: batches of views, and a skorch net.
+"""The skorch net of all phases.
 
-Only hooks that skorch declares safe are overridden; the training loop is skorch's.
+It overrides only methods that skorch declares safe. The training loop is skorch's.
 """
 
 import os
@@ -18,17 +18,18 @@ _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 
 class PhaseNet(NeuralNet):
-    """What all phases share: quiet skorch, autocast, losses kept on the device for an epoch.
+    """Net with autocast, without skorch's output, and with losses that stay on the device.
 
     Parameters
     ----------
     module : nn.Module
     precision : {"float32", "bfloat16"}, default="float32"
     phase : str, default=None
-        Its name, and `earlier`, the rows of the phases before it, are there for callbacks.
+        Name of the phase, for callbacks.
     earlier : sequence of dict, default=()
+        Rows of the phases before, for callbacks.
     **kwargs
-        Of skorch's `NeuralNet`.
+        Parameters of skorch's `NeuralNet`.
     """
 
     def __init__(self, module, *, precision="float32", phase=None, earlier=(), **kwargs):
@@ -46,16 +47,17 @@ class PhaseNet(NeuralNet):
         self.earlier = earlier
 
     def notify(self, method_name, **kwargs):
-        """Tell the callbacks of an event, except those that rest in it."""
+        """Notify the callbacks of an event, except those that `rests` excludes."""
         getattr(self, method_name)(self, **kwargs)
         for _, callback in self.callbacks_:
             if not rests(callback, self, method_name):
                 getattr(callback, method_name)(self, **kwargs)
 
     def save_params(self, f_params=None, *, f_module=None, use_safetensors=False, **kwargs):
-        """Save as skorch does; of weights, which it calls by both names, safetensors asks more.
+        """Save as skorch does, but copy weights before they are saved with safetensors.
 
-        It refuses those that are not stored row by row, as channels-last ones, and shared ones.
+        Safetensors refuses shared weights, and weights in channels-last order. In skorch,
+        `f_params` and `f_module` are both names of the file of the weights.
         """
         target = f_module if f_params is None else f_params
         if use_safetensors and target is not None:
@@ -71,7 +73,7 @@ class PhaseNet(NeuralNet):
         super().save_params(target, use_safetensors=use_safetensors, **kwargs)
 
     def finished_epochs(self):
-        """Return the rows of this phase's finished epochs, as they stand in `history_`."""
+        """Return the rows of this phase's finished epochs, as `history_` contains them."""
         rows = []
         for row in self.history:
             if "train_loss" not in row:  # the epoch in which training was interrupted
@@ -86,19 +88,19 @@ class PhaseNet(NeuralNet):
         return History([*self.earlier, *self.finished_epochs()])
 
     def autocast(self):
-        """Context in which the networks, not the losses, may run in bfloat16."""
+        """Return the context in which the networks, but not the losses, may use bfloat16."""
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
     def reconstruction_loss(self, reconstruction, views):
-        """MSE(view_a, y_a) + MSE(view_b, y_b), each a mean over pixels."""
+        """Compute MSE(view_a, y_a) + MSE(view_b, y_b), each a mean over pixels."""
         return 2 * self.criterion_(reconstruction.float(), views)
 
     def record(self, n_views, **losses):
-        """Add up parts of the loss on the device; `_callbacks.EpochMeans` reads them once an epoch.
+        """Sum parts of the loss on the device; `watchers.EpochMeans` reads them once per epoch.
 
-        A tensor kept for each batch would pin the memory around it, and outgrow the data.
+        One tensor per batch would keep the memory around it in use, more than the data need.
         """
         for name, loss in losses.items():
             self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()

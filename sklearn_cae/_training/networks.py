@@ -1,4 +1,4 @@
-"""Which networks a fit trains: the paper's, their twins for vectors, or the user's own."""
+"""Networks that a fit trains: the paper's, similar ones for vectors, or the user's own."""
 
 import copy
 import inspect
@@ -17,7 +17,7 @@ from ..modules import (
     vector_decoder,
 )
 
-#: This package's own, of images.
+#: Encoders of this package, for images.
 _ENCODERS = (Encoder, UnpooledEncoder)
 
 
@@ -27,16 +27,17 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
     Parameters
     ----------
     sample_shape : tuple of int
-        (C, H, W) of images, (n_features,) of vectors.
+        Shape of a sample: (C, H, W) for images, (n_features,) for vectors.
     embedding_dim : int
     encoder, decoder : callable or None
-        The user's factories.
+        Factories of the user.
     variational : bool
 
     Returns
     -------
     networks : dict
-        "encoder", "projection_head", "decoder", and "log_variance_head" (None unless variational).
+        Networks "encoder", "projection_head", "decoder", and "log_variance_head" (None unless
+        `variational` is True).
     """
     return {
         "encoder": _build_encoder(sample_shape, embedding_dim, encoder),
@@ -47,15 +48,15 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
 
 
 def is_own(factory):
-    """Whether a factory is a user's own, which may draw from torch's global generator."""
+    """Return whether a factory is a user's own, which may draw from torch's global generator."""
     return factory not in (None, *_ENCODERS)
 
 
 def _build_log_variance_head(embedding_dim):
-    """Build a linear layer that starts at little variance.
+    """Build a linear layer that starts with a small variance.
 
-    New embeddings hardly differ: noise of unit variance would drown all but a few dimensions, and
-    they stay drowned.
+    At the start, embeddings hardly differ. Noise of unit variance would hide all but a few
+    dimensions, and they would stay hidden.
     """
     head = nn.Linear(embedding_dim, embedding_dim)
     nn.init.constant_(head.bias, -8.0)
@@ -77,15 +78,15 @@ def _build_decoder(sample_shape, embedding_dim, factory):
             return vector_decoder(*sample_shape, embedding_dim)
         return _channels_last(image_decoder(sample_shape, embedding_dim))
     own = _build_own(factory, "decoder", sample_shape, embedding_dim)
-    # The one first map that any decoder has is its input.
+    # Its input is the only first feature map that every decoder has.
     return ConditionalDecoder(nn.Identity(), own, embedding_dim)
 
 
 def _channels_last(module):
-    """Lay the weights out in the order in which convolutions are fastest; the values stay.
+    """Store the weights in the order in which convolutions are fastest; the values stay the same.
 
-    Only for the networks of this package: in another one a ``view`` of a feature map that is laid
-    out so may fail.
+    This is used only for networks of this package. In other networks, a ``view`` of a feature map
+    in this order may fail.
     """
     return module.to(memory_format=torch.channels_last)
 
@@ -93,8 +94,8 @@ def _channels_last(module):
 def _build_own(factory, name, sample_shape, embedding_dim):
     """Build the user's own network.
 
-    It is a copy, since a factory may return one module many times: fits that share weights would
-    learn from each other's samples, and change the answers of models that are fitted already.
+    It is a copy, because a factory may return the same module many times. Fits that share weights
+    would learn from each other's samples, and change models that are already fitted.
     """
     module = _call_factory(factory, name, sample_shape, embedding_dim)
     own = _copy(module, name)
@@ -107,7 +108,7 @@ def _build_own(factory, name, sample_shape, embedding_dim):
 
 
 def _call_factory(factory, name, image_shape, embedding_dim):
-    """Call a factory with those of `image_shape` and `embedding_dim` that its signature names."""
+    """Call a factory with `image_shape` and `embedding_dim`, if its signature has them."""
     if isinstance(factory, nn.Module):
         raise TypeError(
             f"{name} must be a factory of an nn.Module, such as its class, got the module "
@@ -118,10 +119,10 @@ def _call_factory(factory, name, image_shape, embedding_dim):
     try:
         module = factory(**{key: value for key, value in offered.items() if key in named})
     except Exception as error:
-        of_vectors = f"; of vectors leave {name} at None, or" if len(image_shape) == 1 else ", or"
+        of_vectors = f", or {name}=None for vectors" if len(image_shape) == 1 else ""
         raise ValueError(
             f"{name} must be a factory for samples of shape {image_shape}, but {factory!r} failed: "
-            f"{error}. Pass another one{of_vectors} give image_shape if rows are images."
+            f"{error}. Pass another one{of_vectors}. If rows are images, pass image_shape."
         ) from error
     if not isinstance(module, nn.Module):
         raise TypeError(
@@ -132,7 +133,7 @@ def _call_factory(factory, name, image_shape, embedding_dim):
 
 
 def _copy(module, name):
-    # Hooks such as that of torch.nn.utils.weight_norm compute these anew before each forward.
+    # Hooks, such as that of torch.nn.utils.weight_norm, compute these again in each forward.
     computed = {
         id(value): value.detach().clone()
         for part in module.modules()
@@ -150,7 +151,7 @@ def _copy(module, name):
 
 
 def _check_uses_none_of(module, output, name):
-    """Raise where a copy computes with the weights of the module that it was copied from."""
+    """Raise if a copy computes with the weights of its original."""
     weights = [w for w in module.parameters() if w.requires_grad and not is_lazy(w)]
     if not (weights and output.requires_grad):
         return

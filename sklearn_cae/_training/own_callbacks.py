@@ -1,4 +1,4 @@
-"""The user's skorch callbacks: their names and parameters, and what they watch."""
+"""The user's skorch callbacks: their names, parameters and monitors."""
 
 from typing import Self
 
@@ -8,19 +8,19 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from .._utils.warnings import warn
 
-#: Of each batch, in every phase. What is recorded of an epoch says `phases.recorded_columns`.
+#: Columns per batch, in every phase. `phases.recorded_columns` returns the columns per epoch.
 _BATCH_COLUMNS = {"train_batch_size", "train_loss"}
-#: Packages of whose callbacks it is known what they record.
+#: Packages whose callbacks record known columns.
 _KNOWN = {"skorch", "sklearn_cae"}
 
 
 def named_callbacks(callbacks):
-    """Name callbacks as skorch does: by the user's names, or by class, with _1, _2 if it repeats.
+    """Name callbacks as skorch does: by the user's name, or by class, with _1, _2 for repeats.
 
     Parameters
     ----------
-    callbacks : list of callbacks, and of tuples of a name and one, or None
-        What is no such list has no names.
+    callbacks : list or None
+        Callbacks, and tuples of a name and a callback. If it is not a list, there are no names.
 
     Returns
     -------
@@ -56,8 +56,8 @@ class CallbackParamsMixin:
         Parameters
         ----------
         deep : bool, default=True
-            Whether those of the clusterer and of the callbacks are there, too. A callback is named
-            by the user, as in ``callbacks=[("stop", EarlyStopping())]``, or by its class.
+            Whether the parameters of the clusterer and of the callbacks are included. A callback is
+            named by the user, as in ``callbacks=[("stop", EarlyStopping())]``, or by its class.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class CallbackParamsMixin:
         """
         own = {key: params.pop(key) for key in list(params) if key.startswith("callbacks__")}
         super().set_params(**params)  # type: ignore[misc]
-        # The callbacks themselves first: their parameters are those of the new ones.
+        # Set callbacks first, because the parameters belong to the new ones.
         for key in sorted(own, key=lambda key: key.count("__") > 1):
             self._set_callback_param(key, own[key])
         return self
@@ -103,23 +103,23 @@ class CallbackParamsMixin:
         if parameter:
             named[name].set_params(**{parameter: value})
         else:
-            # A new list: other estimators may hold the one before.
+            # Make a new list, because other estimators may share the old one.
             self.callbacks = list({**named, name: value}.items())
 
 
 def is_left_out(item):
-    """Whether an entry of `callbacks` is a name with None in place of a callback."""
+    """Return whether an entry of `callbacks` is a name with None in place of a callback."""
     return _has_name(item) and item[1] is None
 
 
 def check_callbacks(callbacks, recorded):
-    """Raise where something is no skorch callback, or watches what no phase records.
+    """Raise if an entry is not a skorch callback, or if no phase records its monitor.
 
     Parameters
     ----------
     callbacks : list or None
     recorded : dict
-        Sets of the columns that the phases of a fit record of an epoch, by phase.
+        Set of the columns that are recorded per epoch, by phase.
     """
     epoch_columns, batch_columns = set().union(*recorded.values()), set(_BATCH_COLUMNS)
     are_known = True
@@ -129,7 +129,7 @@ def check_callbacks(callbacks, recorded):
         callback = item[1] if _has_name(item) else item
         if not hasattr(callback, "on_train_begin"):
             raise TypeError(
-                "callbacks must be skorch callbacks, or tuples of a name and one, got "
+                "callbacks must be skorch callbacks, or tuples of a name and a callback, got "
                 f"{item!r}. See skorch.callbacks."
             )
         if isinstance(callback, type):
@@ -138,8 +138,8 @@ def check_callbacks(callbacks, recorded):
         columns = batch_columns if _steps_by_batch(callback) else epoch_columns
         if watches is not None and watches not in columns and are_known:
             raise ValueError(
-                f"The monitor of a callback must be what a phase of this fit records, got "
-                f"{watches!r} as that of {type(callback).__name__}. Pass one of "
+                f"The monitor of a callback must be a column that a phase of this fit records, got "
+                f"{watches!r} for {type(callback).__name__}. Pass one of "
                 f"{', '.join(sorted(columns))}, or put a callback that records it before this one. "
                 "There is no validation data: scoring callbacks need on_train=True."
             )
@@ -150,10 +150,10 @@ def check_callbacks(callbacks, recorded):
 
 
 def watched(callback):
-    """Return the column that a callback's `monitor` names; None if there is none, or a function."""
+    """Return the column in a callback's `monitor`, or None if it is missing or a function."""
     monitor = getattr(callback, "monitor", None)
     if isinstance(callback, LRScheduler) and not _reduces_on_plateau(callback):
-        return None  # no other policy looks at it
+        return None  # other policies do not use it
     return monitor if isinstance(monitor, str) else None
 
 
@@ -178,7 +178,7 @@ def _recorded_by(callback):
 
 
 def rests(callback, net, event):
-    """Whether a callback is not told of an event, since the phase does not record what it watches.
+    """Return whether a callback skips an event, because the phase does not record its monitor.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def rests(callback, net, event):
     if event == "on_train_end":
         return not any(column in row for row in net.history)
     is_missing = column not in net.history[-1]
-    # Of the user's own callbacks it is not known before what they record.
+    # The columns that the user's own callbacks record are not known before.
     if is_missing and len(net.history) == 1 and not net.earlier:
         warn(
             f"{type(callback).__name__} does nothing in this phase unless a later epoch records "

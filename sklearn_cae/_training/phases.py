@@ -1,4 +1,4 @@
-"""The phases: what each one trains, and by which loss."""
+"""The phases: their networks and their losses."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from .._utils.devices import send
 from ..losses import agreement_loss, nt_xent_loss
 from .nets import PhaseNet
 
-#: Of the refinement: neighbours that a sample may be paired with, and rates of AdamW.
+#: For the refinement: neighbours with which a sample may be paired, and rates of AdamW.
 N_NEIGHBORS = 5
 ENCODER_RATE = 1e-4
 PROTOTYPE_RATE = 1e-2
@@ -21,17 +21,17 @@ _EVERY_PHASE = {
 
 
 def recorded_columns(params):
-    """Return what each phase that a fit runs records of an epoch.
+    """Return the columns that each phase of a fit records per epoch.
 
     Parameters
     ----------
     params : dict
-        The estimator's.
+        Parameters of the estimator.
 
     Returns
     -------
     columns : dict
-        Sets of names, by phase.
+        Set of columns, by phase.
     """
     losses = {
         "warm_up": {"contrastive_loss", "reconstruction_loss"},
@@ -46,15 +46,16 @@ def recorded_columns(params):
 
 
 class ContrastiveAutoencoder(nn.Module):
-    """Encoder, projection head and decoder: what the warm-up updates.
+    """Encoder, projection head and decoder, which the warm-up trains.
 
     Parameters
     ----------
     encoder, projection_head, decoder : nn.Module
     log_variance_head : nn.Module or None
-        From the embedding to the log-variance of a Gaussian around it, in the variational setting.
+        Network from the embedding to the log-variance of a Gaussian around it, in the variational
+        setting.
     generator : torch.Generator
-        Of the reparametrisation's noise, on the CPU.
+        Generator of the noise of the reparametrisation, on the CPU.
     """
 
     def __init__(self, encoder, projection_head, decoder, log_variance_head, generator):
@@ -66,7 +67,7 @@ class ContrastiveAutoencoder(nn.Module):
         self.generator = generator
 
     def forward(self, views):
-        """Give the projection, the reconstruction, and the posterior's mean and log-variance."""
+        """Return the projection, the reconstruction, and the posterior's mean and log-variance."""
         embedding, mean, log_variance = encode(
             self.encoder, self.log_variance_head, views, generator=self.generator
         )  # (2 * n, embedding_dim)
@@ -74,7 +75,7 @@ class ContrastiveAutoencoder(nn.Module):
 
 
 def reparametrise(mean, log_variance, generator):
-    """Draw from N(mean, exp(log_variance)); the mean itself where there is no variance."""
+    """Draw from N(mean, exp(log_variance)), or return the mean if log_variance is None."""
     if log_variance is None:
         return mean
     noise = torch.randn(mean.shape, generator=generator)
@@ -82,9 +83,9 @@ def reparametrise(mean, log_variance, generator):
 
 
 def encode(encoder, log_variance_head, views, *, generator):
-    """Embed views, and give the mean and log-variance that the embedding was drawn from.
+    """Embed views; return the embedding, and the mean and log-variance that it is drawn from.
 
-    Without a head of the log-variance (None) the embedding is the mean.
+    If `log_variance_head` is None, the embedding is the mean.
     """
     mean = encoder(views)
     log_variance = None if log_variance_head is None else log_variance_head(mean)
@@ -94,15 +95,15 @@ def encode(encoder, log_variance_head, views, *, generator):
 class WarmUpNet(PhaseNet):
     """Phase one: L = L_contrastive + alpha * L_recon, for encoder, head and decoder.
 
-    In the variational setting L_recon + kl_weight * KL, with a ramp, stands for L_recon: alpha
-    weighs the autoencoder's objective, whatever it is.
+    In the variational setting, L_recon + kl_weight * KL replaces L_recon, so alpha multiplies both
+    terms. kl_weight is reached linearly over the phase.
 
     Parameters
     ----------
     module : ContrastiveAutoencoder
     temperature, reconstruction_weight, kl_weight : float
     **kwargs
-        Of `PhaseNet`.
+        Parameters of `PhaseNet`.
     """
 
     def __init__(self, module, *, temperature, reconstruction_weight, kl_weight, **kwargs):
@@ -117,7 +118,7 @@ class WarmUpNet(PhaseNet):
             return self.module_(x)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Sum the losses of the warm-up."""
+        """Compute the sum of the losses of the warm-up."""
         projection, reconstruction, mean, log_variance = y_pred
         contrastive = nt_xent_loss(*projection.chunk(2), self.temperature)
         reconstruction = self.reconstruction_loss(reconstruction, X)
@@ -132,28 +133,29 @@ class WarmUpNet(PhaseNet):
 
 
 def kl_divergence(mean, log_variance):
-    """KL(N(mean, exp(log_variance)) || N(0, 1)), a mean over dimensions as the MSE is over pixels.
+    """Compute KL(N(mean, exp(log_variance)) || N(0, 1)) as a mean over dimensions.
 
-    Summed over dimensions it outweighs such an MSE: all but one of 128 dimensions then hold noise.
+    The MSE is a mean over pixels. A sum over dimensions would outweigh it, and all but one of 128
+    dimensions would contain noise.
     """
     terms = mean.square() + log_variance.exp() - 1 - log_variance
     return terms.mean() / 2
 
 
 class ConditioningNet(PhaseNet):
-    """Phase two: MSE of the views decoded under their soft assignment, for the decoder alone.
+    """Phase two: MSE of the views decoded with their soft assignment, for the decoder only.
 
-    The encoder is no module of this net, so that nothing here can update it, its buffers included.
+    The encoder is not a module of this net, so this phase cannot change its weights or buffers.
 
     Parameters
     ----------
     module : ConditionalDecoder
     encode : callable
-        Views to what `encode` gives: the embedding is decoded, its mean is assigned.
+        Function `encode` of views. The embedding is decoded, and its mean is assigned.
     assign : callable
-        Embeddings to soft assignments, tensors on the net's device.
+        Function from embeddings to soft assignments, tensors on the device of the net.
     **kwargs
-        Of `PhaseNet`.
+        Parameters of `PhaseNet`.
     """
 
     def __init__(self, module, *, encode, assign, **kwargs):
@@ -162,7 +164,7 @@ class ConditioningNet(PhaseNet):
         self.assign = assign
 
     def infer(self, x, **fit_params):
-        """Encode views with the frozen encoder, assign them softly, decode."""
+        """Encode views with the fixed encoder, assign them softly, and decode them."""
         with torch.no_grad(), self.autocast():
             embedding, mean, _ = self.encode(x)
         assignment = self.assign(mean.float())
@@ -170,14 +172,14 @@ class ConditioningNet(PhaseNet):
             return self.module_(embedding, assignment)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Reconstruction loss of both views."""
+        """Compute the reconstruction loss of both views."""
         loss = self.reconstruction_loss(y_pred, X)
         self.record(len(X), reconstruction_loss=loss)
         return loss
 
 
 class LearnedPrototypes(nn.Module):
-    """An encoder and prototypes in its embedding: what the refinement updates.
+    """Encoder and prototypes, which the refinement trains.
 
     Parameters
     ----------
@@ -200,32 +202,32 @@ class LearnedPrototypes(nn.Module):
         return self.encoder(views)
 
     def log_assignment(self, embedding):
-        """Give the logarithms of the soft assignments of embeddings, (n_samples, n_clusters)."""
+        """Compute the logarithms of the soft assignments, (n_samples, n_clusters)."""
         similarity = cosine_similarity(embedding, F.normalize(self.cluster_centers))
         return (similarity / self.assignment_temperature).log_softmax(dim=1)
 
 
 class RefinementNet(PhaseNet):
-    """Between the phases: neighbours shall agree on their cluster, and clusters keep their sizes.
+    """Refinement: neighbours should be in the same cluster, and clusters should keep their sizes.
 
-    In its first epoch the labels that the clusterer gave are learned: prototypes and embedding
+    In the first epoch, the labels of the clusterer are learned, so that encoder and prototypes
     start from them.
 
     Parameters
     ----------
     module : LearnedPrototypes
     **kwargs
-        Of `PhaseNet`.
+        Parameters of `PhaseNet`.
     """
 
     def infer(self, x, **fit_params):
-        """Give the logarithms of the views' soft assignments."""
+        """Compute the logarithms of the soft assignments of views."""
         with self.autocast():
             embedding = self.module_(x)
         return self.module_.log_assignment(embedding.float())
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Likelihood of the clusterer's labels first, agreement of neighbours then."""
+        """Compute the loss: likelihood of the labels in the first epoch, agreement afterwards."""
         if len(self.history) == 1:
             loss = F.nll_loss(y_pred, y_true)
         else:

@@ -1,4 +1,4 @@
-"""Keep the state of a phase after each epoch, and resume from it."""
+"""Save the state of a phase after each epoch, and resume from it."""
 
 from functools import wraps
 
@@ -10,21 +10,21 @@ from .._utils.warnings import warn
 
 
 class KeepEpochs(Callback):
-    """Keep, after every epoch, all that a phase needs to go on; and go on from it.
+    """Save the state of a phase after each epoch, and resume from it.
 
     Parameters
     ----------
     checkpoint : Checkpoint
     phase : str
     generator : torch.Generator
-        Of the phase.
+        Generator of the phase.
     start : str
-        Fingerprint of all that the phase starts from.
+        Fingerprint of the state from which the phase starts.
     n_user_callbacks : int
-        So many callbacks before this one are the user's. What they have learned, in attributes with
-        a trailing underscore, is kept.
+        Number of callbacks of the user, directly before this one. Their attributes with a trailing
+        underscore are saved, too.
     is_seeded : bool
-        Whether torch's global generators are the phase's own while it runs.
+        Whether only the phase uses torch's global generators while it runs.
     """
 
     def __init__(self, checkpoint, phase, generator, start, n_user_callbacks, is_seeded):
@@ -36,22 +36,22 @@ class KeepEpochs(Callback):
         self.is_seeded = is_seeded
 
     def initialize(self):
-        """Look for what was kept; not of a phase that started from something else."""
+        """Read the saved state, if that phase started from the same state."""
         self.kept_ = self.checkpoint.read(self.phase, self.start)
         return self
 
     @property
     def n_kept(self):
-        """Number of epochs that were kept."""
+        """Number of epochs that were saved."""
         return len(self.kept_["history"]) if self.kept_ else 0
 
     @property
     def finished(self):
-        """Whether the phase had come to its end."""
+        """Whether the phase that was saved is complete."""
         return bool(self.kept_) and self.kept_["finished"]
 
     def restore(self, net):
-        """Put an initialised net where the phase stood."""
+        """Restore the saved state in an initialised net."""
         if not self.kept_:
             return
         self._restore_weights(net)
@@ -61,7 +61,7 @@ class KeepEpochs(Callback):
     def on_train_begin(self, net, **kwargs):
         if not self.kept_:
             return
-        self._restore_weights(net)  # which the callbacks before this one may have changed
+        self._restore_weights(net)  # callbacks before this one may have changed them
         for callback, state in zip(self._of_user(net), self.kept_["callbacks"], strict=True):
             vars(callback).update(state)
 
@@ -73,7 +73,7 @@ class KeepEpochs(Callback):
         for weight, state in net.optimizer_.state.items():
             for name, value in state.items():
                 if isinstance(value, torch.Tensor) and value.shape == weight.shape:
-                    state[name] = torch.empty_like(weight).copy_(value)  # laid out as the weight
+                    state[name] = torch.empty_like(weight).copy_(value)  # in the weight's order
         self.generator.set_state(self.kept_["generator"])
         if self.is_seeded:
             torch.set_rng_state(self.kept_["global_generator"])
@@ -84,7 +84,7 @@ class KeepEpochs(Callback):
         self._keep(net, finished=False)
 
     def finish(self, net):
-        """Keep that the phase has come to its end, at its last epoch or by a callback."""
+        """Save that the phase is complete, after its last epoch or because of a callback."""
         if not self.finished:
             self._keep(net, finished=True)
 
@@ -119,27 +119,27 @@ class KeepEpochs(Callback):
 
 
 def _learned(callback):
-    """Give what a callback has learned; warn of what cannot be kept."""
+    """Return the learned attributes of a callback; warn about those that cannot be saved."""
     learned = {name: value for name, value in vars(callback).items() if name.endswith("_")}
     lost = [name for name, value in learned.items() if not can_be_packed(value)]
     if lost:
         warn(
-            f"{type(callback).__name__} has learned {', '.join(lost)}, which no checkpoint can "
-            "hold: a fit that is taken up starts without it, and may come to another result.",
+            f"{type(callback).__name__} has learned {', '.join(lost)}, which a checkpoint cannot "
+            "save. A fit that resumes starts without it, and its result may differ.",
             UserWarning,
         )
     return {name: value for name, value in learned.items() if name not in lost}
 
 
 def tells_what_is_kept(fit):
-    """Add a note to whatever `fit` raises after an epoch: the networks are kept, and can go on."""
+    """Add a note to each exception of `fit` after the first epoch: how to use the networks."""
 
     @wraps(fit)
     def fit_and_tell(self, X, y=None):
         before = vars(self).get("history_")
         try:
             return fit(self, X, y)
-        except BaseException as error:  # Ctrl-C in the search for clusters, too
+        except BaseException as error:  # also Ctrl-C in the search for clusters
             history = vars(self).get("history_")
             if history and history is not before:
                 error.add_note(_what_is_kept(self, history[-1]["phase"]))
@@ -150,7 +150,7 @@ def tells_what_is_kept(fit):
 
 def _what_is_kept(estimator, phase):
     note = (
-        f"The networks were trained up to the phase {phase!r}, and are kept in this estimator. To "
+        f"This estimator keeps the networks, which were trained up to the phase {phase!r}. To "
         "start from their weights, call set_params(warm_start=True), and fit again."
     )
     if hasattr(estimator, "clustered_indices_"):  # the search for clusters had begun

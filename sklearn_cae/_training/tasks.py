@@ -1,4 +1,4 @@
-"""Tell scikit-learn's callbacks of the fit, its phases and its epochs."""
+"""Notify scikit-learn's callbacks of the fit, its phases and its epochs."""
 
 from functools import partial
 
@@ -9,21 +9,21 @@ try:
 except ImportError:  # scikit-learn below 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing: without scikit-learn's callbacks there is nobody to tell."""
+        """Empty class, because this scikit-learn has no callbacks."""
 
 
 class FitTasks:
-    """The tasks of a fit, of which scikit-learn's callbacks are told: itself, phases, epochs.
+    """Tasks of a fit for scikit-learn's callbacks: the fit itself, its phases and its epochs.
 
     Parameters
     ----------
     estimator : ContrastiveAutoencoderClusterer
     X, y
-        As `fit` got them.
+        Arguments of `fit`.
     n_phases : int
     as_if_stopped : callable
-        Returns, for the net of a phase, the attributes of the model to which the fit would come if
-        that phase ended now.
+        Function of the net of a phase, which returns the attributes that the fit would set if that
+        phase ended now.
     """
 
     def __init__(self, estimator, X, y, n_phases, as_if_stopped):
@@ -35,29 +35,29 @@ class FitTasks:
             self.fit.call_on_fit_task_begin(**self.told)
 
     def of_phase(self, phase, n_epochs):
-        """Return the skorch callbacks, one or none, that tell of a phase."""
+        """Return a list with the skorch callback that reports a phase, empty if none is needed."""
         if self.fit is None:
             return []
         task = self.fit.subcontext(task_name=phase, max_subtasks=n_epochs)
         return [("tell_epochs", TellEpochs(task, self.told, self.as_if_stopped))]
 
     def end(self):
-        """Tell that the fit has come to its end: the estimator is the fitted one itself."""
+        """Report the end of the fit, at which the estimator itself is fitted."""
         if self.fit is not None:
             self.fit.call_on_fit_task_end(**self.told, reconstruction_attributes={})
 
 
 class TellEpochs(Callback):
-    """Tell scikit-learn's callbacks of a phase and its epochs; end it where one asks for that.
+    """Report a phase and its epochs to scikit-learn's callbacks; end the phase if one requests it.
 
     Parameters
     ----------
     task : CallbackContext
-        Of the phase.
+        Task of the phase.
     told : dict
-        What all of them are told.
+        Arguments of every call.
     as_if_stopped : callable
-        That of `FitTasks`. It is called only if a callback asks for the model.
+        Function of `FitTasks`. It is called only if a callback requests the model.
     """
 
     def __init__(self, task, told, as_if_stopped):
@@ -66,13 +66,13 @@ class TellEpochs(Callback):
         self.as_if_stopped = as_if_stopped
 
     def initialize(self):
-        """Nothing has been asked for yet."""
+        """Note that no callback has requested the end of the phase."""
         self.stopped_ = False
         return self
 
     def on_train_begin(self, net, **kwargs):
         self.task.call_on_fit_task_begin(**self.told)
-        for _ in net.history:  # epochs that were kept
+        for _ in net.history:  # epochs of the checkpoint
             self._begin()
             self.epoch_.call_on_fit_task_end(**self.told)
 
@@ -84,7 +84,7 @@ class TellEpochs(Callback):
             **self.told, reconstruction_attributes=partial(self.as_if_stopped, net)
         )
         if self.stopped_:
-            raise KeyboardInterrupt  # as skorch's own callbacks end a phase
+            raise KeyboardInterrupt  # skorch's own callbacks end a phase in the same way
 
     def on_train_end(self, net, **kwargs):
         self.task.call_on_fit_task_end(**self.told)

@@ -1,4 +1,4 @@
-"""How the phases of a fit are run, one after the other."""
+"""Trainer of the phases of a fit, one after the other."""
 
 import platform
 from contextlib import nullcontext
@@ -30,28 +30,28 @@ _PACKAGES = ("kneed", "numpy", "scikit-learn", "scikit-network", "scipy", "skorc
 
 
 class Trainer:
-    """Runs phases over the samples of one fit.
+    """Trainer of phases on the samples of one fit.
 
     Parameters
     ----------
     X : Samples
     params : dict
-        The estimator's.
+        Parameters of the estimator.
     rng : RandomState
     tasks : FitTasks
-        What scikit-learn's callbacks are told.
+        Tasks for scikit-learn's callbacks.
     checkpoint : Checkpoint or None
 
     Attributes
     ----------
     device : torch.device
     history : History
-        A row for each finished epoch of the phases so far.
+        One row per finished epoch of the phases so far.
     goes_on : bool
         Whether no phase was interrupted.
     is_whole : bool
-        Whether, too, no callback of scikit-learn's ended one: what it will do next time, no
-        checkpoint knows.
+        Whether no phase was interrupted, or ended by a callback of scikit-learn. A checkpoint does
+        not know what such a callback will do next time.
     """
 
     def __init__(self, X, params, rng, tasks, checkpoint=None):
@@ -66,23 +66,23 @@ class Trainer:
         self.goes_on = self.is_whole = True
 
     def new_generator(self):
-        """Give a phase a generator of its own, for its order, views and noise."""
+        """Return a new generator for the order, the views and the noise of a phase."""
         return torch.Generator().manual_seed(draw_seed(self.rng))
 
     def run(self, phase, net_class, module, generator, *, depends_on=(), **options):
-        """Train a module in one phase, and log it.
+        """Train a module in one phase, and record the epochs.
 
         Parameters
         ----------
         phase : {"warm_up", "refinement", "conditioning"}
         net_class : type
-            A `PhaseNet`.
+            Subclass of `PhaseNet`.
         module : nn.Module
         generator : torch.Generator
         depends_on : sequence of nn.Module and ndarray
-            What else the phase comes from: one that was kept counts only if it is the same.
+            Other values from which the phase starts. A saved phase is used only if they are equal.
         **options
-            Of the net, over those that all phases share.
+            Parameters of the net. They replace those that all phases share.
         """
         callbacks, keeper = self._own_callbacks(), None
         if self.checkpoint:
@@ -97,7 +97,7 @@ class Trainer:
         try:
             with self._seeded_for_own(), noted_interrupts() as interrupts:
                 _fit(net, self.X, keeper, told)
-        finally:  # whatever a callback raised: the networks are kept
+        finally:  # the networks are kept, even if a callback raises
             module.zero_grad(set_to_none=True)
             module.eval()
             rows = net.finished_epochs() if net.initialized_ else []
@@ -110,8 +110,8 @@ class Trainer:
             self.goes_on = self.is_whole = False
             warn(
                 f"The fit was interrupted after {len(rows)} of {net.max_epochs} epochs of the "
-                f"phase {phase!r}. The estimator is usable as far as it came; fit again for all "
-                "of it.",
+                f"phase {phase!r}. The estimator is usable, but its training is not complete. To "
+                "complete it, fit again.",
                 ConvergenceWarning,
             )
         elif keeper and not was_told_to:
@@ -122,7 +122,7 @@ class Trainer:
         return clone([item for item in own if not is_left_out(item)], safe=False)
 
     def _net_params(self, phase, generator, callbacks):
-        """Parameters that the nets of all phases share."""
+        """Return the parameters that the nets of all phases share."""
         params = self.params
         return {
             "phase": phase,
@@ -130,8 +130,8 @@ class Trainer:
             "max_epochs": params[f"{phase}_epochs"],
             "batch_size": params["batch_size"],
             "optimizer": OPTIMIZERS[params["optimizer"]],
-            "lr": 1.0,  # times the schedule's
-            "device": str(self.device),  # as skorch's Checkpoint needs it
+            "lr": 1.0,  # the schedule multiplies it
+            "device": str(self.device),  # skorch's Checkpoint needs a string
             "precision": choose_precision(params["precision"], self.device),
             "iterator_train": batches.ViewBatches,
             "iterator_train__augment": self.views,
@@ -146,7 +146,7 @@ class Trainer:
         }
 
     def _factor_at(self, phase, epoch):
-        """Factor of the learning rate: the paper's curve over warm-up and conditioning."""
+        """Compute the factor of the learning rate: the paper's curve, or 1 in the refinement."""
         if phase == "refinement":
             return 1.0
         warm_up = self.params["warm_up_epochs"]
@@ -157,21 +157,21 @@ class Trainer:
         )
 
     def _has_own(self):
-        """Whether callables of the user's own may draw from torch's global generator."""
+        """Return whether the user's own callables may draw from torch's global generator."""
         factories = self.params["encoder"], self.params["decoder"]
         return any(map(is_own, factories)) or are_own_views(self.params["augmentation"])
 
     def _seeded_for_own(self):
-        """Seed what callables of the user's own draw from torch's global generator."""
+        """Return a context that seeds torch's global generator for the user's own callables."""
         params = self.params
         if not (params["encoder"] or params["decoder"] or are_own_views(params["augmentation"])):
             return nullcontext()
-        seed = draw_seed(self.rng)  # for this package's encoders too: seeds keep their results
+        seed = draw_seed(self.rng)  # in any case, so that later draws stay the same
         return forked_rng(seed, self.device) if self._has_own() else nullcontext()
 
 
 def describe_run(params):
-    """Tell what a fit depends on beside its parameters and data: a dict."""
+    """Return versions, platform, device, precision and threads, on which a fit depends."""
     device = choose_device(params["device"])
     versions = {name: version(name) for name in _PACKAGES}
     return {
@@ -184,7 +184,7 @@ def describe_run(params):
 
 
 def _fit(net, X, keeper, told):
-    """Fit a net from its start, or from where it was kept."""
+    """Fit a net from its start, or from the saved state."""
     net.initialize()
     if keeper is None:
         net.partial_fit(X)
@@ -193,13 +193,13 @@ def _fit(net, X, keeper, told):
     if not keeper.finished:
         net.partial_fit(X, epochs=net.max_epochs - keeper.n_kept)
         return
-    for _, tell in told:  # as of any phase, though nothing is trained
+    for _, tell in told:  # report the phase, although nothing is trained
         tell.on_train_begin(net)
         tell.on_train_end(net)
 
 
 def check_batch_size(batch_size, n_samples):
-    """Warn where a batch leaves the contrastive loss hardly a negative."""
+    """Warn if a batch has too few negatives for the contrastive loss."""
     batch = min(batch_size, n_samples)
     if batch < _FEW_SAMPLES:
         warn(

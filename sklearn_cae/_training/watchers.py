@@ -1,4 +1,4 @@
-"""What watches a phase while it is trained: losses, learning rate, progress, numbers."""
+"""Callbacks of every phase: losses, learning rate, progress, checks for NaN."""
 
 import copy
 import math
@@ -12,10 +12,10 @@ from tqdm.auto import tqdm
 
 
 class EpochMeans(Callback):
-    """Put the means of the recorded parts of the loss into the history of the epoch.
+    """Record the means of the parts of the loss in the history of the epoch.
 
-    Of an older epoch skorch's records of batches go but for the last one, which callbacks such as
-    Checkpoint look at: all of them would outgrow the data.
+    For older epochs, skorch's records of batches are deleted, because they would need more memory
+    than the data. The record of the last batch stays, because callbacks such as Checkpoint use it.
     """
 
     def on_epoch_begin(self, net, **kwargs):
@@ -37,10 +37,10 @@ _WAYS_OUT = {
 
 
 class StopOnNaN(Callback):
-    """End a fit that has left the numbers, at the end of that step; restore the epoch before.
+    """Raise after a step whose loss is NaN or infinite, and restore the epoch before.
 
-    The last step of an epoch can leave weights that are no numbers behind a loss that was one: so
-    they are looked at, too.
+    The weights are checked after each epoch, because its last step can make them NaN or infinite
+    although its loss is finite.
     """
 
     def on_train_begin(self, net, **kwargs):
@@ -51,7 +51,7 @@ class StopOnNaN(Callback):
             self._stop(net, "loss")
 
     def on_epoch_end(self, net, **kwargs):
-        # Buffers of a user's own may hold infinities, as masks do.
+        # Buffers are not checked, because the user's own may contain infinities, such as masks.
         if not all(torch.isfinite(weight).all() for weight in net.module_.parameters()):
             self._stop(net, "weights")
         self.good_ = copy.deepcopy(net.module_.state_dict())
@@ -62,14 +62,14 @@ class StopOnNaN(Callback):
     def _stop(self, net, what):
         net.module_.load_state_dict(self.good_)
         raise ValueError(
-            f"The {what} became NaN or infinite in epoch {len(net.history)} of this phase; the "
-            f"networks are as they were after the epoch before. {_WAYS_OUT[net.phase]}, or pass "
+            f"The {what} became NaN or infinite in epoch {len(net.history)} of this phase. The "
+            f"networks were restored to the epoch before. {_WAYS_OUT[net.phase]}, or pass "
             "precision='float32'."
         )
 
 
 class ProgressBar(Callback):
-    """One bar for a phase: epochs, losses, time left."""
+    """Progress bar of a phase: epochs, losses, time left."""
 
     def __init__(self, phase):
         self.phase = phase
@@ -90,9 +90,10 @@ class ProgressBar(Callback):
 
 @contextmanager
 def noted_interrupts():
-    """Note the user's Ctrl-C in a list: a callback that stops a phase raises the same exception.
+    """Record each Ctrl-C in a list.
 
-    One that a handler of the user's own does not raise for interrupts nothing.
+    A callback that stops a phase raises the same exception, but is not recorded. A Ctrl-C for which
+    the user's own handler does not raise KeyboardInterrupt is not recorded either.
     """
     seen, before = [], signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -114,9 +115,9 @@ def noted_interrupts():
 
 
 def phase_callbacks(phase, *, schedule, verbose, user_callbacks):
-    """Callbacks of one phase: the schedule, the history, the user's own.
+    """Return the callbacks of one phase: the schedule, the history, the user's own.
 
-    `schedule` gives the factor of the learning rate from the epoch of the phase.
+    `schedule` is a function from the epoch of the phase to the factor of the learning rate.
     """
     callbacks = [
         ("stop_on_nan", StopOnNaN()),

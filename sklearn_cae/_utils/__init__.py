@@ -1,4 +1,4 @@
-"""Helpers of every room: devices, random numbers, optional packages, warnings.
+"""Helpers for all rooms: devices, random numbers, optional packages, warnings.
 
 Imports nothing else of this package.
 """

@@ -1,11 +1,14 @@
-"""Devices: which one, what it multiplies well, and how tensors get there."""
+"""Choice of the device and its precision, and copies of tensors to a device."""
 
 import torch
 from torch import Tensor
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor to a device; MPS would still read it when it is gone, unless it waits."""
+    """Copy a tensor to a device.
+
+    Only copies to CUDA do not wait. A copy to MPS could otherwise read a tensor that was deleted.
+    """
     return tensor.to(device, non_blocking=device.type == "cuda")
 
 
@@ -16,7 +19,7 @@ def choose_device(device):
             return torch.empty(0, device=device).device
         except (AssertionError, RuntimeError) as error:
             raise ValueError(
-                "device must be 'auto' or a device of torch that is there, such as 'cpu' or "
+                "device must be 'auto' or an available device of torch, such as 'cpu' or "
                 f"'cuda:0', got {device!r}: {error}"
             ) from error
     if torch.cuda.is_available():
@@ -27,7 +30,10 @@ def choose_device(device):
 
 
 def is_there(device):
-    """Whether a device can be had, without starting CUDA, after which a process cannot fork."""
+    """Return whether a device is available.
+
+    CUDA is not started, because the process could not fork afterwards.
+    """
     if device == "auto":
         return True
     try:
@@ -41,12 +47,12 @@ def is_there(device):
 
 
 def _multiplies_bfloat16():
-    # Older torch cannot say; float32 is right everywhere.
+    # Older torch has no such function. float32 works everywhere.
     return getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
 
 
 def choose_precision(precision, device):
-    """Resolve "auto": bfloat16 where the hardware multiplies it, float32 elsewhere."""
+    """Resolve "auto": bfloat16 if the hardware multiplies it, otherwise float32."""
     if precision != "auto":
         return precision
     if device.type == "cuda":

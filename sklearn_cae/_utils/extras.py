@@ -1,17 +1,19 @@
-"""Packages that are not always there, and the extras that bring them."""
+"""Import of optional packages."""
 
 from importlib import import_module
 
 
 def import_extra(module, purpose, extra):
-    """Import a module; where its package is not installed, name the extra that brings it.
+    """Import a module, or raise an error that names the extra to install.
 
     Parameters
     ----------
     module : str
+        Name of the module.
     purpose : str
-        Beginning of the sentence that ends with the package: "Pictures are drawn with".
+        First words of the error, before the name of the package: "Pictures are drawn with".
     extra : str
+        Name of the extra that installs the package.
 
     Returns
     -------
@@ -20,6 +22,7 @@ def import_extra(module, purpose, extra):
     Raises
     ------
     ImportError
+        If the package is not installed.
     """
     try:
         return import_module(module)

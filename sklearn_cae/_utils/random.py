@@ -1,4 +1,4 @@
-"""Randomness that stays local: nothing the caller sees is drawn from or seeded."""
+"""Local random numbers: the caller's generators are neither used nor seeded."""
 
 import threading
 from contextlib import ExitStack, contextmanager
@@ -10,7 +10,7 @@ _GLOBAL_RNG = threading.RLock()
 
 
 def local_random_state(random_state):
-    """As ``check_random_state``, but None is fresh entropy and not NumPy's global generator."""
+    """Return a RandomState as ``check_random_state`` does, but None is a new unseeded one."""
     return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
@@ -20,7 +20,10 @@ def draw_seed(rng):
 
 
 def set_state(rng, state):
-    """Set the state of a RandomState, if it is one: NumPy itself would read beyond the keys."""
+    """Set the state of a RandomState, or raise if it is invalid.
+
+    NumPy does not check all of it, and would read beyond the keys.
+    """
     name, keys, position, has_gauss, gauss = state
     keys = np.asarray(keys, dtype=np.uint32)
     if keys.shape != (624,) or not 0 <= position <= 624 or has_gauss not in (0, 1):
@@ -29,21 +32,21 @@ def set_state(rng, state):
 
 
 def random_state_names(params):
-    """Name the parameters of an estimator, nested ones too, that seed it."""
+    """Return the names of the parameters that seed an estimator, including nested ones."""
     return [name for name in params if name.rpartition("__")[2] == "random_state"]
 
 
 @contextmanager
 def plain_torch():
-    """Compute as torch does by default, whatever contexts surround the call.
+    """Compute with torch's default settings, inside any contexts of the caller.
 
-    Tensors are made on the CPU, where the generators are, in float32, and gradients can be taken:
-    the caller's default device, autocast and inference mode end at the door.
+    The caller's default device, autocast and inference mode have no effect. Tensors are created on
+    the CPU, where the generators are, and gradients can be computed.
     """
-    import torch  # here, since data sets and plots draw random numbers without torch
+    import torch  # here, because data sets and plots draw random numbers without torch
 
     with ExitStack() as contexts:
-        if torch.get_default_device().type != "cpu":  # it costs each operation
+        if torch.get_default_device().type != "cpu":  # the context slows down each operation
             contexts.enter_context(torch.device("cpu"))
         if torch.is_autocast_enabled("cpu"):
             contexts.enter_context(torch.autocast("cpu", enabled=False))
@@ -57,10 +60,11 @@ def plain_torch():
 
 @contextmanager
 def forked_rng(seed, device=None):
-    """Seed torch's global generators for a while, and give them back as they were.
+    """Seed torch's global generators, and restore them afterwards.
 
-    Modules draw their initial weights from them, and users' own callables may. One thread at a
-    time. The generators are that of the CPU and, where `device` is on CUDA, that of the device.
+    The generators are the CPU's and, if `device` is on CUDA, the device's. Modules draw their
+    initial weights from them, and users' own callables may use them. Other threads wait at this
+    context.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Warnings that point to the line of the user's code, however deep in the package they arise."""
+"""Warnings that point to a line of the user's code."""
 
 import sys
 import warnings
@@ -9,9 +9,9 @@ _BETWEEN = {"contextlib", "joblib", "sklearn", "sklearn_cae", "skorch", "torch"}
 
 
 def warn(message, category):
-    """Warn at the innermost line that is neither this package's nor that of one that calls it.
+    """Warn at the innermost line that is outside this package and the packages that call it.
 
-    Where there is no such line (in a worker process), warn at the outermost line of all.
+    If there is no such line (in a worker process), warn at the outermost line.
 
     Parameters
     ----------
@@ -26,5 +26,5 @@ def warn(message, category):
 
 
 def _package_of(frame):
-    """Name of the package, or of the module, that a frame's code is in."""
+    """Return the name of the package, or of the module, that contains the code of a frame."""
     return frame.f_globals.get("__name__", Path(frame.f_code.co_filename).stem).split(".")[0]

@@ -1,7 +1,7 @@
 """Clusterers of embeddings: communities of neighbours, mixtures, and the search for an elbow.
 
-All are scikit-learn clusterers, and go into ``ContrastiveAutoencoderClusterer(clusterer=...)`` as
-any other clusterer does; each finds the number of clusters if it is not told one.
+All are scikit-learn clusterers, and can be passed as
+``ContrastiveAutoencoderClusterer(clusterer=...)``. Each one can find the number of clusters.
 
 Imports `_input` and `_utils`.
 """

@@ -20,14 +20,15 @@ from .._utils.warnings import warn
 from ._joining import join_to
 from ._posterior import PosteriorMixin
 
-#: Below these, the modularity joins groups that are small beside the whole.
+#: At lower resolutions, the modularity merges groups that are small compared with the whole.
 RESOLUTIONS = np.geomspace(0.3, 1.0, 13)
-#: Runs at each of them, through the samples in other orders, since one alone is a matter of luck.
+#: Runs per resolution, each with another order of the samples, because one run depends on luck.
 _RUNS = 5
 _STABLE_SHARE = 1 / 3
 _STABLE_RAND = 0.9
 _FINER = 1.5
-#: Of a number that is asked for: with this share of it, less so many, a resolution is too low.
+#: A resolution is too low if its number of communities, plus `_SPREAD`, is below this share of the
+#: requested number.
 _FAR_FEWER = 0.8
 _SPREAD = 10
 
@@ -35,42 +36,47 @@ _SPREAD = 10
 class CommunityClusterer(PosteriorMixin, BaseEstimator):
     """Cluster by communities of the graph of shared nearest neighbours.
 
-    Samples are joined with their nearest neighbours, by the share of neighbours that both have in
-    common (Jaccard), and the communities of that graph are found with the Louvain method, as in
-    PhenoGraph [1]_. Groups may have any shape. How many communities there are depends on a
-    resolution, and a little on the order in which samples are taken: the resolution is raised from
-    0.3 to 1, with five random orders at each step. The number wins that comes back most from step
-    to step, weighted by how far the partitions agree; it is called stable if that fills a third of
-    the range, and the partitions agree by an adjusted Rand index of 0.9 on average. New samples go
-    where most of their neighbours are.
+    Each sample is linked with its nearest neighbours. The weight of a link is the share of
+    neighbours that both samples have in common (Jaccard). The communities of this graph are found
+    with the Louvain method, as in PhenoGraph [1]_. Groups may have any shape.
+
+    The number of communities depends on a resolution, and a little on the order of the samples.
+    The resolution is therefore raised from 0.3 to 1, with five random orders per step. The
+    stability of a number is the share of pairs of runs, from one step and the next, that both have
+    this number, weighted by the adjusted Rand index of the two partitions. The most stable number
+    is used. There is a warning if its stability is below 1/3, or if the mean adjusted Rand index
+    of its pairs is below 0.9.
+
+    A new sample is assigned to the cluster of most of its neighbours.
 
     Parameters
     ----------
     n_clusters : int or "auto", default="auto"
-        Number of clusters, or that which is most stable. A number that no resolution gives is
-        reached by joining the communities that are linked best.
+        Number of clusters; "auto" is the most stable number. If no resolution leads to the number,
+        communities with the strongest links are merged.
     n_neighbors : int, default=15
-        Neighbours in the graph, and of a new sample; at most half of the samples are. More find
-        fewer and larger groups.
+        Number of neighbours in the graph and of a new sample, at most half of the samples. More
+        neighbours lead to fewer and larger groups.
     max_clusters : int, default=20
         Largest number that "auto" may find.
     max_samples : int, default=10_000
-        At most so many samples, drawn at random, make the graph;
-        the others are assigned as new ones are.
+        Maximum number of samples in the graph, drawn at random. The other samples are assigned like
+        new ones.
     random_state : int, RandomState instance or None, default=None
-        Seeds the orders; None is fresh entropy.
+        Seed of the draw and of the orders. None gives different results on each call.
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        The largest cluster, of those that make the graph, is 0.
+        Cluster of each sample. Cluster 0 has the most samples in the graph.
     n_clusters_ : int
+        Number of clusters.
     search_ : dict or None
-        "resolution": those tried; "n_clusters": (n_resolutions, 5), the numbers they gave;
-        "stability": of each number, at most 1, the share of the range in which it comes back, times
-        the adjusted Rand index of what comes back; "found": whether the most stable one counts.
-        None with an `n_clusters` given.
+        "resolution": the resolutions tried; "n_clusters": number of communities per resolution and
+        run, (n_resolutions, 5); "stability": stability of each number, at most 1; "found": whether
+        the most stable number is stable. None if `n_clusters` is an int.
     n_features_in_ : int
+        Number of features.
 
     References
     ----------
@@ -131,13 +137,13 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If no number of clusters is stable.
+            If no number of clusters is stable, or if all numbers exceed `max_clusters`.
         """
         X = validate_data(self, as_samples(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         rng = local_random_state(self.random_state)
         n_drawn = min(self.max_samples, len(X))
         drawn = np.sort(rng.choice(len(X), n_drawn, replace=False))
-        n_neighbors = min(self.n_neighbors, max(2, n_drawn // 2))  # of all, all would be alike
+        n_neighbors = min(self.n_neighbors, max(2, n_drawn // 2))  # with all, links are equal
         links = shared_neighbors(X[drawn], n_neighbors)
         if self.n_clusters == "auto":
             labels, self.search_ = most_stable(X[drawn], links, self.max_clusters, rng)
@@ -155,7 +161,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X) -> np.ndarray:
-        """Tell which share of a sample's neighbours is in each cluster.
+        """Compute the share of a sample's neighbours in each cluster.
 
         Parameters
         ----------
@@ -170,18 +176,18 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
 
 
 def shared_neighbors(X, n_neighbors):
-    """Link samples with their nearest neighbours, by the share of neighbours in common.
+    """Link samples with their nearest neighbours, weighted by the share of common neighbours.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
     n_neighbors : int
-        Each sample counts as its own nearest one.
+        Number of neighbours, with the sample itself.
 
     Returns
     -------
     links : sparse array of shape (n_samples, n_samples)
-        Symmetric, in [0, 1], zero on the diagonal.
+        Weights of the links: symmetric, in [0, 1], zero on the diagonal.
     """
     n_samples = len(X)
     others = NearestNeighbors(n_neighbors=n_neighbors - 1).fit(X).kneighbors(return_distance=False)
@@ -199,16 +205,16 @@ def shared_neighbors(X, n_neighbors):
 
 
 def communities(links, resolution, order):
-    """Labels of the Louvain communities, the largest first; samples are taken in an order."""
-    # Not Leiden: that of scikit-network draws from C's generator, which nothing seeds. Its
-    # probabilities are not asked for: their largest is not always the label.
+    """Find Louvain communities, the largest first, with the samples in a given order."""
+    # Leiden is not used, because scikit-network's draws from C's generator, which cannot be
+    # seeded. Probabilities are not returned, because the largest one is not always the label.
     louvain = Louvain(resolution, "newman", return_probs=False, return_aggregate=False)
-    links = csr_matrix(links)[order][:, order]  # of sparse matrices, it knows only those
+    links = csr_matrix(links)[order][:, order]  # Louvain accepts only this type
     return louvain.fit_predict(links)[np.argsort(order)]
 
 
 def _orders(links, rng):
-    """Random orders of the samples, one for each run at a resolution."""
+    """Draw random orders of the samples, one per run at a resolution."""
     return [rng.permutation(links.shape[0]) for _ in range(_RUNS)]
 
 
@@ -217,18 +223,18 @@ def _several(links, resolution, orders):
 
 
 def _count(partitions):
-    """Communities of each resolution's runs, (n_resolutions, n_runs)."""
+    """Count the communities per resolution and run, (n_resolutions, n_runs)."""
     return np.array([[labels.max() + 1 for labels in runs] for runs in partitions])
 
 
 def most_stable(X, links, max_clusters, rng):
-    """Raise the resolution, and take the number of communities that comes back most.
+    """Raise the resolution, and return a partition with the most stable number of communities.
 
     Returns
     -------
     labels : ndarray of shape (n_samples,)
     search : dict
-        As `CommunityClusterer.search_`.
+        Record of the search, as in `CommunityClusterer.search_`.
     """
     partitions = [_several(links, resolution, _orders(links, rng)) for resolution in RESOLUTIONS]
     numbers = _count(partitions)
@@ -236,12 +242,12 @@ def most_stable(X, links, max_clusters, rng):
     search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}, "found": False}
     if coarsest > max_clusters:
         warn(
-            f"There are {coarsest} communities at the coarsest, more than max_clusters="
-            f"{max_clusters}: those that are closest were joined. Raise max_clusters.",
+            f"There are at least {coarsest} communities, more than max_clusters={max_clusters}. "
+            "The closest ones were merged. Raise max_clusters.",
             ConvergenceWarning,
         )
         return join_to(max_clusters, X, links, _typical(partitions, numbers == coarsest)), search
-    # Of a number: how far the runs of one resolution and of the next agree that both give it.
+    # For each number: agreement of two runs, at one resolution and the next, that both have it.
     agreement = {n: [] for n in np.unique(numbers).tolist() if 1 < n <= max_clusters}
     for runs, finer in pairwise(partitions):
         for pair in product(runs, finer):
@@ -265,30 +271,30 @@ def most_stable(X, links, max_clusters, rng):
 
 
 def so_many(X, links, n_clusters, rng):
-    """Find the resolution that gives a number of communities, or join those of a finer one."""
+    """Return a partition into `n_clusters` communities, merged from a finer one if necessary."""
     partitions = []
     orders = [_orders(links, rng) for _ in RESOLUTIONS]
     for resolution, each in zip(RESOLUTIONS[::-1], orders[::-1], strict=True):
         runs = _unless_far_fewer(n_clusters, links, resolution, each)
-        if not runs:  # nor are there enough at any that is lower
+        if not runs:  # lower resolutions have even fewer communities
             break
         partitions.insert(0, runs)
     resolution = RESOLUTIONS[-1]
     is_reached = bool(partitions) and _count(partitions[-1:]).max() >= n_clusters
-    while not is_reached and resolution < len(X):  # all are apart then
+    while not is_reached and resolution < len(X):  # at len(X), all samples are apart
         resolution *= _FINER
         runs = _unless_far_fewer(n_clusters, links, resolution, _orders(links, rng))
         if runs:
             partitions.append(runs)
             is_reached = _count([runs]).max() >= n_clusters
-    partitions.append([np.arange(len(X))] * _RUNS)  # the finest of all
+    partitions.append([np.arange(len(X))] * _RUNS)  # the finest partition
     numbers = _count(partitions)
     nearest = numbers[numbers >= n_clusters].min()
     return join_to(n_clusters, X, links, _typical(partitions, numbers == nearest))
 
 
 def _unless_far_fewer(n_clusters, links, resolution, orders):
-    """Several runs, or none if the first one shows that all have too few communities."""
+    """Return several runs, or an empty list if the first run has far too few communities."""
     first, *others = orders
     labels = communities(links, resolution, first)
     if labels.max() + 1 + _SPREAD < _FAR_FEWER * n_clusters:
@@ -297,9 +303,10 @@ def _unless_far_fewer(n_clusters, links, resolution, orders):
 
 
 def _typical(partitions, chosen):
-    """Give the partition that agrees best with the others, of the resolution that has most chosen.
+    """Return the chosen partition that agrees best with the other chosen ones of its resolution.
 
-    Of several such resolutions, the middle one.
+    The resolution is the one with the most chosen partitions. If several have the most, it is the
+    middle one.
     """
     most = chosen.sum(axis=1)
     (indices,) = np.nonzero(most == most.max())

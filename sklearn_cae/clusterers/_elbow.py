@@ -20,45 +20,47 @@ from .._utils.warnings import warn
 from ._silhouette import simplified_silhouette
 from ._steps import cluster_means, fit_clone, one_at_least
 
-#: At most so many samples take part in the search: memory and time stay bounded.
+#: Maximum number of samples in the search, to limit memory and time.
 SWEEP_SAMPLES = 10_000
 _STRUCTURE_MARGIN = 1.1
 
 
 def _inner_has(name):
-    """Whether the clusterer inside, fitted if there is one, has a method."""
+    """Return a check whether the inner clusterer, fitted if possible, has a method."""
     return lambda self: hasattr(getattr(self, "clusterer_", self._inner()), name)
 
 
 class ElbowClusterer(ClusterMixin, BaseEstimator):
-    """Cluster by another clusterer, with the number of clusters at the elbow of the inertia.
+    """Cluster with another clusterer, and find the number of clusters at the elbow of the inertia.
 
-    The clusterer is fitted with every number of clusters from 2 to `max_clusters`. The knee of the
-    inertia [1]_ decides, if it stays where it is when fewer numbers are shown, and if its clusters
-    are tighter than those of one Gaussian. Otherwise the best silhouette decides, with a warning.
-    Samples are compared by cosine: rows of X that are not of unit length are normalised.
+    The clusterer is fitted with every number of clusters from 2 to `max_clusters`. The number at
+    the knee of the inertia [1]_ is used if two conditions are met: the knee stays if fewer numbers
+    are tried, and its clusters are tighter than those of one Gaussian. Otherwise the number with
+    the best silhouette is used, with a warning. Samples are compared by cosine: rows of X that are
+    not of unit length are normalised.
 
     Parameters
     ----------
     clusterer : estimator, default=None
-        A clusterer with a parameter `n_clusters` or `n_components`; None is KMeans.
+        Clusterer with a parameter `n_clusters` or `n_components`. None is KMeans.
     max_clusters : int, default=20
         Largest number of clusters that is tried.
     random_state : int, RandomState instance or None, default=None
-        Seed of the search and of the clusterer; None gives different results on each call.
+        Seed of the search and of the clusterer. None gives different results on each call.
 
     Attributes
     ----------
     clusterer_ : estimator
-        The clusterer, fitted with the number that was chosen.
+        Clusterer, fitted with the number that was chosen.
     labels_ : ndarray of shape (n_samples,)
         Cluster of each sample; -1 is noise.
     n_clusters_ : int
         Number of clusters that was chosen.
     search_ : dict
         "n_clusters", "inertia" and "silhouette": arrays over the numbers tried; "knee": int or
-        None; "found": whether the knee counts; "best": the number that was chosen.
+        None; "found": whether the knee is used; "best": the number that was chosen.
     n_features_in_ : int
+        Number of features.
 
     References
     ----------
@@ -86,7 +88,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None) -> Self:
-        """Search for the elbow, and cluster with its number.
+        """Search for the elbow, and cluster with the number found.
 
         Parameters
         ----------
@@ -107,7 +109,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
         return self._search(_to_unit(X), local_random_state(self.random_state))
 
     def _search(self, unit, rng, *, verbose=0):
-        """Do as `fit`, with random numbers that are given."""
+        """Fit with a given generator of random numbers."""
         self.n_features_in_ = unit.shape[1]
         inner = self._inner()
         self.search_ = find_elbow(unit, inner, self.max_clusters, rng, verbose=verbose)
@@ -120,7 +122,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
 
     @available_if(_inner_has("predict"))
     def predict(self, X) -> np.ndarray:
-        """Assign samples as the clusterer does.
+        """Assign samples with the fitted clusterer.
 
         Parameters
         ----------
@@ -135,7 +137,7 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X) -> np.ndarray:
-        """Assign samples softly as the clusterer does.
+        """Assign samples softly with the fitted clusterer.
 
         Parameters
         ----------
@@ -155,18 +157,19 @@ class ElbowClusterer(ClusterMixin, BaseEstimator):
 
 
 def _to_unit(X):
-    """Normalise rows; rows of unit length stay as they are, to the bit."""
+    """Normalise rows, or return X unchanged if all rows have unit length."""
     lengths = np.linalg.norm(X, axis=1)
     return X if np.allclose(lengths, 1, atol=1e-5) else normalize(X)
 
 
 def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
-    """Cluster with every number from 2 on, and look for the knee of the inertia.
+    """Cluster with every number from 2 to `max_clusters`, and find the knee of the inertia.
 
-    Any falling curve has a point that is bent most. So a knee counts only if it is found again,
-    give or take one, over the first two thirds of the numbers, or as far as two beyond it; and if
-    the silhouette there is a tenth above that of one Gaussian with the samples' mean and
-    covariance, clustered alike. Otherwise the best silhouette decides, with a warning.
+    Every falling curve has a point of largest curvature. Two conditions therefore decide whether
+    the knee is used. First, a search over the first two thirds of the numbers, or up to two beyond
+    the knee if that is more, must find the same knee or a neighbour. Second, the silhouette at the
+    knee must be a tenth above that of one Gaussian with the mean and covariance of the samples.
+    Otherwise the number with the best silhouette is used, with a warning.
 
     Parameters
     ----------
@@ -181,7 +184,7 @@ def find_elbow(unit, clusterer, max_clusters, rng, *, verbose=0):
     -------
     elbow : dict
         "n_clusters", "inertia" and "silhouette": arrays over the numbers tried; "knee": int or
-        None, over all numbers; "found": whether it counts; "best": the number chosen.
+        None, over all numbers; "found": whether it is used; "best": the number chosen.
     """
     if len(unit) > SWEEP_SAMPLES:
         unit = unit[rng.choice(len(unit), SWEEP_SAMPLES, replace=False)]
@@ -219,19 +222,19 @@ def _knee(numbers, inertia):
     if len(numbers) < 3:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # kneed warns where it finds none; so do we, once
+        warnings.simplefilter("ignore")  # of kneed; `find_elbow` warns if there is no knee
         knee = KneeLocator(numbers, inertia, curve="convex", direction="decreasing").knee
     return None if knee is None else int(knee)
 
 
 def _doubt(knee, numbers, inertia, silhouette, unit, clusterer, rng):
-    """Say why a knee does not count; None if it does."""
+    """Return the reason why a knee is not used, or None."""
     if knee is None:
         return "the inertia has no knee"
     shown = numbers <= min(max(2 * numbers[-1] / 3, knee + 2), numbers[-1] - 1)
     again = _knee(numbers[shown], inertia[shown])
     if again is None or abs(again - knee) > 1:
-        return f"the knee, at {knee}, moves to {again} when {shown.sum()} of them are shown"
+        return f"the knee at {knee} moves to {again} if only {shown.sum()} numbers are tried"
     gaussian = rng.multivariate_normal(unit.mean(axis=0), np.cov(unit.T), size=len(unit))
     _, reference = _score(normalize(gaussian), clusterer, knee, rng)
     found = silhouette[knee - numbers[0]]

@@ -1,4 +1,4 @@
-"""From many clusters to fewer: one pair after the other is joined."""
+"""Merge clusters, one pair after the other."""
 
 from heapq import heapify, heappop, heappush
 from itertools import islice
@@ -8,28 +8,28 @@ from scipy.sparse import coo_array, csr_array
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.metrics.pairwise import euclidean_distances
 
-_MEBIBYTES = 32  # of distances that are in memory at once
+_MEBIBYTES = 32  # for distances that are in memory at the same time
 
 
 def join_to(n_clusters, X, links, labels):
-    """Join two clusters after the other, until there are so many.
+    """Merge pairs of clusters until `n_clusters` are left.
 
-    The two are joined whose samples are linked best, on average. If no two are linked, these are
-    the two whose means are closest.
+    The pair whose samples have the strongest mean link is merged first. If no two clusters are
+    linked, the pair with the closest means is merged.
 
     Parameters
     ----------
     n_clusters : int
     X : ndarray of shape (n_samples, n_features)
     links : sparse array of shape (n_samples, n_samples)
-        Symmetric and not negative.
+        Weights of the links, symmetric and not negative.
     labels : ndarray of shape (n_samples,)
-        Contiguous from 0.
+        Clusters, contiguous from 0.
 
     Returns
     -------
     labels : ndarray of shape (n_samples,)
-        The largest cluster is 0.
+        Clusters after the merges, the largest first.
     """
     for pairs in (linked_pairs(links, labels), None):
         n_joins = labels.max() + 1 - n_clusters
@@ -39,19 +39,19 @@ def join_to(n_clusters, X, links, labels):
 
 
 def _join(labels, pairs):
-    """Join pairs of clusters, the higher number into the lower one; number the rest anew."""
+    """Merge each pair of clusters into the lower number, and make the numbers contiguous."""
     into = np.arange(labels.max() + 1)
     for kept, gone in pairs:
         into[gone] = kept
-    for cluster, joined in enumerate(into):  # which may have been joined to a lower one later
+    for cluster, joined in enumerate(into):  # `joined` itself may have been merged later
         into[cluster] = into[joined]
     return np.unique(into[labels], return_inverse=True)[1]
 
 
 def linked_pairs(links, labels):
-    """Yield the two clusters that are linked best, (kept, gone), as long as any are linked.
+    """Yield the pair with the strongest links, (kept, gone), until no two clusters are linked.
 
-    The sums of the links between clusters are kept, and only those of the joined one change.
+    The sums of the links between clusters are stored. A merge changes only those of one cluster.
     """
     sizes = np.bincount(labels).tolist()
     member = _members(labels)
@@ -66,13 +66,13 @@ def linked_pairs(links, labels):
     def entry(one, other):
         return -sums[one].get(other, 0.0) / (sizes[one] * sizes[other]), one, other
 
-    # Equal means are taken in the order of the clusters' numbers.
+    # The numbers of the clusters break ties.
     heap = [entry(one, other) for one in range(len(sizes)) for other in sums[one] if one < other]
     heapify(heap)
     while heap:
         best = heappop(heap)
         _, kept, gone = best
-        if best != entry(kept, gone):  # of a cluster that was joined since
+        if best != entry(kept, gone):  # a cluster was merged since
             continue
         yield kept, gone
         sizes[kept] += sizes[gone]
@@ -86,9 +86,9 @@ def linked_pairs(links, labels):
 
 
 def closest_pairs(X, labels):
-    """Yield the two clusters whose means are closest, (kept, gone).
+    """Yield the pair of clusters with the closest means, (kept, gone).
 
-    Each one's closest other is kept, and only looked for anew if that one was joined.
+    The closest cluster of each cluster is stored. It is searched again only if it was merged.
     """
     sizes = np.bincount(labels)
     totals = _members(labels).T @ X
@@ -127,5 +127,5 @@ def closest_pairs(X, labels):
 
 
 def _members(labels):
-    """Which sample is in which cluster: sparse, (n_samples, n_clusters)."""
+    """Return the membership of samples in clusters, sparse (n_samples, n_clusters)."""
     return csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))

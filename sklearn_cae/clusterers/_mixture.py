@@ -1,4 +1,4 @@
-"""Groups that are elongated: a mixture of Gaussians in a few principal components."""
+"""Elongated groups: a mixture of Gaussians in a few principal components."""
 
 from collections.abc import Iterable
 from numbers import Integral
@@ -18,28 +18,32 @@ from ._posterior import PosteriorMixin
 
 
 class MixtureClusterer(PosteriorMixin, BaseEstimator):
-    """Cluster by a mixture of Gaussians with full covariances, in a few principal components.
+    """Cluster with a mixture of Gaussians with full covariances, in a few principal components.
 
     Groups may be elongated, each in its own direction.
 
     Parameters
     ----------
     n_components : int or "bic", default="bic"
-        Number of Gaussians, or that with the lowest Bayesian information criterion, of those that
-        leave each Gaussian twice as many samples as it has dimensions, and two more.
+        Number of Gaussians. "bic" is the number with the lowest Bayesian information criterion,
+        among those with a mean of at least ``2 * d + 2`` samples per Gaussian of d dimensions.
     n_dims : int, default=20
-        Principal components that are kept, at most.
+        Maximum number of principal components.
     max_components : int, default=20
         Largest number that "bic" tries.
     random_state : int, RandomState instance or None, default=None
-        Seeds the starts; None is fresh entropy.
+        Seed of the fit. None gives different results on each call.
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
+        Cluster of each sample.
     mixture_ : GaussianMixture
+        Mixture of the principal components, on a common scale.
     pca_ : PCA
+        Principal components.
     n_features_in_ : int
+        Number of features.
 
     Examples
     --------
@@ -83,10 +87,10 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
         reduced = self._reduce(X)
         numbers: Iterable = [self.n_components]
         if self.n_components == "bic":
-            # A Gaussian on hardly more samples than it has dimensions fits them all too well.
+            # A Gaussian with hardly more samples than dimensions overfits.
             largest = len(X) // (2 * (reduced.shape[1] + 1))
             numbers = range(1, max(1, min(self.max_components, largest)) + 1)
-        with config_context(array_api_dispatch=False):  # where the start by k-means is refused
+        with config_context(array_api_dispatch=False):  # with it, the start by k-means fails
             mixtures = [
                 GaussianMixture(number, n_init=3, random_state=draw_seed(rng)).fit(reduced)
                 for number in numbers
@@ -96,12 +100,12 @@ class MixtureClusterer(PosteriorMixin, BaseEstimator):
         return self
 
     def _reduce(self, X):
-        # On a scale of its own, so that the mixture's floor of variances means the same everywhere.
+        # Rescale, because the mixture adds a fixed minimum to all variances.
         scale = np.sqrt(self.pca_.explained_variance_.mean())
         return self.pca_.transform(X) / max(scale, np.finfo(np.float32).tiny)
 
     def predict_proba(self, X) -> np.ndarray:
-        """Give the posterior of the Gaussians.
+        """Compute the posterior probability of each Gaussian.
 
         Parameters
         ----------

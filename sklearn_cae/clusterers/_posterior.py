@@ -1,11 +1,11 @@
-"""What both clusterers share: labels are the largest of their probabilities."""
+"""Labels from probabilities, for both clusterers."""
 
 import numpy as np
 from sklearn.base import ClusterMixin
 
 
 class PosteriorMixin(ClusterMixin):
-    """A clusterer that assigns samples to their most probable cluster."""
+    """Mixin for clusterers that assign samples to their most probable cluster."""
 
     def predict(self, X) -> np.ndarray:
         """Assign samples to their most probable cluster.

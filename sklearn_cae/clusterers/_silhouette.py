@@ -1,10 +1,13 @@
-"""How clearly samples belong to their cluster, by the two prototypes that are closest."""
+"""Silhouettes from the two closest prototypes of each sample."""
 
 import numpy as np
 
 
 def closest_two(similarity):
-    """Cosines of each sample to its closest prototype and to the next; the same one if alone."""
+    """Return the cosines of each sample to its closest and its next prototype.
+
+    If there is only one prototype, it is both.
+    """
     if similarity.shape[1] == 1:
         return similarity[:, 0], similarity[:, 0]
     next_, own = np.partition(similarity, -2, axis=1)[:, -2:].T
@@ -12,9 +15,10 @@ def closest_two(similarity):
 
 
 def simplified_silhouette(similarity):
-    """Silhouette of each sample by its two closest prototypes.
+    """Compute the silhouette of each sample from its two closest prototypes.
 
-    With a and b the cosine distances to the closest and to the next one, (b - a) / max(a, b).
+    It is (b - a) / max(a, b), where a and b are the cosine distances to the closest prototype and
+    to the next one.
 
     Parameters
     ----------
@@ -24,9 +28,9 @@ def simplified_silhouette(similarity):
     Returns
     -------
     silhouette : ndarray of shape (n_samples,)
-        In [0, 1]; 0 where there is one prototype only.
+        Silhouettes in [0, 1]. They are 0 if there is only one prototype.
     """
     own, next_ = closest_two(similarity)
-    # Rounding can take a cosine past 1, and two distances of 0 are a tie.
+    # Rounded cosines can exceed 1. If both distances are 0, the silhouette is 0.
     distance, next_distance = np.maximum(1 - own, 0), np.maximum(1 - next_, 0)
     return (next_distance - distance) / np.maximum(next_distance, np.finfo(similarity.dtype).tiny)

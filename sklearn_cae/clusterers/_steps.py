@@ -1,4 +1,4 @@
-"""What any clusterer, of this package or another, is asked and told: its number, its seeds."""
+"""Number of clusters and seeds of any clusterer, of this package or of another."""
 
 import inspect
 
@@ -15,25 +15,25 @@ NUMBERS = ("n_clusters", "n_components")
 
 
 def number_parameter(clusterer):
-    """Name of the parameter that sets a clusterer's number of clusters, or None.
+    """Return the name of the parameter that sets a clusterer's number of clusters, or None.
 
-    One that is None (a distance threshold decides in its place) sets nothing. Of a pipeline it is
-    that of the last step.
+    A parameter that is None sets nothing (a distance threshold may replace it). The parameter of a
+    pipeline is that of its last step.
     """
     return next(filter(None, (_parameter(clusterer, name) for name in NUMBERS)), None)
 
 
 def _parameter(clusterer, name):
-    """Give the name, in `set_params`, of a clusterer's parameter that is set; None without."""
+    """Return the name in `set_params` of a clusterer's parameter, or None if it is not set."""
     prefix, clusterer = last_step(clusterer)
     is_set = clusterer.get_params(deep=False).get(name) is not None
     return prefix + name if is_set else None
 
 
 def last_step(clusterer):
-    """Give what begins the names of its parameters, and the step that ends a pipeline.
+    """Return the prefix of the parameters of a pipeline's last step, and this step.
 
-    Of no pipeline that is nothing, and itself.
+    If the clusterer is not a pipeline, they are "" and the clusterer itself.
     """
     prefix = ""
     while hasattr(clusterer, "steps"):
@@ -43,7 +43,7 @@ def last_step(clusterer):
 
 
 def is_set(clusterer, name):
-    """Whether a clusterer's parameter has another value than its default."""
+    """Return whether the value of a clusterer's parameter differs from its default."""
     if clusterer is None:
         return False
     _, clusterer = last_step(clusterer)
@@ -55,16 +55,16 @@ def is_set(clusterer, name):
 
 
 def fit_clone(unit, clusterer, n_clusters, rng):
-    """Fit a clone of a clusterer; return it and its labels, contiguous from 0, noise as -1.
+    """Fit a clone of a clusterer; return it and its labels, contiguous from 0, with noise as -1.
 
     Parameters
     ----------
     unit : ndarray of shape (n_samples, n_features)
     clusterer : estimator
     n_clusters : int or "auto"
-        With "auto" the clusterer's own number stays as it is.
+        Number of clusters. "auto" does not change the number of the clusterer.
     rng : RandomState
-        Seeds those of its parameters `random_state` that are None.
+        Source of the seeds for each `random_state` of the clusterer that is None.
     """
     name = number_parameter(clusterer)
     model = clone(clusterer)
@@ -72,13 +72,13 @@ def fit_clone(unit, clusterer, n_clusters, rng):
         model.set_params(**{name: n_clusters})
     params = model.get_params()
     unseeded = {key: draw_seed(rng) for key in random_state_names(params) if params[key] is None}
-    # A copy, since a step of a pipeline may scale in place.
+    # Copy, because a step of a pipeline may scale in place.
     labels = np.asarray(model.set_params(**unseeded).fit_predict(unit.copy()))
     is_noise = labels < 0
     if is_noise.all():
         warn(
-            f"The clusterer {clusterer!r} called every sample noise: one prototype, the mean of "
-            "all, stands for them.",
+            f"The clusterer {clusterer!r} called every sample noise. All samples were put into one "
+            "cluster. Change the parameters of the clusterer.",
             ConvergenceWarning,
         )
     found, contiguous = np.unique(labels, return_inverse=True)
@@ -86,12 +86,12 @@ def fit_clone(unit, clusterer, n_clusters, rng):
 
 
 def one_at_least(labels):
-    """Copy labels; if all are noise, one cluster has them all."""
+    """Copy labels; if all are noise, put all samples into one cluster."""
     return labels.copy() if labels.max() >= 0 else np.zeros_like(labels)
 
 
 def cluster_means(embedding, labels):
-    """Mean of each cluster's members, (n_clusters, embedding_dim); noise (-1) is in none."""
+    """Compute the mean of each cluster's members, (n_clusters, embedding_dim), without noise."""
     return np.stack([embedding[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
 
 

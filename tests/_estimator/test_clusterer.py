@@ -691,7 +691,7 @@ def test_warm_start_goes_on_from_the_fitted_weights(toy_images, make_quick):
         model.set_params(embedding_dim=8).fit(X)
     with pytest.raises(ValueError, match="warm_start needs the shape of a sample"):
         model.set_params(embedding_dim=16).fit(np.random.RandomState(0).rand(40, 8, 8))
-    with pytest.raises(ValueError, match="warm_start needs the whiten of the fit before, False"):
+    with pytest.raises(ValueError, match="warm_start needs the whiten of the previous fit, False"):
         model.set_params(whiten=True).fit(X)
     model.set_params(whiten=False, warm_start=False).fit(X)
     assert model.encoder_ is not encoder
@@ -833,13 +833,13 @@ def test_nothing_that_was_not_trained_is_clustered(toy_images, make_quick):
             raise RuntimeError
 
     X, _ = toy_images
-    with pytest.raises(NotFittedError, match="Call fit before"):
+    with pytest.raises(NotFittedError, match="Call fit first"):
         make_quick().recluster(X)
     model = make_quick(whiten=True, callbacks=[Fail()])
     with pytest.raises(RuntimeError) as raised:
         model.fit(X)
     assert not any("recluster" in note for note in getattr(raised.value, "__notes__", []))
-    with pytest.raises(NotFittedError, match="Call fit before"):
+    with pytest.raises(NotFittedError, match="Call fit first"):
         model.recluster(X)
     with pytest.raises(ValueError, match="at least 2 samples"):
         make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X).recluster(X[:1])
@@ -1051,7 +1051,7 @@ def test_few_samples_or_small_batches_warn(make_quick):
 
 def test_collapse_warns(make_quick):
     X = np.concatenate([images(1).repeat(99, axis=0), images(2)[1:]])
-    with pytest.warns(ConvergenceWarning, match="One cluster holds 99.0%"):
+    with pytest.warns(ConvergenceWarning, match="One cluster contains 99.0%"):
         make_quick(n_clusters=2, augmentation=lambda batch: batch).fit(X)
 
 

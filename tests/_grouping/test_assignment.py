@@ -28,7 +28,7 @@ def test_nothing_is_said_where_no_cluster_is_empty(n_clusters):
 
 
 def test_collapse_is_named():
-    with pytest.warns(ConvergenceWarning, match=r"One cluster holds 96.0% of the samples"):
+    with pytest.warns(ConvergenceWarning, match=r"One cluster contains 96.0% of the samples"):
         assigning.check_spread(np.repeat([0, 1], [96, 4]), 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -59,7 +59,7 @@ def test_one_group_has_no_elbow(on_sphere, n_features, seed):
 def test_a_knee_has_to_be_found_twice():
     numbers = np.arange(2, 31)
     doubt = _elbow._doubt(9, numbers, numbers**-0.5, None, None, None, None)
-    assert doubt == "the knee, at 9, moves to 7 when 19 of them are shown"
+    assert doubt == "the knee at 9 moves to 7 if only 19 numbers are tried"
 
 
 @pytest.mark.parametrize(("silhouette", "is_doubted"), [(0.0, True), (1.0, False)])

@@ -605,7 +605,7 @@ def test_what_no_checkpoint_can_hold_is_named(tmp_path, toy_images, make_quick):
         def on_train_begin(self, net, **kwargs):
             self.scheduler_ = object()
 
-    with pytest.warns(UserWarning, match="Learn has learned scheduler_, which no checkpoint"):
+    with pytest.warns(UserWarning, match="Learn has learned scheduler_, which a checkpoint cannot"):
         make_quick(callbacks=[Learn()], checkpoint_dir=tmp_path).fit(toy_images[0])
 
 

@@ -115,7 +115,7 @@ def test_a_monitor_that_no_phase_records_is_refused_before_training(
 
 def test_the_columns_of_phases_that_are_left_out_do_not_count(toy_images, make_quick):
     model = make_quick(callbacks=[EarlyStopping("kl_loss")])
-    with pytest.raises(ValueError, match="got 'kl_loss' as that of EarlyStopping"):
+    with pytest.raises(ValueError, match="got 'kl_loss' for EarlyStopping"):
         model.fit(toy_images[0])
     model.set_params(variational=True).fit(toy_images[0])
     assert epochs_of(model) == {"warm_up": 3, "conditioning": 2}

@@ -236,7 +236,7 @@ def test_communities_that_are_not_linked_are_joined_by_distance():
 
 def test_more_communities_than_allowed_are_joined():
     X, _ = make_blobs(400, 16, centers=8, random_state=0)
-    with pytest.warns(ConvergenceWarning, match="8 communities at the coarsest, more than max_cl"):
+    with pytest.warns(ConvergenceWarning, match="at least 8 communities, more than max_clusters=5"):
         clusterer = CommunityClusterer(max_clusters=5, random_state=0).fit(X)
     assert clusterer.n_clusters_ == 5
     assert not clusterer.search_["found"]
