@@ -154,7 +154,7 @@ class ContrastiveAutoencoderClusterer(
         and the minimum and maximum of the training images for other types.
     output : {"soft_assignment", "embedding", "projection", "distance"}, default="soft_assignment"
         Kind of output of `transform`. `fit` does not use it, so ``set_params`` can change it on a
-        fitted model.
+        fitted model. `inverse_transform` exists only with "embedding".
     device : str or torch.device, default="auto"
         Device of the networks. "auto" is CUDA if there is one, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
