@@ -64,10 +64,12 @@ class ContrastiveAutoencoderClusterer(
     n_clusters : int, "elbow" or "auto", default="elbow"
         Number of clusters, or how it is found:
 
-        - int: this number of clusters.
-        - "elbow": the number at the knee of the inertia, by
+        - int: this number of clusters. If some are empty, for example after the refinement, they
+          are dropped with a warning.
+        - "elbow": the number at the elbow of the inertia, by
           :class:`~sklearn_cae.clusterers.ElbowClusterer`. If `clusterer` has a number of clusters
-          that differs from its default, that number is used.
+          that differs from its default, such as ``KMeans(7)``, this number is used without a
+          search. ``KMeans(8)`` is searched, because 8 is its default: pass ``n_clusters=8``.
         - "auto": the number that `clusterer` finds. By default it is the most stable number of
           communities of neighbours, by :class:`~sklearn_cae.clusterers.CommunityClusterer`.
 
@@ -75,30 +77,33 @@ class ContrastiveAutoencoderClusterer(
     clusterer : estimator, default=None
         Clusterer of the normalised embeddings. None is KMeans for an int `n_clusters`,
         `ElbowClusterer` for "elbow" and `CommunityClusterer` for "auto". If it, or the last step of
-        a pipeline, has a parameter `n_clusters` or `n_components`, that parameter is set to an
-        int `n_clusters`, and searched with "elbow". A clusterer of another package needs
-        `fit_predict` and scikit-learn's `get_params`. The mean directions of the clusters
-        become the prototypes. Samples with negative labels (noise) go to the closest prototype.
+        a pipeline, has a parameter `n_clusters` or `n_components`, an int `n_clusters` is copied
+        into that parameter, and with "elbow" several values of it are tried. Its other parameters
+        are ``clusterer__NAME``, such as ``clusterer__max_clusters`` of `CommunityClusterer`, if it
+        is not None. A clusterer of another package needs `fit_predict` and scikit-learn's
+        `get_params`. The mean directions of the clusters become the prototypes. Samples with
+        negative labels (noise) go to the closest prototype.
     assignment : {"cosine", "clusterer"}, default="cosine"
         Rule that assigns samples to clusters: the cosine to the prototypes, or the
-        ``predict_proba`` of the clusterer, for groups that are not cones.
+        ``predict_proba`` of the clusterer, if samples need not be closest to their own prototype.
     assignment_temperature : float, default=0.1
-        Positive divisor of the cosines in the soft assignment, also in the refinement. It
-        changes no label. Above about 1e5 all shares are equal, because float32 has no more digits.
+        Positive divisor of the cosines in the soft assignment. Without refinement it changes no
+        label. The refinement trains with it, so it can change labels there. Above about 1e5 all
+        shares are equal, because float32 has no more digits.
     whiten : bool, default=False
         Whether the basis of the embedding is changed after the warm-up, so that its principal
-        components count more alike (the fourth root of their variances stays). Groups that differ
-        in directions of little variance are then found more easily, and groups that differ in
-        directions of much variance stand out less. It helps clusterers that look at neighbours. It
-        cannot be combined with `variational`.
+        components count more alike: their standard deviations are replaced by the square roots of
+        these. Groups that differ in directions of little variance are then found more easily, and
+        groups that differ in directions of much variance stand out less. It helps clusterers that
+        look at neighbours. It cannot be combined with `variational`.
     refinement_epochs : int, default=0
         Number of epochs in which encoder and prototypes are trained together, so that views of
         neighbours agree on their cluster [2]_, starting from the labels of the clusterer. The
         optimizer is AdamW with a learning rate of 1e-4 for the encoder and 1e-2 for the prototypes,
         for any `optimizer` and `learning_rate`. Clusters tend to keep the sizes that the clusterer
-        found; a cluster that loses all its members is dropped. The projection head, and the decoder
-        if there is no conditioning, still belong to the embedding before the refinement. It cannot
-        be combined with `variational`.
+        found; a cluster that loses all its members is dropped. The projection head is not trained
+        again, and the decoder is trained again only if `conditioning_epochs` > 0. It cannot be
+        combined with `variational`.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
     encoder : callable, default=None
@@ -138,7 +143,8 @@ class ContrastiveAutoencoderClusterer(
         Number of samples per step, at least 2. Two views are drawn per sample. Inference uses the
         same batch size.
     optimizer : {"lars", "adamw"}, default="lars"
-        LARS as in the paper (trust coefficient 0.02), or AdamW.
+        LARS, for large batches, as in the paper (trust coefficient 0.02), or AdamW, which also
+        works with small batches.
     learning_rate : float, default=None
         Peak of the learning rate. None is 0.25 for LARS and 1e-3 for AdamW.
     image_shape : tuple of int, default=None
@@ -148,7 +154,7 @@ class ContrastiveAutoencoderClusterer(
         and the minimum and maximum of the training images for other types.
     output : {"soft_assignment", "embedding", "projection", "distance"}, default="soft_assignment"
         Kind of output of `transform`. `fit` does not use it, so ``set_params`` can change it on a
-        fitted model.
+        fitted model. `inverse_transform` exists only with "embedding".
     device : str or torch.device, default="auto"
         Device of the networks. "auto" is CUDA if there is one, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -156,19 +162,21 @@ class ContrastiveAutoencoderClusterer(
         is set (``torch.backends.cudnn.allow_tf32``). "auto" is bfloat16 if the device multiplies it
         in hardware.
     callbacks : list of skorch callbacks, default=None
-        Callbacks, or tuples of a name and a callback. Their parameters are
-        ``callbacks__NAME__PARAMETER``; a callback without a name has the name of its class. None in
-        place of a callback leaves it out. Each phase clones them. Their state must be in attributes
-        with a trailing underscore, as in the callbacks of skorch. A callback does nothing in a
-        phase that does not record its `monitor`. With scikit-learn 1.9, `set_callbacks` also takes
-        callbacks of scikit-learn, which follow phases and epochs.
+        Callbacks of skorch, the package that runs the training, or tuples of a name and a callback.
+        There is no validation data: pass ``EarlyStopping(monitor="train_loss")``. Their parameters
+        are ``callbacks__NAME__PARAMETER``; a callback without a name has the name of its class.
+        None in place of a callback leaves it out. Each phase clones them. Their state must be in
+        attributes with a trailing underscore, as in the callbacks of skorch. A callback acts only
+        in phases whose history has the column that it monitors. With scikit-learn 1.9,
+        `set_callbacks` also takes callbacks of scikit-learn, which follow phases and epochs.
     checkpoint_dir : str or path-like, default=None
         Folder that keeps every epoch, in a subfolder named by the fingerprint of parameters
         and data. A fit with the same parameters and data resumes from it, to the same bits; if that
         fit was finished, it is loaded. If the folder is such a subfolder itself, it must be the one
         of this fit. Callables are identified by their names, not by their code.
     warm_start : bool, default=False
-        Whether `fit` starts from the fitted weights. Prototypes are found again. A cluster keeps
+        Whether `fit` starts from the fitted weights. Pass the same `intensity_range` in both fits,
+        unless images are uint8 or bool. Prototypes are found again. A cluster keeps
         its number if it shares samples of X with a cluster of the previous fit: pairs are formed so
         that they share the most samples, and numbers stay contiguous from 0.
     random_state : int, RandomState instance or None, default=None
@@ -180,7 +188,8 @@ class ContrastiveAutoencoderClusterer(
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (`n_clusters_`, embedding_dim)
-        The prototypes, of unit length.
+        The prototypes, of unit length: the mean directions of the clusters, which the refinement
+        trains further.
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training sample, equal to its ``predict``.
     n_clusters_ : int
@@ -188,7 +197,8 @@ class ContrastiveAutoencoderClusterer(
     clusterer_ : estimator
         The fitted clusterer.
     clustered_indices_ : ndarray of shape (n_clustered,)
-        Indices of the training samples that the clusterer saw, in ascending order: all, or 20 000.
+        Indices of the training samples that the clusterer saw, in ascending order: all, or 20 000,
+        of which `CommunityClusterer` uses at most 10 000 to find the clusters.
     clustered_labels_ : ndarray of shape (n_clustered,)
         Labels of these samples by the clusterer, contiguous from 0; noise is -1. In `labels_`,
         noise is in the closest cluster, and the numbers may differ.
@@ -197,7 +207,7 @@ class ContrastiveAutoencoderClusterer(
         `CommunityClusterer`. Its "found" is False if no number was clear. None if there was no
         search, or if the clusterer keeps no record.
     embedding_means_ : ndarray of shape (`n_clusters_`, embedding_dim)
-        Mean embedding of each cluster, which `decode_prototypes` decodes.
+        Mean embedding of each cluster. `decode_prototypes` decodes these, not `cluster_centers_`.
     embedding_covariances_ : ndarray of shape (`n_clusters_`, embedding_dim, embedding_dim)
         Shrunk covariances. `sample` draws from Gaussians with these and the means. They are stored
         in a form that takes less memory, and computed in float32 each time they are read.
@@ -244,8 +254,8 @@ class ContrastiveAutoencoderClusterer(
 
     On the same CPU, with the same number of threads, the same `random_state` leads to the same
     bits. If a fit uses your own callables, it seeds torch's global generator while it trains, and
-    restores the generator afterwards. Other threads that fit wait for it, and threads that draw
-    from that generator disturb it. If an `augmentation` has the method
+    restores it afterwards. During such a fit, do not use ``torch.rand`` in other threads. Other
+    fits in the same process wait for it. If an `augmentation` has the method
     `set_random_state(seed=...)`, it is seeded with that method. Random numbers that your callables
     draw from other sources are not seeded.
 

@@ -19,8 +19,8 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
     to better groups in the project's benchmarks. It whitens the embedding, finds communities and
     their number, refines them so that neighbours agree, and uses gentle augmentations and an
     encoder without pooling. A larger `reconstruction_weight`, with AdamW, makes decoded images
-    sharper. The number of images determines the batch size and the epochs: the warm-up sees about
-    320 000 images, in 20 to 200 epochs.
+    sharper. The number of images determines the batch size and the epochs: the warm-up has
+    320 000 / `n_samples` epochs, at least 20 and at most 200.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
     **changes
         Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `augmentation` if
         images may be rotated further or flipped. Set `n_clusters` if the number of groups is known;
-        if there are too many communities, those with the strongest links are then merged.
+        if there are too many communities, those with the strongest links are then merged. There
+        are fewer groups if the refinement empties some.
 
     Returns
     -------

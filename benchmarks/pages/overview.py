@@ -16,7 +16,7 @@ PIXELS = (
     ("groups, NMI", "stat", "nmi", ("pixels_kmeans", *GROUPS)),
     ("groups, ARI", "stat", "ari", ("pixels_kmeans", *GROUPS)),
     (
-        "groups, as many as classes, Hungarian accuracy",
+        "groups, k = classes, Hungarian accuracy",
         *("stat_true_k", "hungarian"),
         tuple(f"{name}_true_k" for name in ("pixels_kmeans", *GROUPS)),
     ),
@@ -28,7 +28,7 @@ PRETRAINED = (
     ("groups, accuracy", "stat", "accuracy", "squeezenet_kmeans", "resnet18_kmeans"),
     ("groups, NMI", "stat", "nmi", "squeezenet_kmeans", None),
     (
-        "groups, as many as classes, Hungarian accuracy",
+        "groups, k = classes, Hungarian accuracy",
         *("stat_true_k", "hungarian", "squeezenet_kmeans_true_k", None),
     ),
     (
@@ -112,7 +112,7 @@ def render_pixels():
             difference = differences.get((dataset, split, model, metric, pixels[0]), "")
             rows.append([title, *scores, difference])
     columns = ["pixels", "pixels, communities", "whitened components, communities"]
-    columns += ["paper's setting", "recommended", "recommended less pixels [95 %]"]
+    columns += ["paper's setting", "recommended", "recommended minus pixels [95 %]"]
     return table(["score", *columns], rows)
 
 
@@ -131,7 +131,7 @@ def render_pretrained():
             rows.append([title, published, *scores, difference])
     columns = ["ResNet18 of ImageNet, as published", "SqueezeNet of ImageNet"]
     columns += ["ResNet18, trained on all labels", "recommended"]
-    return table(["score", *columns, "recommended less SqueezeNet [95 %]"], rows)
+    return table(["score", *columns, "recommended minus SqueezeNet [95 %]"], rows)
 
 
 def render_stability():

@@ -17,8 +17,8 @@ from benchmarks.quality.settings import N_TRAIN
 METHOD = {
     "stat": "stat: each cluster is named by its most frequent label",
     "stat_true_k": "stat, with as many clusters as classes",
-    "knn": "kNN, k = 5, cosine",
-    "knn_euclidean": "kNN, k = 5, Euclidean",
+    "knn": "kNN, 5 neighbours, cosine",
+    "knn_euclidean": "kNN, 5 neighbours, Euclidean",
     "linear": "linear layer, 20 % of the labels",
     "linear_projection": "linear layer on the projection, 20 % of the labels",
     "logistic": "logistic regression, all labels",

@@ -25,10 +25,10 @@ _ = AugmentationDisplay.from_images(X, "paper", n_images=4)
 _ = AugmentationDisplay.from_images(X, "xray", n_images=4)
 
 # %%
-# The preset for X-rays makes smaller changes, and never mirrors. Images without a direction, such
-# as cells or histology, may be rotated by any angle. You can also write your own function. It
-# receives a batch, a tensor (n, C, H, W) with values in [0, 1], and returns a batch of the same
-# shape.
+# The preset (augmentation with a name) for X-rays makes smaller changes, and never mirrors. Images
+# without a direction, such as cells or histology, may be rotated by any angle. You can also write
+# your own function. It receives a batch, a tensor (n, C, H, W) with values in [0, 1], and returns a
+# batch of the same shape.
 
 import torch
 

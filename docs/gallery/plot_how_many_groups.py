@@ -48,8 +48,8 @@ def fit(X, n_clusters):
 _ = ElbowDisplay.from_estimator(fit(four, "elbow"))
 
 # %%
-# ``"auto"`` finds communities of neighbours. It takes the number of communities that stays the same
-# over the widest range of resolutions.
+# ``"auto"`` finds communities of neighbours. It tries many resolutions, which lead to more or fewer
+# communities, and takes the number that most neighbouring resolutions agree on.
 
 _ = fit(four, "auto")
 
@@ -71,8 +71,8 @@ _ = fit(none, "auto")
 # Do they come back?
 # ------------------
 # Noise fails this test: do other seeds, and other halves of the images, lead to the same groups? A
-# group with a Jaccard overlap below 0.6 does not come back, and one above 0.75 does. (This page
-# uses one repeat to run in seconds. Use more.)
+# group with a Jaccard overlap below 0.6 does not come back, and one above 0.75 does. Between them
+# it is uncertain. (This page uses one repeat to run in seconds. Use more.)
 
 from sklearn_cae.metrics import stability_report
 

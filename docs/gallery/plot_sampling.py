@@ -80,6 +80,7 @@ print({name: f"{np.mean(kept):.3f} ± {np.std(kept):.3f}" for name, kept in scor
 # %%
 # The difference between the first and the third shows how much the clusters help. The difference
 # between the third and the second shows how much is lost by using samples. Samples contain no
-# information that the real images do not contain. Use them if real images cannot be used: to show
-# what a cluster looks like, or if images must not leave the hospital. (A sample may still show a
-# patient, because a model can memorise images.)
+# information that the real images do not contain. Use them to show what a cluster looks like.
+#
+# Samples are not anonymous: a model can memorise images, so a sample may show a patient. Ask your
+# data protection officer before you share them.

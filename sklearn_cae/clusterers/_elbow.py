@@ -233,7 +233,9 @@ def _doubt(knee, numbers, inertia, silhouette, unit, clusterer, rng):
         return "the inertia has no knee"
     shown = numbers <= min(max(2 * numbers[-1] / 3, knee + 2), numbers[-1] - 1)
     again = _knee(numbers[shown], inertia[shown])
-    if again is None or abs(again - knee) > 1:
+    if again is None:
+        return f"the knee at {knee} is gone if only {shown.sum()} numbers are tried"
+    if abs(again - knee) > 1:
         return f"the knee at {knee} moves to {again} if only {shown.sum()} numbers are tried"
     gaussian = rng.multivariate_normal(unit.mean(axis=0), np.cov(unit.T), size=len(unit))
     _, reference = _score(normalize(gaussian), clusterer, knee, rng)
