@@ -224,7 +224,7 @@ class ContrastiveAutoencoderClusterer(
     provenance_ : dict
         Record of the fit: "versions" of packages, "device", "precision", "threads" of the CPU,
         "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
-        `checkpoint_dir`, it describes the first start, and "taken_up_with" contains the values that
+        `checkpoint_dir`, it describes the first start, and "resumed_with" contains the values that
         differed later.
     image_shape_ : tuple of int or None
         (C, H, W); None for vectors.

@@ -1,8 +1,8 @@
-"""Kill fits at random moments and take them up: ``python tests/kills.py N_KILLS SEED``.
+"""Kill fits at random moments and resume them: ``python tests/kills.py N_KILLS SEED``.
 
 A fit runs in a forked process, which writes where it is into one shared byte; this one waits for a
 place, and a random moment more, and sends SIGKILL. Prints, as JSON, where the fits were when they
-were killed, and how many that were taken up ended with other bits than one never interrupted.
+were killed, and how many that were resumed ended with other bits than one never interrupted.
 """
 
 import json

@@ -45,7 +45,7 @@ class Checkpoint:
     ----------
     ran_with : dict
         Environment of the first start. If the fit is resumed and the environment differs, the
-        differences are in "taken_up_with".
+        differences are in "resumed_with".
 
     Raises
     ------
@@ -104,7 +104,7 @@ class Checkpoint:
         self.ran_with = begun = self._about["ran_with"]
         new = {name: value for name, value in ran_with.items() if value != begun.get(name)}
         if new:
-            self.ran_with = {**begun, "taken_up_with": new}
+            self.ran_with = {**begun, "resumed_with": new}
         if "finished" in self._about:
             warn(
                 f"This fit is already finished in {self.folder}. Its phases are loaded, not "

@@ -1,4 +1,4 @@
-"""Interrupted fits: taken up at the last epoch, to the same bits, and nothing overwritten."""
+"""Interrupted fits: resumed at the last epoch, to the same bits, and nothing overwritten."""
 
 import copy
 import dataclasses
@@ -744,9 +744,9 @@ def test_what_a_fit_was_begun_with_is_told(tmp_path, toy_images, make_quick, mon
     begun = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
     assert make_quick(checkpoint_dir=tmp_path).fit(X).provenance_ == begun
     monkeypatch.setattr(trainer, "version", lambda name: "99")
-    taken_up = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
-    assert taken_up.pop("taken_up_with")["versions"]["torch"] == "99"
-    assert taken_up == begun
+    resumed = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
+    assert resumed.pop("resumed_with")["versions"]["torch"] == "99"
+    assert resumed == begun
 
 
 def test_no_random_numbers_are_read_from_beyond_their_end(tmp_path, toy_images, make_quick):

@@ -25,7 +25,7 @@ from skorch.callbacks import Checkpoint, EarlyStopping
 from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
-from sklearn_cae.report import _report
+from sklearn_cae.report import _clusters, _report
 from sklearn_cae.report._associations import compare_categories, compare_numbers
 from sklearn_cae.report._page import to_decimals, to_percent
 
@@ -399,7 +399,7 @@ def test_two_thousand_images_make_no_large_file(fitted, monkeypatch, tmp_path, m
     model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X[:64])
     places = np.random.RandomState(0).normal(size=(2003, 2))  # where they lie, nothing is claimed
     layout = types.SimpleNamespace(coordinates=places)
-    monkeypatch.setitem(_report.LAYOUTS, "tsne", lambda *_: layout)
+    monkeypatch.setitem(_clusters.LAYOUTS, "tsne", lambda *_: layout)
     assert cluster_report(model, X, path=tmp_path / "report.html").stat().st_size < 3e6
 
 

@@ -1,0 +1,140 @@
+"""The clusters of a report: their members, pictures and labels, and the plot of all samples."""
+
+import numpy as np
+from sklearn.preprocessing import normalize
+
+from .._grouping.members import find_doubtful, find_typical
+from ..plotting._clusters import count_labels
+from ..plotting._display import choose_rows, take
+from ..plotting._embedding import LAYOUTS
+from ..plotting._pictures import as_images, styles
+from ._markers import outline, place, trace
+from ._page import to_decimals
+from ._thumbnails import to_data_uri, to_sheet, to_thumbnails
+
+_CARD_SIDE, _HOVER_SIDE = 96, 48  # pixels
+_BLOCK = 128  # images converted to floats at once
+_MOST_LABELS = 5
+_PERPLEXITY = 30.0
+
+
+class _Pictures:
+    """Rows of X as pictures, on the intensity scale of the training images."""
+
+    def __init__(self, estimator, X):
+        self.estimator, self.X = estimator, X
+
+    def of_images(self, images, side):
+        images = as_images(images, self.estimator)
+        return to_thumbnails(images, self.estimator.intensity_range_, side)
+
+    def of_rows(self, rows, side):
+        """Convert rows block by block, because all of them as floats may not fit into memory."""
+        blocks = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
+        return [
+            thumbnail
+            for block in blocks
+            if len(block)
+            for thumbnail in self.of_images(take(self.X, block), side)
+        ]
+
+
+class Clusters:
+    """Clusters of samples, with the content of the card of each cluster."""
+
+    def __init__(self, estimator, X, y, n_members):
+        self.n, self.n_samples = estimator.n_clusters_, len(X)
+        self.y = y
+        assigned = estimator.assign(X)
+        self.labels, self.margins = assigned.labels, assigned.margin
+        self.embedding = assigned.embedding
+        self.looks = list(styles([range(self.n)]).values())
+        self.pictures = None if estimator.image_shape_ is None else _Pictures(estimator, X)
+        prototypes = [None] * self.n
+        if self.pictures:
+            prototypes = self.pictures.of_images(estimator.decode_prototypes(), _CARD_SIDE)
+        shown = zip(
+            find_typical(assigned.similarity, self.labels, self.n, n_members),
+            find_doubtful(self.margins, self.labels, self.n, n_members),
+            prototypes,
+            strict=True,
+        )
+        self.cards = [self._describe(number, *each) for number, each in enumerate(shown)]
+
+    def _describe(self, number, typical, doubtful, prototype):
+        members = np.flatnonzero(self.labels == number)
+        color, marker = self.looks[number]
+        return {
+            "number": number,
+            "color": color,
+            "outline": f"M0 0{outline(marker, 5)}",
+            "size": len(members),
+            "share": len(members) / self.n_samples,
+            "margin": float(self.margins[members].mean()) if len(members) else None,
+            "labels": None if self.y is None else _count_labels(self.y[members]),
+            "prototype": prototype and to_data_uri(prototype),
+            "members": {
+                "Most typical members": self._show(typical),
+                "Most doubtful members": self._show(doubtful),
+            },
+        }
+
+    def _show(self, rows):
+        uris = [None] * len(rows)
+        if self.pictures:
+            uris = map(to_data_uri, self.pictures.of_rows(rows, _CARD_SIDE))
+        return [
+            {
+                "row": int(row),
+                "margin": float(self.margins[row]),
+                "label": None if self.y is None else str(self.y[row]),
+                "picture": uri,
+            }
+            for row, uri in zip(rows, uris, strict=True)
+        ]
+
+
+def _count_labels(y):
+    """Return (label, count, share) of the most frequent labels, and of the others together."""
+    counted = count_labels(y)
+    mix, others = counted[:_MOST_LABELS], counted[_MOST_LABELS:]
+    if others:
+        noun = "label" if len(others) == 1 else "labels"
+        mix.append((f"{len(others)} other {noun}", sum(count for _, count in others)))
+    return [(str(label), count, count / len(y)) for label, count in mix]
+
+
+def draw_plot(estimator, group, max_samples, random_state):
+    """Project the embedding by t-SNE; return the map and the data for the script of the page."""
+    rows = choose_rows(group.n_samples, max_samples, random_state)
+    # Sort by cluster and from the clearest member on, the order in which arrow keys move.
+    rows = rows[np.lexsort([-group.margins[rows], group.labels[rows]])]
+    points = np.vstack([group.embedding[rows], estimator.embedding_means_])
+    layout = LAYOUTS["tsne"](normalize(points), _PERPLEXITY, random_state)
+    places, height = place(layout.coordinates)
+    radius = float(np.clip(250 / np.sqrt(len(rows)), 5, 11))
+    places, prototypes = places[: len(rows)], places[len(rows) :]
+    data = {
+        "x": places[:, 0].tolist(),
+        "y": places[:, 1].tolist(),
+        "row": rows.tolist(),
+        "cluster": group.labels[rows].tolist(),
+        "label": None if group.y is None else [str(label) for label in group.y[rows]],
+        "margin": [to_decimals(margin) for margin in group.margins[rows]],
+        "sprite": None,
+    }
+    plot = {
+        "data": data,
+        "height": height,
+        "n": len(rows),
+        "paths": trace(places, group.labels[rows], group.looks, radius),
+        "prototypes": prototypes.tolist(),
+        "sprite": None,
+    }
+    if group.pictures:
+        thumbnails = group.pictures.of_rows(rows, _HOVER_SIDE)
+        sheet, n_columns = to_sheet(thumbnails)
+        plot["sprite"] = to_data_uri(sheet)
+        width, height = thumbnails[0].size
+        data["sprite"] = {"columns": n_columns, "width": width, "height": height}
+    return plot
