@@ -420,6 +420,7 @@ class ContrastiveAutoencoderClusterer(
         as_if_stopped = partial(self._as_if_stopped, X, rng, before)
         tasks = FitTasks(self, *given, self._n_phases(), as_if_stopped)
         ran_with = describe_run(params)
+        # A checkpoint of the same fit sets the random numbers back to where that fit began.
         checkpoint = self._open_checkpoint(params, data, rng, ran_with, before)
         self._build_networks(X, rng)
         if checkpoint:
@@ -682,6 +683,8 @@ class ContrastiveAutoencoderClusterer(
         embedding = self._embed(Subset(X, indices))
         search.check_finite(embedding)
         if self.whiten:
+            # The new basis becomes a part of the encoder, and of the input of head and decoder, so
+            # that both compute what they did before. The samples are embedded again in it.
             self.encoder_ = change_basis(
                 self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
             )
@@ -704,6 +707,8 @@ class ContrastiveAutoencoderClusterer(
         self.cluster_centers_, labels, self.clustered_labels_, self.clusterer_, self.search_ = found
         posterior = None
         if self.assignment == "clusterer":
+            # The posterior may leave out clusters that the clusterer's labels have. Each prototype
+            # then belongs to one column of the posterior.
             posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
             self.cluster_centers_ = mean_directions(embedding, own)
         self._keep(posterior=posterior)
@@ -721,6 +726,8 @@ class ContrastiveAutoencoderClusterer(
             then=neighbors.NearestClustered(embedding, phases.N_NEIGHBORS),
         ).numpy()
         generator = trainer.new_generator()
+        # The loss keeps clusters near the shares that the clusterer found: without this, all
+        # neighbours agree best if they are all in one cluster.
         proportions = np.bincount(labels) / len(labels)
         module = phases.LearnedPrototypes(
             self.encoder_,
