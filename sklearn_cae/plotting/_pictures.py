@@ -40,7 +40,7 @@ def to_channels_last(images):
     if images.ndim == 3:
         return images[..., None]
     if images.ndim == 4:
-        last = has_channels_last(images.shape[1:], "Images")
+        last = has_channels_last(images.shape[1:], "images")
         return images if last else np.moveaxis(images, 1, -1)
     raise ValueError(
         "Images must have shape (n, H, W), (n, C, H, W) or (n, H, W, C) with 1 to 4 channels, got "

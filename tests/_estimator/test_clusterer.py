@@ -361,8 +361,9 @@ def test_a_fit_does_not_read_a_memory_map_at_once(tmp_path, make_quick):
     X = np.random.RandomState(0).randint(0, 256, (8000, 32, 32), dtype=np.uint8)
     np.save(tmp_path / "images.npy", X)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    params = {"encoder": build_encoder, "decoder": build_decoder, "batch_size": 256}  # quick ones
     tracemalloc.start()
-    make_quick(warm_up_epochs=1, conditioning_epochs=1, batch_size=256).fit(mapped)
+    make_quick(**params, warm_up_epochs=1, conditioning_epochs=1).fit(mapped)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < X.nbytes

@@ -1,6 +1,7 @@
 """Warnings point to the line of the user's code."""
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +16,33 @@ import sklearn_cae
 from sklearn_cae import ClusterLabelMapper
 from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer
 
+briefly = partial(quick_clusterer, warm_up_epochs=1, conditioning_epochs=0)
+
 
 def _no_elbow(X, tmp_path):
-    quick_clusterer(n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4)).fit(X)
+    briefly(n_clusters="elbow", clusterer=ElbowClusterer(max_clusters=4)).fit(X)
 
 
 def _noise_alone(X, tmp_path):
-    quick_clusterer(n_clusters="auto", clusterer=DBSCAN(eps=1e-6)).fit(X)
+    briefly(n_clusters="auto", clusterer=DBSCAN(eps=1e-6)).fit(X)
 
 
 def _few_negatives(X, tmp_path):
-    quick_clusterer(batch_size=4, warm_up_epochs=1).fit(X[:8])
+    briefly(batch_size=4).fit(X[:8])
 
 
 def _clipped(X, tmp_path):
-    quick_clusterer(intensity_range=(0, 100)).fit(X)
+    briefly(intensity_range=(0, 100)).fit(X)
 
 
 def _clipped_later(X, tmp_path):
-    fitted = quick_clusterer().fit(X / 255)
+    fitted = briefly().fit(X / 255)
     make_pipeline(fitted).predict(X / 200)
 
 
 def _kept(X, tmp_path):
     for _ in range(2):
-        quick_clusterer(checkpoint_dir=tmp_path).fit(X)
+        briefly(checkpoint_dir=tmp_path).fit(X)
 
 
 def _no_soft_assignment(X, tmp_path):
@@ -51,7 +54,7 @@ def _unstable(X, tmp_path):
 
 
 def _in_a_search(X, tmp_path):
-    cross_val_score(quick_clusterer(intensity_range=(0, 100)), X, cv=2)
+    cross_val_score(briefly(intensity_range=(0, 100)), X, cv=2)
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,7 @@ def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
-@pytest.mark.parametrize(("what", "n_rounds"), [("keep", 5), ("kill", 5), ("fit", 1)])
+@pytest.mark.parametrize(("what", "n_rounds"), [("keep", 2), ("kill", 2), ("fit", 1)])
 def test_eight_processes_share_a_folder(what, n_rounds):
     assert share_a_folder(what, n_processes=8, n_rounds=n_rounds) == []
 
