@@ -6,6 +6,7 @@ metadata) and a checksum over every byte. Later versions can load it.
 """
 
 import warnings
+from collections import UserList
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -103,11 +104,24 @@ class _KnownStep(_KnownEstimator):
 class _KnownColumns(_KnownStep):
     """A transformer with a step per group of columns; steps are tried out on their own."""
 
+    def take_apart(self, instance):
+        state = dict(super().take_apart(instance))
+        if "transformers_" in state:
+            state["_remainder"] = _with_plain_columns(state["_remainder"])
+            state["transformers_"] = [_with_plain_columns(one) for one in state["transformers_"]]
+        return state
+
     def try_out(self, instance):
         super().try_out(instance)
         for _, step, _ in [*instance.transformers, *vars(instance).get("transformers_", [])]:
             if not isinstance(step, BaseEstimator) and step not in ("drop", "passthrough"):
                 raise ValueError(f"a step of the columns is {step!r}, not an estimator")
+
+
+def _with_plain_columns(step):
+    """Return a step whose columns are no list of scikit-learn 1.6's own, which warns if read."""
+    name, transformer, columns = step
+    return name, transformer, columns.data if isinstance(columns, UserList) else columns
 
 
 class _KnownSelector(Known):

@@ -66,7 +66,7 @@ def check_kind(X, name="X"):
             f"{name} must be an array, got the text {str(X)!r}. Names of files and folders are not "
             "read. Pass the result of numpy.load or sklearn_cae.datasets.to_memmap."
         )
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not sparse.issparse(X):  # old dok_arrays are dicts
         keys = [repr(key) for key in X][:5]
         way = f"one of its values, such as {name}[{keys[0]}]" if keys else "an array"
         raise TypeError(
