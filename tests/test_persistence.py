@@ -287,7 +287,7 @@ def test_tables_come_back(tmp_path, make_quick, name):
 
 def test_two_functions_of_one_name_are_not_saved(tmp_path):
     model = make_pipeline(FunctionTransformer(add_one), FunctionTransformer(np.abs)).fit(VECTORS)
-    with pytest.raises(TypeError, match=r"absolute, but another func is .*add_one.*joblib"):
+    with pytest.raises(TypeError, match=r"func is .*, but another func is .*add_one.*joblib"):
         save(model, tmp_path / "model")
 
 
@@ -299,7 +299,7 @@ def test_sparse_matrices_are_looked_at(tmp_path):
         tensors["SpectralClustering.affinity_matrix_.indices"][0] = 10**6
 
     forge(tmp_path / "model", clusterer, lead_astray)
-    with pytest.raises(LoadError, match="indices must be <"):
+    with pytest.raises(LoadError, match=r"ind(ices|ex values) must be <"):
         load(tmp_path / "model")
 
 

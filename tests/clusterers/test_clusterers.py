@@ -44,7 +44,7 @@ def test_an_elbow_is_found_by_any_clusterer_with_a_number(clusterer):
     np.testing.assert_array_equal(elbow.predict(X), elbow.labels_)
     assert hasattr(elbow, "predict_proba") == (clusterer is not None)
     again = ElbowClusterer(clusterer, max_clusters=9, random_state=0).fit(10 * X)  # same directions
-    np.testing.assert_array_equal(again.labels_, elbow.labels_)
+    assert adjusted_rand_score(again.labels_, elbow.labels_) == 1
 
 
 def test_links_are_the_shares_of_neighbours_in_common():
