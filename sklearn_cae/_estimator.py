@@ -443,9 +443,7 @@ class ContrastiveAutoencoderClusterer(
             embedding = self._embed_clustered(X)
         # The decoder gets one input per prototype. Prototypes without members are therefore
         # dropped before it is conditioned.
-        self._drop_empty(embedding)
-        self._number_clusters(X, before)
-        self._describe_clusters(X, embedding)
+        self._describe_clusters(X, embedding, before)
         if trainer.goes_on and self.conditioning_epochs > 0:
             # Phase two: the reconstruction loss updates only d, which gets the soft assignment.
             self._condition_decoder(trainer)
@@ -514,9 +512,7 @@ class ContrastiveAutoencoderClusterer(
             self.clustered_indices_ = search.draw_clustered(len(X), rng)
             embedding = self._embed_clustered(X)
             self._find_prototypes(embedding, rng)
-            self._drop_empty(embedding)
-            self._number_clusters(X, before)
-            self._describe_clusters(X, embedding)
+            self._describe_clusters(X, embedding, before)
         except BaseException:
             self.__dict__ = kept
             raise
@@ -775,11 +771,13 @@ class ContrastiveAutoencoderClusterer(
         if posterior is not None:
             self._keep(posterior=assignment.Posterior(self.clusterer_, posterior.kept[order]))
 
-    def _describe_clusters(self, X, embedding):
-        """Assign every sample, and fit the Gaussians that `sample` draws from.
+    def _describe_clusters(self, X, embedding, before):
+        """Drop empty clusters, number the others, assign samples, and fit the Gaussians.
 
-        `decode_prototypes` decodes their means.
+        `sample` draws from the Gaussians, and `decode_prototypes` decodes their means.
         """
+        self._drop_empty(embedding)
+        self._number_clusters(X, before)
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
         self.embedding_means_, drawn_from = gaussians.cluster_gaussians(
@@ -828,9 +826,7 @@ class ContrastiveAutoencoderClusterer(
                 model._take_prototypes(net.module_)
                 embedding = model._embed_clustered(X)
             if net.phase != "conditioning":  # the conditioning starts with described clusters
-                model._drop_empty(embedding)
-                model._number_clusters(X, before)
-                model._describe_clusters(X, embedding)
+                model._describe_clusters(X, embedding, before)
         model.history_ = net.history_so_far()
         model._end(interrupted=False)
         return {**vars(model), "verbose": self.verbose}

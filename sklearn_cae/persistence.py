@@ -71,6 +71,12 @@ def answer(estimator, X):
                 getattr(estimator, name)(X)
 
 
+def _check_part(part, where, *others):
+    """Raise if a part is not an estimator, which was tried out, nor one of some other values."""
+    if not isinstance(part, BaseEstimator) and part not in others:
+        raise ValueError(f"{where} is {part!r}, not an estimator")
+
+
 class _KnownPipeline(_KnownEstimator):
     """A pipeline, whose steps are tried out on their own."""
 
@@ -78,8 +84,7 @@ class _KnownPipeline(_KnownEstimator):
         if not instance.steps:
             raise ValueError("a pipeline has no steps")
         for _, step in instance.steps:
-            if not isinstance(step, BaseEstimator) and step not in (None, "passthrough"):
-                raise ValueError(f"a step of the pipeline is {step!r}, not an estimator")
+            _check_part(step, "a step of the pipeline", None, "passthrough")
 
 
 class _KnownElbow(_KnownEstimator):
@@ -87,9 +92,7 @@ class _KnownElbow(_KnownEstimator):
 
     def try_out(self, instance):
         for name in ("clusterer", "clusterer_"):
-            inside = vars(instance).get(name)
-            if inside is not None and not isinstance(inside, BaseEstimator):
-                raise ValueError(f"{name} of the search is {inside!r}, not an estimator")
+            _check_part(vars(instance).get(name), f"{name} of the search", None)
 
 
 class _KnownStep(_KnownEstimator):
@@ -114,8 +117,7 @@ class _KnownColumns(_KnownStep):
     def try_out(self, instance):
         super().try_out(instance)
         for _, step, _ in [*instance.transformers, *vars(instance).get("transformers_", [])]:
-            if not isinstance(step, BaseEstimator) and step not in ("drop", "passthrough"):
-                raise ValueError(f"a step of the columns is {step!r}, not an estimator")
+            _check_part(step, "a step of the columns", "drop", "passthrough")
 
 
 def _with_plain_columns(step):

@@ -31,17 +31,16 @@ def join_to(n_clusters, X, links, labels):
     labels : ndarray of shape (n_samples,)
         Clusters after the merges, the largest first.
     """
-    for pairs in (linked_pairs(links, labels), None):
-        n_joins = labels.max() + 1 - n_clusters
-        labels = _join(labels, islice(pairs or closest_pairs(X, labels), n_joins))
+    labels = _join(n_clusters, labels, linked_pairs(links, labels))
+    labels = _join(n_clusters, labels, closest_pairs(X, labels))  # if the links were too few
     by_size = np.argsort(-np.bincount(labels), kind="stable")
     return np.argsort(by_size)[labels]
 
 
-def _join(labels, pairs):
-    """Merge each pair of clusters into the lower number, and make the numbers contiguous."""
+def _join(n_clusters, labels, pairs):
+    """Merge pairs into their lower number until `n_clusters` are left; make numbers contiguous."""
     into = np.arange(labels.max() + 1)
-    for kept, gone in pairs:
+    for kept, gone in islice(pairs, len(into) - n_clusters):
         into[gone] = kept
     for cluster, joined in enumerate(into):  # `joined` itself may have been merged later
         into[cluster] = into[joined]
