@@ -26,6 +26,7 @@ ALLOWED = {
     # Aside: they never import the estimator or a net.
     **{aside: {"_input", "_utils"} for aside in ("label_mapper", "metrics", "probes")},
     "datasets": {"_input", "_storage", "_utils"},
+    "images": {"__version__", "_input", "_storage", "_utils"},
     "plotting": {"_grouping", "_input", "_utils", "augmentations"},
     "report": {"__version__", "_grouping", "_input", "_storage", "_utils", "metrics", "plotting"},
     # The estimator, and what stands above it.
@@ -131,7 +132,8 @@ def test_an_estimator_names_the_extra_of_a_missing_package():
     """Checked for each extra where it is used; here, that none is needed to import."""
     code = (
         "import sys\n"
-        "for name in ('matplotlib', 'medmnist', 'torchvision', 'pandas', 'jinja2', 'PIL'):\n"
+        "for name in ('matplotlib', 'medmnist', 'torchvision', 'pandas', 'jinja2', 'PIL',\n"
+        "             'pydicom', 'nibabel', 'tifffile'):\n"
         "    sys.modules[name] = None\n"
         "import sklearn_cae\n"
         "for name in sklearn_cae.__all__: getattr(sklearn_cae, name)\n"

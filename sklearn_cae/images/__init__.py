@@ -1,0 +1,5 @@
+"""Images from files: DICOM, NIfTI, TIFF, PNG and JPEG of all sizes become one array.
+
+Imports `_input`, `_utils`, and `_storage` for atomic writes. Readers import their package (extra
+``files``) when they read.
+"""
