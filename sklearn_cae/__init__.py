@@ -21,6 +21,7 @@ _SUBMODULES = [
     "clusterers",
     "datasets",
     "export",
+    "images",
     "label_mapper",
     "losses",
     "metrics",

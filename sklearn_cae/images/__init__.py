@@ -3,3 +3,7 @@
 Imports `_input`, `_utils`, and `_storage` for atomic writes. Readers import their package (extra
 ``files``) when they read.
 """
+
+from ._read import Reading, read_images
+
+__all__ = ["Reading", "read_images"]

@@ -1,0 +1,71 @@
+"""Files of a folder, their kind by content, and the frames of one file."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ._frames import Choices, Frame
+from ._pictures import is_picture, picture_frames
+
+#: Kind of file: whether a path is one, by its first bytes, and its reader.
+READERS = {
+    "picture": (is_picture, picture_frames),
+}
+
+
+def find_files(paths):
+    """Return {name: path} of all files, and {name: reason} of folders that cannot be listed.
+
+    Names are relative to the folder in which a file was found, with "/", in the order in which
+    people count: image 2 comes before image 10. Hidden files are left out.
+    """
+    single = isinstance(paths, (str, os.PathLike))
+    roots = [Path(root) for root in ([paths] if single else paths)]
+    files, failures = {}, {}
+    for root in roots:
+        if not root.exists():
+            raise FileNotFoundError(
+                f"paths must name files or folders, got {str(root)!r}, which does not exist."
+            )
+        # Several roots could hold files of one name.
+        base = root if single and root.is_dir() else Path(os.path.commonpath([*roots, root.parent]))
+        for path in [root] if root.is_file() else _walk(root, base, failures):
+            files[path.relative_to(base).as_posix()] = path
+    return {name: files[name] for name in sorted(files, key=_as_people_count)}, failures
+
+
+def _walk(root, base, failures):
+    def note(error):
+        failures[Path(error.filename).relative_to(base).as_posix()] = error.strerror
+
+    for folder, _, names in os.walk(root, onerror=note):
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _as_people_count(name):
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def read_file(path: Path, choices: Choices) -> tuple[str, Iterator[Frame]]:
+    """Return the kind of a file, and its frames.
+
+    Raises
+    ------
+    ValueError
+        If the file is no image.
+    """
+    for kind, (is_one, frames) in READERS.items():
+        if is_one(path):
+            return kind, frames(path, choices)
+    raise ValueError(_why_none(path))
+
+
+def _why_none(path):
+    with path.open("rb") as file:
+        head = file.read(8)
+    if not head:
+        return "the file is empty"
+    if head.startswith(b"PK\x03\x04"):
+        return "the file is a ZIP archive: unpack it first"
+    return "no image: the content is neither DICOM, NIfTI, TIFF nor a picture such as PNG or JPEG"
