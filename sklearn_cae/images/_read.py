@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from numbers import Integral, Real
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
@@ -287,7 +287,7 @@ def _write_chunks(chunks, reading, n_jobs, verbose):
     with tqdm(total=n_files, unit="file", disable=not verbose) as bar:
         try:
             _run(chunks, reading, n_jobs, bar)
-        except TerminatedWorkerError:
+        except BrokenProcessPool:
             return _run_one_by_one(chunks, reading, bar)
     return {}
 
@@ -314,7 +314,7 @@ def _run_one_by_one(chunks, reading, bar):
             target = chunk_path(path.parent, one, reading)
             try:
                 _run({target: one}, reading, 2, bar)
-            except TerminatedWorkerError:
+            except BrokenProcessPool:
                 failures[name] = "the decoder of this file ended the process"
             else:
                 chunks[target] = one

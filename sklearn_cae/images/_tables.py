@@ -73,11 +73,12 @@ def join(metadata, table):
             f"{table.rows.iloc[0].to_dict()}.",
             UserWarning,
         )
+        return metadata, _unmatched(metadata, table, column, row_of, reasons)
     found = pd.Series(row_of, dtype="Int64").reindex(range(len(metadata)))
     extra = table.rows.reindex(found.astype("float").to_numpy()).reset_index(drop=True)
     joined = _with_columns(metadata, extra.drop(columns=[column] if by == "file" else []), table)
     unmatched = _unmatched(metadata, table, column, row_of, reasons)
-    if row_of and len(unmatched):
+    if len(unmatched):
         counts = unmatched["where"].value_counts()
         warn(
             f"{counts.get('images', 0)} of {len(metadata)} images have no row of the table, and "
