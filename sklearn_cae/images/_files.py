@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ._frames import Choices, Frame
@@ -21,6 +21,8 @@ def find_files(paths):
     people count: image 2 comes before image 10. Hidden files are left out.
     """
     single = isinstance(paths, (str, os.PathLike))
+    if not single and not isinstance(paths, Iterable):
+        raise TypeError(f"paths must be a path or a list of paths, got {type(paths).__name__}.")
     roots = [Path(os.path.abspath(root)) for root in ([paths] if single else paths)]
     missing = [str(root) for root in roots if not root.exists()]
     if missing:
