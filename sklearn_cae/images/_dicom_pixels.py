@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._utils.extras import import_extra
-from ._dicom_tags import get, item, kind_of, number, numbers, places, text
+from ._dicom_tags import get, item, kind_of, number, numbers, places, put, text
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -21,33 +21,43 @@ def prepare(dataset):
     for keyword in ("Rows", "Columns", "BitsAllocated"):
         if not (value := number(dataset, keyword)):
             raise ValueError(f"does not say its {keyword}, without which its pixels have no shape")
-        setattr(dataset, keyword, int(value))
-    colors = text(dataset, "PhotometricInterpretation") or "MONOCHROME2"
-    dataset.PhotometricInterpretation = colors.upper()
-    if number(dataset, "SamplesPerPixel") is None:
-        dataset.SamplesPerPixel = 3 if colors.upper().startswith(("RGB", "YBR")) else 1
+        put(dataset, keyword, int(value))
+    _fill_colors(dataset)
     _fill(dataset, "PixelRepresentation", 0, (0, 1))
     _fill(dataset, "PlanarConfiguration", 0, (0, 1))
     _fill(dataset, "BitsStored", dataset.BitsAllocated, range(1, dataset.BitsAllocated + 1))
-    dataset.NumberOfFrames = count_frames(dataset)
+    put(dataset, "NumberOfFrames", count_frames(dataset))
     _fill_transfer_syntax(dataset)
 
 
+def _fill_colors(dataset):
+    colors = (text(dataset, "PhotometricInterpretation") or "").upper()
+    samples = number(dataset, "SamplesPerPixel")
+    if not samples:
+        samples = 3 if colors.startswith(("RGB", "YBR")) else 1
+    if samples not in (1, 3):
+        raise ValueError(f"has {samples:.0f} values per pixel; only 1 and 3 can be read")
+    put(dataset, "SamplesPerPixel", int(samples))
+    if samples == 1 and colors not in ("MONOCHROME1", "PALETTE COLOR"):
+        colors = "MONOCHROME2"
+    put(dataset, "PhotometricInterpretation", colors or "RGB")
+
+
 def _fill(dataset, keyword, usual, allowed):
-    if number(dataset, keyword) not in allowed:
-        setattr(dataset, keyword, usual)
+    value = number(dataset, keyword)
+    put(dataset, keyword, int(value) if value in allowed else usual)
 
 
 def _fill_transfer_syntax(dataset):
     """Name the encoding that pydicom found while it read the tags."""
-    if get(dataset.file_meta, "TransferSyntaxUID") is None:
+    if not isinstance(get(dataset.file_meta, "TransferSyntaxUID"), str):
         uid = import_extra("pydicom.uid", "DICOM files are read with", "files")
         is_implicit, is_little_endian = dataset.original_encoding
         if is_implicit:
             syntax = uid.ImplicitVRLittleEndian
         else:
             syntax = uid.ExplicitVRLittleEndian if is_little_endian else uid.ExplicitVRBigEndian
-        dataset.file_meta.TransferSyntaxUID = syntax
+        put(dataset.file_meta, "TransferSyntaxUID", syntax)
 
 
 def count_frames(dataset):
@@ -103,7 +113,9 @@ def _decode_with_pydicom(dataset, syntax, index):
         )
     try:
         return decoder.as_array(dataset, index=index)
-    except Exception as error:  # decoders are of several packages, each with its own errors
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # decoders in Rust panic with errors that are no Exception
         reason = " ".join(str(error).split())
         raise ValueError(f"has pixels that cannot be decoded ({syntax.name}): {reason}") from error
 
@@ -212,7 +224,9 @@ def read_table(place, name, dataset):
         table, bits = _words(values, dataset, is_wide)[:n], bits if is_wide else 8
     else:
         table = np.array(numbers(place, f"{name}Data", min(n, _count(values))) or (), dtype="u2")
-    return (table, start, max(bits, int(table.max()).bit_length())) if table.size else None
+    if not table.size:
+        return None
+    return table, start, min(max(bits, int(table.max()).bit_length()), 16)
 
 
 def _count(values):

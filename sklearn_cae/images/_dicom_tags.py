@@ -27,6 +27,13 @@ def get(dataset, keyword):
     return None if value is None or value == "" else value
 
 
+def put(dataset, keyword, value):
+    """Set a tag, whose old value may be one that pydicom cannot read."""
+    if keyword in dataset:
+        delattr(dataset, keyword)
+    setattr(dataset, keyword, value)
+
+
 def text(dataset, keyword):
     """Return a text without spaces around it; several values are joined as in the file."""
     value = get(dataset, keyword)
