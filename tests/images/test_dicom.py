@@ -426,6 +426,16 @@ def test_absent_tags_never_raise(tmp_path):
     np.testing.assert_array_equal(read_one(save(found, tmp_path / "x")).pixels, RAMP)
 
 
+@pytest.mark.parametrize("kind", ["RGB", "YBR_FULL"])
+def test_colours_with_absent_tags(tmp_path, kind):
+    """The gray of both kinds: 128 in each channel."""
+    gray = np.full((2, 2, 3), 128, dtype=np.uint8)
+    found = with_pixels(gray, color=True, PhotometricInterpretation=kind)
+    for keyword in ("SamplesPerPixel", "PlanarConfiguration", "BitsStored", "PixelRepresentation"):
+        del found[keyword]
+    np.testing.assert_array_equal(read_one(save(found, tmp_path / "x")).pixels, gray)
+
+
 def test_tables_without_entries_count_as_none(tmp_path):
     empty = sequence_item(LUTDescriptor=[4, 0, 16])
     found = with_pixels(RAMP, VOILUTSequence=[empty], ModalityLUTSequence=[empty])
