@@ -406,6 +406,16 @@ def test_odd_tags_never_raise(tmp_path, kind, odd):
         np.testing.assert_array_equal(np.argsort(frame.pixels, axis=None), np.arange(20))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_odd_number_of_frames_is_counted(tmp_path):
+    stored = np.stack([RAMP, RAMP + 1, RAMP + 2])
+    found = with_pixels(stored)
+    del found.NumberOfFrames
+    found.add_new("NumberOfFrames", "LO", "1A")
+    frames = read(save(found, tmp_path / "x"), frames="all")
+    np.testing.assert_array_equal([frame.pixels for frame in frames], stored)
+
+
 @pytest.mark.parametrize("bits", [0, 17, "text", None])
 def test_odd_bits_are_those_allocated(tmp_path, bits):
     found = with_pixels(RAMP)
