@@ -119,13 +119,11 @@ def nifti_frames(path: Path, choices: Choices) -> Iterator[Frame]:
     ('sub-01', 2, 'RAS')
     """
     nibabel = import_extra("nibabel", "NIfTI files are read with", "files")
-    with damage_told(), ExitStack() as stack:
-        try:
-            image = _image(path, nibabel, stack)
-            stored = _first_volume(image)
-            _check_sums(image)
-        except (nibabel.spatialimages.HeaderDataError, nibabel.filebasedimages.ImageFileError) as e:
-            raise ValueError(f"the header is damaged ({e})") from e
+    of_nibabel = (nibabel.spatialimages.HeaderDataError, nibabel.filebasedimages.ImageFileError)
+    with damage_told(*of_nibabel), ExitStack() as stack:
+        image = _image(path, nibabel, stack)
+        stored = _first_volume(image)
+        _check_sums(image)
         yield from _frames(path, choices, image, stored, nibabel)
 
 

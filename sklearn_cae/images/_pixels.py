@@ -17,8 +17,13 @@ _DAMAGE = (
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
+def damage_told(*errors: type[Exception]) -> Iterator[None]:
     """Turn what readers raise for a damaged file into a ValueError that says so.
+
+    Parameters
+    ----------
+    *errors : type
+        Exceptions of the reader, beside those of Python.
 
     Raises
     ------
@@ -31,7 +36,7 @@ def damage_told() -> Iterator[None]:
         yield
     except (FileNotFoundError, PermissionError):
         raise
-    except _DAMAGE as error:
+    except (*_DAMAGE, *errors) as error:
         text = str(error) or type(error).__name__
         if type(error).__name__ == "UnidentifiedImageError":  # whose text is the path
             text = "its header is not understood"

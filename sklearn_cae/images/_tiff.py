@@ -104,7 +104,7 @@ def tiff_frames(path: Path, choices: Choices) -> Iterator[Frame]:
     """
     tifffile = import_extra("tifffile", "TIFF files are read with", "files")
     # OME files may name others, which are read on their own.
-    with damage_told(), tifffile.TiffFile(path, _multifile=False) as file:
+    with damage_told(tifffile.TiffFileError), tifffile.TiffFile(path, _multifile=False) as file:
         _require_all_pages(file)
         planes = [plane for series in file.series for plane in _planes(series)]
         if not planes:
@@ -216,7 +216,8 @@ def _require_readable(page, kind):
 
 
 def _lacks_codec(error):
-    return isinstance(error, ImportError) or "imagecodecs" in str(error).lower()
+    words = ("imagecodecs", "not supported")
+    return isinstance(error, ImportError) or any(word in str(error).lower() for word in words)
 
 
 def _samples(pixels, kind):
