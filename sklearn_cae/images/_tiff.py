@@ -197,8 +197,10 @@ def _decoded(page, path):
         if not _lacks_codec(error):
             raise
         return _decoded_by_pillow(page, path)
+    bits = kind.bitspersample
+    if kind.photometric == _PALETTE:
+        pixels, bits = np.moveaxis(kind.colormap >> 8, 0, -1).astype(np.uint8)[pixels], 8
     is_reversed = kind.photometric == _WHITE_IS_ZERO
-    bits = 8 if kind.photometric == _PALETTE else kind.bitspersample
     return _Decoded(turned(pixels, _orientation(kind)), bits, is_reversed, _name_of(kind))
 
 
@@ -221,13 +223,10 @@ def _lacks_codec(error):
 
 
 def _samples(pixels, kind):
-    """Return grey or RGB pixels of the samples of a page."""
-    if kind.photometric == _PALETTE:
-        colors = np.moveaxis(kind.colormap >> 8, 0, -1).astype(np.uint8)
-        return colors[pixels]
+    """Return the one or three colours among the samples of a page."""
     if kind.axes == "YX":
         return pixels
-    if "S" not in kind.axes or len(kind.axes) != 3:
+    if kind.axes not in ("YXS", "SYX"):
         raise ValueError(f"pages with axes {kind.axes} are not read")
     pixels = np.moveaxis(pixels, kind.axes.index("S"), -1)
     extra = [int(each) for each in kind.extrasamples]
@@ -255,8 +254,8 @@ def _decoded_by_pillow(page, path):
         picture.seek(page.index)
         if not _is_whole_in_pillow(picture.mode, kind):
             raise ValueError(
-                f"{_name_of(kind)} of {kind.bitspersample} bits, compressed by "
-                f"{kind.compression.name}, needs a package: pip install imagecodecs"
+                f"{_name_of(kind)} of {kind.bitspersample} bits in {kind.compression.name} is not "
+                "read, or needs another package: pip install imagecodecs"
             )
         picture.load()
         if picture.mode in ("CMYK", "YCbCr"):

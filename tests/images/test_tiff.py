@@ -239,6 +239,13 @@ def test_cmyk_becomes_rgb(tmp_path, compression):
     assert frame.about["photometric"] == "CMYK"
 
 
+def test_ycbcr_without_compression_is_refused(tmp_path):
+    """Its samples do not lie side by side, and Pillow reads them as if they did."""
+    path = write(tmp_path / "picture", RGB, photometric="rgb")
+    with pytest.raises(ValueError, match="YCbCr of 8 bits in NONE is not read"):
+        read(with_tag(path, "PhotometricInterpretation", 6))
+
+
 def test_jpeg_in_tiff(tmp_path):
     smooth = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
     for pixels in (smooth, np.dstack([smooth, smooth // 2, smooth[::-1]])):
