@@ -327,23 +327,23 @@ def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
-@pytest.mark.parametrize(("what", "n_rounds"), [("keep", 2), ("kill", 2), ("fit", 1)])
-def test_eight_processes_share_a_folder(what, n_rounds):
-    assert share_a_folder(what, n_processes=8, n_rounds=n_rounds) == []
+def test_eight_processes_share_a_folder():
+    assert share_a_folder(keep=2, kill=2, fit=1) == {"keep": [], "kill": [], "fit": []}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 @pytest.mark.parametrize("what", ["keep", "kill", "fit"])
 def test_eight_processes_share_a_folder_fifty_times(what):
-    assert share_a_folder(what, n_processes=8, n_rounds=50) == []
+    assert share_a_folder(**{what: 50}) == {what: []}
 
 
-def share_a_folder(what, n_processes, n_rounds):
-    """Tell what goes wrong where processes share a checkpoint."""
-    command = [sys.executable, Path(__file__).parents[1] / "writers.py", what]
+def share_a_folder(**rounds):
+    """Return what goes wrong if eight processes share a checkpoint in so many rounds."""
+    script = Path(__file__).parents[1] / "writers.py"
+    asked = [f"{what}={n_rounds}" for what, n_rounds in rounds.items()]
     printed = subprocess.run(
-        [*command, str(n_processes), str(n_rounds)],
+        [sys.executable, script, "8", *asked],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
