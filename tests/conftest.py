@@ -68,8 +68,8 @@ def quick_clusterer(**params):
     """Build a clusterer that trains in a second on a hundred small images."""
     defaults = {
         "n_clusters": 3,
-        "warm_up_epochs": 3,
-        "conditioning_epochs": 2,
+        "warm_up_epochs": 2,
+        "conditioning_epochs": 1,
         "embedding_dim": 16,
         "batch_size": 32,
         "optimizer": "adamw",
