@@ -1091,7 +1091,7 @@ class Spoil(Callback):
 def test_nan_restores_the_epoch_before(toy_images, make_quick, event, what, module_type):
     """That of the last step, too, after which the loss was still a number."""
     X, _ = toy_images
-    model = make_quick(batch_size=96, callbacks=[Spoil(event, module_type)])
+    model = make_quick(batch_size=96, conditioning_epochs=2, callbacks=[Spoil(event, module_type)])
     with pytest.raises(ValueError, match=f"The {what} became NaN or infinite in epoch 2 of this"):
         model.fit(X)
     with pytest.raises(NotFittedError):
