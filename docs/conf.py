@@ -1,7 +1,5 @@
 """The documentation site: ``make docs`` builds it into ``docs/_build/html``."""
 
-import os
-
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
@@ -53,8 +51,6 @@ sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "auto_examples",
     "abort_on_example_error": True,
-    # Small networks gain little from a second thread: a process for each example is faster.
-    "parallel": min(4, os.cpu_count() or 1),
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
