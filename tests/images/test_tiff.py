@@ -132,7 +132,7 @@ def test_a_palette_is_looked_up(tmp_path, compression):
 def test_pages_of_several_sizes_in_the_order_of_the_file(tmp_path):
     shapes = [(6, 8), (7, 3), (6, 8), (9, 9)]
     pages = [np.full(shape, index, np.uint8) for index, shape in enumerate(shapes)]
-    frames = read(write(tmp_path / "pages", *pages))
+    frames = read(write(tmp_path / "pages", *pages, metadata=None))
     assert [frame.pixels.shape for frame in frames] == shapes
     assert [int(frame.pixels.max()) for frame in frames] == [0, 1, 2, 3]
     assert [frame.about["frame"] for frame in frames] == [0, 1, 2, 3]
