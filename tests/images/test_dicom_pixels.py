@@ -159,6 +159,20 @@ def test_the_caller_may_change_the_pixels(tmp_path):
             frame.pixels += 1
 
 
+def test_a_negative_slope(tmp_path):
+    path = write(tmp_path / "x", RAMP, bits=10, RescaleSlope=-2, RescaleIntercept=100)
+    frame = read_one(path)
+    np.testing.assert_array_equal(frame.pixels, 100 - 2.0 * RAMP)
+    assert frame.limits == (100 - 2 * 1023, 100)
+
+
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 1, "WindowWidth": 1}])
+def test_pixels_without_a_number(tmp_path, window):
+    path = write(tmp_path / "x", np.full((2, 2), np.nan, dtype=np.float32), **window)
+    with pytest.raises(ValueError, match="no pixel has a finite value"):
+        read(path)
+
+
 # ---- Padding ----
 
 
@@ -311,6 +325,27 @@ def test_a_palette_of_segments(tmp_path, syntax, bits):
         )
     pixels = read_one(save(found, tmp_path / "x")).pixels
     np.testing.assert_array_equal(pixels[0], np.repeat(expected, 3).reshape(13, 3))
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        [1, 4, 60],  # a line from nowhere
+        [0, 1, 7, 5, 1, 1],  # a kind that does not exist
+        [0, 1, 7, 2, 1, 6],  # a pointer that is cut
+        [0, 1, 7, 2, 1, 900, 0],  # a pointer beyond the end
+        [0, 1, 7, 2, 2, 6, 0],  # a pointer to the pointer
+        [0, 1, 7, *[1, 65535, 9] * 9],  # longer than a palette can be
+    ],
+)
+def test_segments_that_make_no_palette(tmp_path, segments):
+    data = np.array(segments, dtype="<u2").tobytes()
+    found = with_pixels(RAMP, PhotometricInterpretation="PALETTE COLOR")
+    for color in ("Red", "Green", "Blue"):
+        setattr(found, f"{color}PaletteColorLookupTableDescriptor", [9, 0, 16])
+        setattr(found, f"Segmented{color}PaletteColorLookupTableData", data)
+    with pytest.raises(ValueError, match="palette of segments that cannot be expanded"):
+        read(save(found, tmp_path / "x"))
 
 
 def test_an_index_without_a_palette_is_refused(tmp_path):
