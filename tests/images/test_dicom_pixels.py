@@ -302,6 +302,21 @@ def test_a_16_bit_index_of_colours_of_8_bits(tmp_path):
     np.testing.assert_array_equal(pixels[0, :, 0], [0, 63, 64, 249])
 
 
+@pytest.mark.parametrize(("bits", "declared", "white"), [(8, 16, 255), (16, 8, 4095)])
+def test_a_palette_has_the_bits_that_its_entries_need(tmp_path, bits, declared, white):
+    """Careless writers declare 16 bits for entries of one byte, or 8 bits for larger numbers."""
+    colors = [0, white // 2, white]
+    tags = palette(colors, colors, colors, bits=bits)
+    for color in ("Red", "Green", "Blue"):
+        tags[f"{color}PaletteColorLookupTableDescriptor"][2] = declared
+    stored = np.array([[0, 1, 2]], dtype=np.uint8)
+    frame = read_one(
+        write(tmp_path / "x", stored, PhotometricInterpretation="PALETTE COLOR", **tags)
+    )
+    np.testing.assert_array_equal(frame.pixels[0, :, 0], colors)
+    assert frame.limits == (0, white)
+
+
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_palette_of_segments(tmp_path, syntax, bits):
