@@ -453,8 +453,11 @@ def test_colours_with_absent_tags(tmp_path, kind):
     np.testing.assert_array_equal(read_one(save(found, tmp_path / "x")).pixels, gray)
 
 
-def test_tables_without_entries_count_as_none(tmp_path):
+@pytest.mark.parametrize("data", [None, ("OW", b""), ("US", []), ("LO", "text")])
+def test_tables_without_entries_count_as_none(tmp_path, data):
     empty = sequence_item(LUTDescriptor=[4, 0, 16])
+    if data:
+        empty.add_new("LUTData", *data)
     found = with_pixels(RAMP, VOILUTSequence=[empty], ModalityLUTSequence=[empty])
     np.testing.assert_array_equal(read_one(save(found, tmp_path / "x")).pixels, RAMP)
 

@@ -318,28 +318,32 @@ def test_a_palette_has_the_bits_that_its_entries_need(tmp_path, bits, declared, 
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
-@pytest.mark.parametrize("bits", [8, 16])
-def test_a_palette_of_segments(tmp_path, syntax, bits):
-    """10, 20, then a line to 60, then both again; the pointer is in bytes (PS3.3, C.7.9.2)."""
+@pytest.mark.parametrize(("bits", "start"), [(8, [7]), (8, [7, 8]), (16, [7])])
+def test_a_palette_of_segments(tmp_path, syntax, bits, start):
+    """10, 20, then a line to 60, then both again; the pointer is in bytes (PS3.3, C.7.9.2).
+
+    A start of two entries of a byte makes the data odd, so that a byte of padding follows.
+    """
     first = [0, 2, 10, 20, 1, 4, 60]  # discrete, linear
     again = [2, 2, 0, 0, 0, 0] if bits == 8 else [2, 2, 0, 0]
-    data = np.array([0, 1, 7, *first, *again], dtype=f"u{bits // 8}")
-    data[-4 if bits == 8 else -2] = 3 * bits // 8  # the byte where the first of both starts
+    begin = [0, len(start), *start]
+    data = np.array([*begin, *first, *again], dtype=f"u{bits // 8}")
+    data[-4 if bits == 8 else -2] = len(begin) * bits // 8  # the byte where the first starts
     if bits == 8:
         data = np.append(data, np.zeros(len(data) % 2, dtype=np.uint8)).view("<u2")
     order = ">" if syntax == ExplicitVRBigEndian else "<"
-    expected = [7, 10, 20, 30, 40, 50, 60, 10, 20, 30, 40, 50, 60]
-    stored = np.arange(13, dtype=np.uint8)[None]
+    expected = [*start, *[10, 20, 30, 40, 50, 60] * 2]
+    stored = np.arange(len(expected), dtype=np.uint8)[None]
     found = with_pixels(stored, syntax=syntax, PhotometricInterpretation="PALETTE COLOR")
     for color in ("Red", "Green", "Blue"):
-        setattr(found, f"{color}PaletteColorLookupTableDescriptor", [13, 0, bits])
+        setattr(found, f"{color}PaletteColorLookupTableDescriptor", [len(expected), 0, bits])
         found.add_new(
             f"Segmented{color}PaletteColorLookupTableData",
             "OW",
             data.astype(f"{order}u2").tobytes(),
         )
     pixels = read_one(save(found, tmp_path / "x")).pixels
-    np.testing.assert_array_equal(pixels[0], np.repeat(expected, 3).reshape(13, 3))
+    np.testing.assert_array_equal(pixels[0], np.repeat(expected, 3).reshape(-1, 3))
 
 
 @pytest.mark.parametrize(
