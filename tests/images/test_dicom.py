@@ -192,7 +192,8 @@ def test_a_slope_may_be_shared_by_all_frames(tmp_path):
 
 def test_a_window_of_each_frame(tmp_path):
     windows = [{"FrameVOILUT": {"WindowCenter": c, "WindowWidth": 5}} for c in (5, 9)]
-    found = enhanced(np.stack([RAMP, RAMP]), windows, WindowCenter=1, WindowWidth=3)
+    shared = {"FrameVOILUT": {"WindowCenter": 12, "WindowWidth": 4}}
+    found = enhanced(np.stack([RAMP, RAMP]), windows, shared, WindowCenter=1, WindowWidth=3)
     frames = read(save(found, tmp_path / "x"), frames="all")
     assert [frame.limits for frame in frames] == [(2.5, 6.5), (6.5, 10.5)]
 
