@@ -39,7 +39,7 @@ def is_dicom(path: Path) -> bool:
 def _starts(head, order):
     """Return whether bytes start with two tags in rising order, the first of group 2 or 8."""
     group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
-    if len(head) < 12 or group not in (2, 8) or element > 0x100:
+    if len(head) < 12 or group not in (2, 8):
         return False
     kind = head[4:6]
     if kind in FIRST_KINDS:

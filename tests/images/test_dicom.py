@@ -154,6 +154,12 @@ def test_values_of_unknown_range_are_shown_by_percentiles(tmp_path, modality):
     assert frame.limits[1] < 1000
 
 
+def test_numbers_of_32_bits_are_shown_by_percentiles(tmp_path):
+    frame = read_one(write(tmp_path / "x", RAMP.astype(np.uint32), Modality="OT"))
+    assert frame.about["scaling"] == "percentiles"
+    assert frame.limits[1] < 20
+
+
 @pytest.mark.parametrize("modality", ["CR", "DX", "MG", "RF", "XA", "IO", "PX", "US", "OT"])
 def test_projections_are_shown_by_their_bits(tmp_path, modality):
     frame = read_one(write(tmp_path / "x", RAMP, bits=10, Modality=modality))
@@ -412,6 +418,21 @@ def test_odd_tags_never_raise(tmp_path, kind, odd):
         found.add_new(keyword, "LO", odd)
         frame = read_one(save(found, tmp_path / "x"))
         assert (np.diff(frame.pixels.ravel()) > 0).all()
+
+
+@pytest.mark.parametrize("element", [b"\x02\x00", b"\x00\x01", b"\x01\x01", b"\x03\x01"])
+def test_tags_of_a_kind_that_does_not_exist(tmp_path, element):
+    """pydicom fails in words of its own, also when such a tag is given another value."""
+    path = write(tmp_path / "x", RAMP)
+    tag = b"\x28\x00" + element
+    whole = path.read_bytes()
+    assert whole.count(tag + b"US") == 1
+    path.write_bytes(whole.replace(tag + b"US", tag + b"ZZ"))
+    if element == b"\x00\x01":
+        with pytest.raises(ValueError, match="does not say its BitsAllocated"):
+            read(path)
+    else:
+        np.testing.assert_array_equal(read_one(path).pixels, RAMP)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
