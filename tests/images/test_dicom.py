@@ -293,6 +293,13 @@ def test_a_volume_is_stacked_by_position(tmp_path):
     assert frame.about["n_frames"] == 3
 
 
+def test_a_slice_of_padding_alone_counts_as_valid(tmp_path):
+    stored = np.stack([RAMP, np.zeros_like(RAMP)])
+    path = write(tmp_path / "x", stored, PixelPaddingValue=0)
+    valid = read_one(path, is_volume=True).valid
+    np.testing.assert_array_equal(valid, np.stack([RAMP > 0, np.ones(RAMP.shape, dtype=bool)]))
+
+
 def test_a_volume_holds_the_first_frame_of_each_position(tmp_path):
     stored = np.stack([RAMP + i for i in range(4)]).astype(np.uint16)
     found = enhanced(stored, [axial(z) for z in (1, 0, 1, 0)])
