@@ -131,7 +131,7 @@ def _positions(dataset):
     if tags.item(dataset, "PerFrameFunctionalGroupsSequence") is None:
         return None
     positions = [tags.position(dataset, index) for index in range(int(dataset.NumberOfFrames))]
-    return None if None in positions or len(set(positions)) == 1 else positions
+    return None if None in positions else positions
 
 
 def _frame(dataset, index, choices):

@@ -322,6 +322,12 @@ def test_a_single_slice_is_no_volume(tmp_path):
         read(write(tmp_path / "x", RAMP), is_volume=True)
 
 
+def test_times_of_one_slice_are_no_volume(tmp_path):
+    found = enhanced(np.stack([RAMP, RAMP]), [axial(3), axial(3)])
+    with pytest.raises(ValueError, match="holds one slice, not a volume"):
+        read(save(found, tmp_path / "x"), is_volume=True)
+
+
 def test_frames_in_colour_are_no_volume(tmp_path):
     path = write(tmp_path / "x", np.zeros((2, 3, 4, 3), dtype=np.uint8), color=True)
     with pytest.raises(ValueError, match="frames in colour"):
