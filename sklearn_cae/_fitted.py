@@ -452,7 +452,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return X
 
     def _check_images(self, X, reset):
-        given, X = X, checks.check_image_array(X, self, minimum=2 if reset else 1)
+        given, X = X, arrays.check_image_array(X, self, minimum=2 if reset else 1)
         if reset:
             format = checks.infer_image_format(X, self.image_shape, self.intensity_range)
             self._check_names(given, reset)
