@@ -19,6 +19,7 @@ from ._findings import (
     find_mixed,
     find_polarities,
     find_repeated_patients,
+    has_contrast,
 )
 from ._mixes import find_mixes
 
@@ -202,12 +203,13 @@ def check_images(X, metadata=None, *, image_shape=None, groups=None, split=None)
 
 
 def _copies(X, axes, facts):
-    """Return the sets of equal, and of nearly equal images, without constant ones."""
+    """Return the sets of equal images, and of nearly equal ones, without constant ones."""
     usable = np.flatnonzero(~facts.constant)
     equal = equal_sets(digests(X), usable)
-    further = [rows[1:] for rows in equal]
-    single = np.setdiff1d(usable, np.concatenate(further)) if further else usable
-    return equal, join(list(near_pairs(X, *axes, facts.thumbnails, single)), len(X))
+    single = has_contrast(facts)
+    for rows in equal:
+        single[rows[1:]] = False
+    return equal, join(list(near_pairs(X, *axes, facts.thumbnails, np.flatnonzero(single))), len(X))
 
 
 def _columns_of(metadata, n):

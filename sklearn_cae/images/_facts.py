@@ -10,6 +10,7 @@ from .._input.passes import scan_values
 
 #: Difference of two values that are as good as equal, as a share of the range of intensities.
 _EQUAL = 0.02
+_EXACT = 1 / 512  # half a step of 8 bits
 _SAMPLED = 500  # images whose values give the range
 #: Share of the line inside a border that must differ from it. The line beside the background of a
 #: head or of a digit differs in a part only.
@@ -35,10 +36,14 @@ class Facts:
     constant : ndarray of bool of shape (n,)
         Whether all pixels are equal.
     dark, bright : ndarray of shape (n,)
-        Share of the pixels, without equal lines at the edges, that have the lowest or the highest
-        value.
+        Share of the pixels that have the lowest or the highest value of the image. Equal lines at
+        the edges do not count.
+    lines : ndarray of int of shape (n, 4)
+        Number of lines of equal pixels at the top, bottom, left and right edge.
     borders : ndarray of int of shape (n, 4)
-        Lines of equal pixels at the top, bottom, left and right edge, if a straight edge ends them.
+        The same, but 0 if no straight edge ends the lines.
+    gray_end : ndarray of int of shape (n,)
+        Number of lowest rows that are exactly equal, in a gray that is no end of the range.
     round : ndarray of bool of shape (n,)
         Whether all is equal outside a circle, which differs from it.
     marked : ndarray of bool of shape (n,)
@@ -54,7 +59,9 @@ class Facts:
     constant: np.ndarray
     dark: np.ndarray
     bright: np.ndarray
+    lines: np.ndarray
     borders: np.ndarray
+    gray_end: np.ndarray
     round: np.ndarray
     marked: np.ndarray
     thumbnails: np.ndarray
@@ -92,7 +99,7 @@ def measure(X, image_shape, channels_last) -> Facts:
 def _range_of_most(X):
     """Return the percentiles .1 and 99.9 of a part of X, or the extremes if these are equal."""
     extremes = scan_values(X)
-    if max(map(abs, extremes)) > np.finfo(np.float32).max / 4:
+    if max(map(abs, extremes)) > float(np.finfo(np.float32).max) / 4:
         raise ValueError(
             f"X must hold intensities that fit into float32, got {extremes[0]:g} to "
             f"{extremes[1]:g}. Rescale or clip them."
@@ -116,7 +123,9 @@ def _measure_block(images, constant):
         constant=constant,
         dark=dark,
         bright=bright,
+        lines=lines,
         borders=np.where(is_straight, lines, 0),
+        gray_end=_find_gray_end(images),
         round=_is_round(images),
         marked=_has_marker(images, np.quantile(thumbnails, 0.9, axis=1)) & ~constant,
         thumbnails=thumbnails,
@@ -125,17 +134,15 @@ def _measure_block(images, constant):
 
 
 def _share_at_ends(images, lines):
-    """Return the shares of pixels inside equal lines at the lowest and at the highest value."""
+    """Return the share of pixels that are inside equal lines and have the lowest, highest value."""
     height, width = images.shape[1:]
     rows = _is_inside(height, *lines[:, :2].T)[:, :, None]
     inside = rows & _is_inside(width, *lines[:, 2:].T)[:, None]
-    n_inside = np.maximum(inside.sum(axis=(1, 2)), 1)
     lowest = np.min(images, axis=(1, 2), keepdims=True)
     highest = np.max(images, axis=(1, 2), keepdims=True)
-    step = 1 / 512  # half a step of 8 bits
     return tuple(
-        (at_end & inside).sum(axis=(1, 2)) / n_inside
-        for at_end in (images <= lowest + step, images >= highest - step)
+        (at_end & inside).mean(axis=(1, 2))
+        for at_end in (images <= lowest + _EXACT, images >= highest - _EXACT)
     )
 
 
@@ -166,6 +173,15 @@ def _find_border(images):
     inner = images[np.arange(n), np.minimum(width + 1, height - 1)]
     n_different = (np.abs(inner - fill[:, None]) > 2 * _EQUAL).sum(axis=1)
     return width, n_different >= max(_SHORTEST, _STRAIGHT * inner.shape[1])
+
+
+def _find_gray_end(images):
+    """Return the number of lowest rows that are exactly equal and neither black nor white."""
+    fill = images[:, -1, 0]
+    equal = (np.abs(images[:, ::-1] - fill[:, None, None]) <= _EXACT).all(axis=2)
+    lowest, highest = images.min(axis=(1, 2)), images.max(axis=(1, 2))
+    is_gray = (fill > lowest + _EQUAL) & (fill < highest - _EQUAL)
+    return np.where(is_gray, equal.argmin(axis=1), 0)
 
 
 def _is_round(images):

@@ -55,9 +55,18 @@ def find_in_pixels(facts):
     -------
     findings : list of Finding
     """
-    usable = ~facts.constant
+    usable = has_contrast(facts)
     makers = (_constant, _nearly_constant, _saturated, _truncated, _letterbox, _round, _marked)
     return [finding for make in makers if (finding := make(facts, usable)) is not None]
+
+
+def has_contrast(facts):
+    """Return whether the contrast of each image is at least a tenth of the median contrast."""
+    return ~facts.constant & (facts.contrast >= _LOW_CONTRAST * _typical_contrast(facts))
+
+
+def _typical_contrast(facts):
+    return 0.0 if facts.constant.all() else np.median(facts.contrast[~facts.constant])
 
 
 def _constant(facts, usable):
@@ -67,10 +76,10 @@ def _constant(facts, usable):
 
 
 def _nearly_constant(facts, usable):
-    typical = np.median(facts.contrast[usable]) if usable.any() else 0.0
+    typical = _typical_contrast(facts)
     text = f"have less than a tenth of the median contrast, {typical:.2g} of the range"
     advice = "Look at these images. Check their intensity window, or leave them out."
-    rows = usable & (facts.contrast < _LOW_CONTRAST * typical)
+    rows = ~facts.constant & ~usable
     return _found("nearly_constant", "doubt", rows, text, advice)
 
 
@@ -108,7 +117,7 @@ def _far_above(share, known):
 
 def _truncated(facts, usable):
     rows = usable & _is_cut(facts)
-    heights = facts.borders[rows, 1] / facts.shape[0]
+    heights = np.maximum(facts.borders[rows, 1], facts.gray_end[rows]) / facts.shape[0]
     text = f"seem to end early: the lowest rows, {_percents(heights)} of the image, are constant"
     advice = "Open these files. If they were cut while they were copied, copy them again."
     return _found("truncated", "doubt", rows, text, advice)
@@ -116,7 +125,7 @@ def _truncated(facts, usable):
 
 def _letterbox(facts, usable):
     height, width = facts.shape
-    rows = usable & (_wide_borders(facts) > 0).any(axis=1) & ~_is_cut(facts)
+    rows = usable & _is_wide(facts, facts.borders).any(axis=1) & ~_is_cut(facts)
     shares = facts.borders[rows] @ [
         [1 / height, 0],
         [1 / height, 0],
@@ -131,15 +140,19 @@ def _letterbox(facts, usable):
     return _found("letterbox", _if_part(rows), rows, text, advice)
 
 
-def _wide_borders(facts):
+def _is_wide(facts, lines):
     height, width = facts.shape
-    sides = np.array([height, height, width, width])
-    return np.where(facts.borders >= np.maximum(2, _NARROWEST * sides), facts.borders, 0)
+    return lines >= np.maximum(2, _NARROWEST * np.array([height, height, width, width]))
 
 
 def _is_cut(facts):
-    """Return whether the lower edge is the only one with a border."""
-    return (_wide_borders(facts)[:, 1] > 0) & ~facts.borders[:, [0, 2, 3]].any(axis=1)
+    """Return whether equal lines are at the lower edge alone.
+
+    A gray end needs no straight edge: the gray of a cut JPEG file may be like that of the image.
+    """
+    ends = facts.borders.copy()
+    ends[:, 1] = np.maximum(ends[:, 1], facts.gray_end)
+    return _is_wide(facts, ends)[:, 1] & ~facts.lines[:, [0, 2, 3]].any(axis=1)
 
 
 def _round(facts, usable):
@@ -167,7 +180,7 @@ def find_polarities(facts, columns):
     columns : dict of str to ndarray of shape (n,)
         Metadata. A column "photometric" is compared with what was found.
     """
-    usable = np.flatnonzero(~facts.constant)
+    usable = np.flatnonzero(has_contrast(facts))
     rows = np.zeros(len(facts.constant), dtype=bool)
     rows[usable] = find_inverted(facts.thumbnails[usable])
     text = "are inverted in comparison with the others: dark parts are bright"
