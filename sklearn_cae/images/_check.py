@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class ImageCheck:
             )
         return np.empty(0, dtype=int)
 
-    def to_frame(self):  # -> pandas.DataFrame
+    def to_frame(self) -> Any:
         """Return a table with one row per finding.
 
         Returns

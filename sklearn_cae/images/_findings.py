@@ -152,7 +152,7 @@ def _is_cut(facts):
     """
     ends = facts.borders.copy()
     ends[:, 1] = np.maximum(ends[:, 1], facts.gray_end)
-    return _is_wide(facts, ends)[:, 1] & ~facts.lines[:, [0, 2, 3]].any(axis=1)
+    return _is_wide(facts, ends)[:, 1] & (facts.lines[:, [0, 2, 3]] < 2).all(axis=1)
 
 
 def _round(facts, usable):
