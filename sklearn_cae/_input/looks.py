@@ -6,6 +6,7 @@
 import hashlib
 
 import numpy as np
+from scipy.linalg import eigh
 
 _BLOCK = 2**22  # pixels that are converted to float32 at a time
 _SIDE = 16
@@ -115,8 +116,9 @@ def find_inverted(thumbnails):
     if len(thumbnails) < _FEWEST:
         return none
     images = center(thumbnails)
-    _, vectors = np.linalg.eigh(images.T @ images)
-    cosines = images @ vectors[:, -1]
+    last = [images.shape[1] - 1] * 2  # of the eigenvalues, which ascend
+    _, vectors = eigh(images.T @ images, subset_by_index=last)
+    cosines = images @ vectors[:, 0]
     clear = np.median(np.abs(cosines))
     if (cosines > 0).sum() < (cosines < 0).sum():
         cosines = -cosines
