@@ -4,6 +4,8 @@ Imports `_input`, `_utils`, and `_storage` for atomic writes. Readers import the
 ``files``) when they read.
 """
 
+from ._check import ImageCheck, check_images
+from ._findings import Finding
 from ._read import Reading, read_images
 
-__all__ = ["Reading", "read_images"]
+__all__ = ["Finding", "ImageCheck", "Reading", "check_images", "read_images"]
