@@ -260,7 +260,7 @@ def find_mixed(mixes, n):
 def _describe(mix):
     counts = [f"{value} ({count})" for value, count in list(mix.counts.items())[:4]]
     if len(mix.counts) > 4:
-        counts.append(f"and {len(mix.counts) - 4} other values")
+        counts.append(f"and {len(mix.counts) - 4} more")
     return f"The images differ in {' and '.join(mix.columns)}: {', '.join(counts)}"
 
 

@@ -266,6 +266,15 @@ def test_a_mix_that_does_not_show_is_a_note():
     ]
 
 
+def test_a_small_effect_is_a_note_even_if_it_is_certain():
+    X = make_scans(3000, side=16).astype(float)
+    maker = np.arange(3000) % 2
+    X[maker == 1] *= 0.99
+    finding = check_images(X, {"manufacturer": maker}).findings[-1]
+    assert finding.name == "mix_without_effect"
+    assert any(f"at most {share} % of" in finding.text for share in range(1, 6))
+
+
 @pytest.mark.parametrize("column", ["label", "diagnosis", "age"])
 def test_labels_are_not_looked_at(column):
     X, label = mixed(lambda X: 0.8 * X)
@@ -290,6 +299,7 @@ def test_sizes_are_compared_by_their_quarters_and_proportions():
         frame(X[row])
     check = check_images(X, {"height": height, "width": width})
     assert names_of(check) == ["letterbox", "mix_of_aspect", "mix_without_effect"]
+    assert f"portrait ({(width < 0.95 * height).sum()})" in check.findings[1].text
     assert check.rows_of("letterbox").tolist() == np.flatnonzero(width > 1.05 * height).tolist()
 
 
