@@ -587,6 +587,7 @@ def test_dicom_is_found_by_content(tmp_path, syntax):
         b"file,patient\nx.dcm,P1\n" * 30,
         b"\x08\x00",
         b"\x02\x00\x00\x00" + b"\xff" * 200,
+        b"\x08\x00\x05\x00\x04\x00\x00\x00" + b"\x01" * 200,
         b"\x08\x00 some text that goes on for long enough to be a header" * 10,
         b"\x89PNG\r\n\x1a\n" + b"\0" * 200,
         b"II*\x00\x08\x00\x00\x00" + b"\0" * 200,

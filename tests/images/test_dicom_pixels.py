@@ -116,6 +116,12 @@ def test_float_pixels(tmp_path, syntax, dtype):
     assert frame.about["bits"] == 8 * stored.dtype.itemsize
 
 
+def test_pixels_that_are_no_numbers_are_not_valid(tmp_path):
+    stored = np.array([[1, np.nan, np.inf, 2]], dtype=np.float32)
+    frame = read_one(write(tmp_path / "x", stored))
+    np.testing.assert_array_equal(frame.valid, [[True, False, False, True]])
+
+
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_modality_table_is_applied(tmp_path, syntax):
     values = [10, 20, 40, 4000]
