@@ -22,6 +22,8 @@ from ._frames import Choices, Frame, limits_of_most
 
 #: Modalities whose values use a small and unknown part of the range that the bits declare.
 OPEN_RANGES = {"CT", "MR", "PT", "NM", "RTDOSE"}
+#: Range of 16 bits, in which many scanners store 10 to 14.
+FULL_RANGE = (0, 65535)
 #: Kinds of values in explicit encoding that files start with.
 FIRST_KINDS = {b"UL", b"OB", b"UI", b"CS", b"LO", b"DA", b"TM", b"SH", b"AE", b"ST", b"SQ", b"DT"}
 
@@ -141,7 +143,12 @@ def _frame(dataset, index, choices):
     pixels, valid, declared = _real(stored, dataset, index)
     pixels, limits, scaling = _display(pixels, valid, declared, dataset, index, choices)
     about = _about(dataset, index, dataset.BitsStored, scaling)
-    return Frame(pixels, limits, valid, tags.spacing(dataset, index), about)
+    spacing = tags.spacing(dataset, index)
+    return Frame(pixels, limits, valid, spacing, about, white_is_low=_white_is_low(dataset))
+
+
+def _white_is_low(dataset):
+    return dataset.PhotometricInterpretation == "MONOCHROME1"
 
 
 def _color_frame(stored, dataset, index):
@@ -160,23 +167,27 @@ def _about(dataset, index, bits, scaling):
 def _real(stored, dataset, index):
     """Return pixels in the unit of the file, where they are valid, and their declared range.
 
-    The range is None if the bits say little about the values.
+    The range is None if the bits say little about the values, as those of signed 16 bits do.
     """
     valid = not_padding(stored, dataset)
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         valid = np.isfinite(stored) if valid is None else valid & np.isfinite(stored)
     pixels, declared = rescale(stored, dataset, index)
     is_open = tags.text(dataset, "Modality") in OPEN_RANGES or stored.dtype.kind == "f"
-    return pixels, valid, None if is_open or dataset.BitsStored > 16 else declared
+    is_wide = dataset.BitsStored >= 16 and declared != FULL_RANGE
+    return pixels, valid, None if is_open or is_wide else declared
 
 
 def _display(pixels, valid, declared, dataset, index, choices):
     """Return pixels, their limits, and the origin of the limits.
 
-    The pixels change if the file shows them through a table or a curve.
+    The pixels change if the file shows them through a table or a curve. The limits are None if the
+    depth of all images decides.
     """
     pixels, limits, scaling = _shown(pixels, valid, declared, dataset, index, choices)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
+    if limits is None:
+        return pixels, None, scaling
+    if _white_is_low(dataset):
         limits = limits[::-1]
     return pixels, tuple(float(limit) for limit in limits), scaling
 
@@ -191,7 +202,7 @@ def _shown(pixels, valid, declared, dataset, index, choices):
         table, start, bits = found
         return look_up(pixels, table, start), (0, 2**bits - 1), "window"
     if declared is not None:
-        return pixels, declared, "bits"
+        return pixels, None if declared == FULL_RANGE else declared, "bits"
     return pixels, limits_of_most(pixels, valid), "percentiles"
 
 
@@ -246,7 +257,8 @@ def _volume(dataset, order, choices):
     pixels, limits, scaling = _display(pixels, valid, declared, dataset, middle, choices)
     about = _about(dataset, middle, dataset.BitsStored, scaling)
     del about["frame"]
-    return Frame(pixels, limits, valid, _volume_spacing(dataset, order), about)
+    spacing = _volume_spacing(dataset, order)
+    return Frame(pixels, limits, valid, spacing, about, white_is_low=_white_is_low(dataset))
 
 
 def _one_per_position(dataset, order):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from dicom_files import with_pixels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -80,6 +81,18 @@ def test_16_bits_in_which_low_is_white_have_the_depth_of_all(tmp_path, gradient)
     assert np.abs(found.data[0] - gradient.astype(int)).max() <= 1
     assert (found.data[1] == 252).all()  # 50 of 4095, not of 255
     assert found.metadata[["black", "white"]].to_numpy().tolist() == [[4095, 0], [4095, 0]]
+
+
+@pytest.mark.parametrize("colors", ["MONOCHROME2", "MONOCHROME1"])
+def test_dicom_of_16_bits_that_uses_12_is_not_black(tmp_path, gradient, colors):
+    """Many converters store 12 bits as 16, without a window."""
+    wide = gradient.astype(np.uint16) * 16
+    wide = wide if colors == "MONOCHROME2" else 4095 - wide
+    for name, pixels in {"1": wide, "2": np.full_like(wide, 50)}.items():
+        with_pixels(pixels, PhotometricInterpretation=colors).save_as(tmp_path / name)
+    found = read_images(tmp_path, size=32)
+    assert np.abs(found.data[0] - gradient.astype(int)).max() <= 1
+    assert (found.data[1] == (3 if colors == "MONOCHROME2" else 252)).all()  # of 4095
 
 
 @pytest.mark.parametrize(("dtype", "white"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
