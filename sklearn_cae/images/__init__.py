@@ -5,5 +5,6 @@ Imports `_input`, `_utils`, and `_storage` for atomic writes. Readers import the
 """
 
 from ._read import Reading, read_images
+from ._saved import load_reading
 
-__all__ = ["Reading", "read_images"]
+__all__ = ["Reading", "load_reading", "read_images"]
