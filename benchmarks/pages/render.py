@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.pages import (
     ablations,
+    folder,
     how,
     images,
     overview,
@@ -27,6 +28,7 @@ PAGES = {
     "docs/measured/benchmarks_images.md": images.TABLES,
     "docs/measured/benchmarks_how.md": how.TABLES,
     "docs/measured/ablations.md": ablations.TABLES,
+    **folder.TABLES,
     "docs/measured/small.md": small.TABLES,
     "docs/measured/reliability.md": reliability.TABLES,
     "docs/measured/performance.md": performance.TABLES,

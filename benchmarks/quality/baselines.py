@@ -105,7 +105,7 @@ def pretrained(dataset, splits, seed):
     SqueezeNet in the data folder takes its place, and the rows are named after it. Features are
     computed once and cached on the disk.
     """
-    name, network, prepare = _pretrained_network()
+    name, network, prepare = pretrained_network()
     weights = hash_of({key: value.numpy() for key, value in network.state_dict().items()})
     features = {
         split: frozen(weights, X, network=network, prepare=prepare)
@@ -132,7 +132,7 @@ def knee_of_inertia(X, seed):
     return KneeLocator(numbers, inertias, curve="convex", direction="decreasing").knee or 2
 
 
-def _pretrained_network():
+def pretrained_network():
     from torchvision import models
 
     try:

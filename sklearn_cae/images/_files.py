@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ._frames import Choices, Frame
@@ -21,18 +21,26 @@ def find_files(paths):
     people count: image 2 comes before image 10. Hidden files are left out.
     """
     single = isinstance(paths, (str, os.PathLike))
-    roots = [Path(root) for root in ([paths] if single else paths)]
+    if not single and not isinstance(paths, Iterable):
+        raise TypeError(f"paths must be a path or a list of paths, got {type(paths).__name__}.")
+    roots = [Path(os.path.abspath(root)) for root in ([paths] if single else paths)]
+    missing = [str(root) for root in roots if not root.exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"paths must name files or folders, got {missing[0]!r}, which does not exist."
+        )
+    base = _shared_folder(roots)
     files, failures = {}, {}
     for root in roots:
-        if not root.exists():
-            raise FileNotFoundError(
-                f"paths must name files or folders, got {str(root)!r}, which does not exist."
-            )
-        # Several roots could hold files of one name.
-        base = root if single and root.is_dir() else Path(os.path.commonpath([*roots, root.parent]))
         for path in [root] if root.is_file() else _walk(root, base, failures):
             files[path.relative_to(base).as_posix()] = path
     return {name: files[name] for name in sorted(files, key=_as_people_count)}, failures
+
+
+def _shared_folder(roots):
+    """Return the deepest folder that holds all roots: several may hold files of one name."""
+    folders = [root if root.is_dir() else root.parent for root in roots]
+    return Path(os.path.commonpath(folders) if folders else ".")
 
 
 def _walk(root, base, failures):

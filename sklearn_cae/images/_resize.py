@@ -10,7 +10,9 @@ def scale(frame, limits):
     low, high = limits
     pixels = np.subtract(frame.pixels, low, dtype=np.result_type(frame.pixels, np.float32))
     pixels /= high - low
-    pixels = np.nan_to_num(np.clip(pixels, 0, 1, out=pixels)).astype(np.float32, copy=False)
+    pixels = np.clip(pixels, 0, 1, out=pixels).astype(np.float32, copy=False)
+    if frame.pixels.dtype.kind == "f":
+        pixels[np.isnan(pixels)] = 0
     if frame.valid is not None:
         pixels[~frame.valid] = 0
     return pixels
