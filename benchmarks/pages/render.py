@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.pages import (
     ablations,
+    files,
     folder,
     how,
     images,
@@ -30,6 +31,7 @@ PAGES = {
     "docs/measured/ablations.md": ablations.TABLES,
     **folder.TABLES,
     "docs/measured/small.md": small.TABLES,
+    "docs/measured/files.md": files.TABLES,
     "docs/measured/reliability.md": reliability.TABLES,
     "docs/measured/performance.md": performance.TABLES,
 }

@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ._dicom import dicom_frames, is_dicom
 from ._frames import Choices, Frame
 from ._pictures import is_picture, picture_frames
 
 #: Kind of file: whether a path is one, by its first bytes, and its reader.
 READERS = {
+    "dicom": (is_dicom, dicom_frames),
     "picture": (is_picture, picture_frames),
 }
 
