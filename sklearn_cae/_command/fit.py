@@ -26,8 +26,8 @@ from ._results import (
 #: If there are more files than this, the first look comes before all of them are read.
 _MANY = 1000
 #: The first look: number of files, largest side of an image, and epochs.
-_PART, _SIDE = 256, 64
-_FEW_EPOCHS = {"warm_up_epochs": 20, "refinement_epochs": 10, "conditioning_epochs": 5}
+_PART, _SIDE = 256, 32
+_FEW_EPOCHS = {"warm_up_epochs": 30, "refinement_epochs": 10, "conditioning_epochs": 5}
 
 
 def add_to(commands):
