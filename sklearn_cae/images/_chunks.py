@@ -104,7 +104,7 @@ def _to_size(frame, reading, row):
     if limits is None:
         brightest = float(np.max(frame.pixels))
         row["bits_used"] = next((bits for bits in _DEPTHS if brightest < 2**bits), 16)
-        limits = 0.0, 2.0 ** row["bits_used"] - 1
+        limits = (0.0, 2.0 ** row["bits_used"] - 1)[:: -1 if frame.white_is_low else 1]
     row["black"], row["white"] = map(float, limits)
     image = scale(frame, limits)
     if image.ndim == 3 and len(reading.size) == 2 and (image == image[..., :1]).all():

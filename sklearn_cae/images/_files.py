@@ -7,11 +7,15 @@ from pathlib import Path
 
 from ._dicom import dicom_frames, is_dicom
 from ._frames import Choices, Frame
+from ._nifti import has_header_beside, is_nifti, nifti_frames, unread_format
 from ._pictures import is_picture, picture_frames
+from ._tiff import is_tiff, tiff_frames
 
 #: Kind of file: whether a path is one, by its first bytes, and its reader.
 READERS = {
     "dicom": (is_dicom, dicom_frames),
+    "nifti": (is_nifti, nifti_frames),
+    "tiff": (is_tiff, tiff_frames),
     "picture": (is_picture, picture_frames),
 }
 
@@ -35,7 +39,8 @@ def find_files(paths):
     files, failures = {}, {}
     for root in roots:
         for path in [root] if root.is_file() else _walk(root, base, failures):
-            files[path.relative_to(base).as_posix()] = path
+            if not has_header_beside(path):  # read with its header
+                files[path.relative_to(base).as_posix()] = path
     return {name: files[name] for name in sorted(files, key=_as_people_count)}, failures
 
 
@@ -78,4 +83,6 @@ def _why_none(path):
         return "the file is empty"
     if head.startswith(b"PK\x03\x04"):
         return "the file is a ZIP archive: unpack it first"
+    if (name := unread_format(path)) is not None:
+        return f"{name} files are not read: convert them to NIfTI or PNG"
     return "no image: the content is neither DICOM, NIfTI, TIFF nor a picture such as PNG or JPEG"

@@ -49,7 +49,9 @@ class Frame:
         Real numbers or booleans in native byte order. They are not clipped to the limits.
     limits : tuple of float or None
         Intensities that become black and white. The first is the higher one if low values are
-        white. None if the file names none and the depth in bits of all pictures decides.
+        white. None if the file names none: then the depth in bits of all such images decides.
+    white_is_low : bool
+        Whether low values are white, if there are no limits.
     valid : ndarray of bool of shape (H, W) or None
         False where a pixel is padding. None if the file declares no padding.
     spacing : tuple of float or None
@@ -60,6 +62,7 @@ class Frame:
 
     pixels: np.ndarray
     limits: tuple | None
+    white_is_low: bool = field(default=False, kw_only=True)
     valid: np.ndarray | None = None
     spacing: tuple | None = None
     about: dict = field(default_factory=dict)

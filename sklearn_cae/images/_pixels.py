@@ -124,10 +124,11 @@ def picture_frame(
     pixels = _native(pixels)
     finite = np.isfinite(pixels)
     limits, scaling = _limits(pixels, bits, window)
-    if white_is_zero:
-        limits = (limits or (0, _brightest_of_depth(pixels)))[::-1]
+    if white_is_zero and limits is not None:
+        limits = limits[::-1]
     about = {**(about or {}), "bits": bits, "scaling": scaling}
-    return Frame(pixels, limits, None if finite.all() else finite, spacing, about)
+    valid = None if finite.all() else finite
+    return Frame(pixels, limits, valid, spacing, about, white_is_low=white_is_zero)
 
 
 def _native(pixels):
@@ -156,9 +157,3 @@ def _is_share(pixels):
     """Return whether some pixels are finite, and these lie between 0 and 1."""
     values = pixels[np.isfinite(pixels)]
     return values.size > 0 and 0 <= values.min() and values.max() <= 1
-
-
-def _brightest_of_depth(pixels):
-    """Return the highest value of the smallest usual depth that holds the pixels."""
-    highest = int(pixels.max())
-    return next(2**bits - 1 for bits in (8, 10, 12, 14, 16) if highest < 2**bits)

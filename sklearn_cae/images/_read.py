@@ -386,9 +386,7 @@ def _finish(image, row, reading):
     """Bring a waiting image to the depth, colour and type of the reading."""
     image = image.astype(np.float32) / FULL
     if "bits_used" in row:
-        white = 2.0**reading.bits - 1
-        image = np.minimum(image * (row["white"] / white), 1)
-        row["white"] = white
+        image = _to_depth(image, row, 2.0**reading.bits - 1)
     if len(reading.size) == 2:
         if reading.color == "rgb" and image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=-1)
@@ -396,6 +394,16 @@ def _finish(image, row, reading):
             image = image @ _LUMA
     image = image * _DTYPES[reading.dtype]
     return image if reading.dtype == "float32" else image.round()
+
+
+def _to_depth(image, row, highest):
+    """Bring an image from its own depth to that of all, whose limits its row then tells."""
+    own = max(row["black"], row["white"])
+    if row["black"] == 0:
+        row["white"] = highest
+        return np.minimum(image * (own / highest), 1)
+    row["black"] = highest  # white is 0
+    return np.maximum(1 - (1 - image) * (own / highest), 0)
 
 
 def _columns(rows):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -69,6 +70,16 @@ def test_later_files_have_the_scale_of_the_first(tmp_path, gradient):
     later = reading.read(tmp_path / "later")
     assert np.abs(later.data[0] - gradient / 8.0).max() <= 1
     assert later.reading == reading
+
+
+def test_16_bits_in_which_low_is_white_have_the_depth_of_all(tmp_path, gradient):
+    wide = gradient.astype(np.uint16) * 16
+    tifffile.imwrite(tmp_path / "1.tif", 4095 - wide, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "2.tif", np.full_like(wide, 50), photometric="miniswhite")
+    found = read_images(tmp_path, size=32)
+    assert np.abs(found.data[0] - gradient.astype(int)).max() <= 1
+    assert (found.data[1] == 252).all()  # 50 of 4095, not of 255
+    assert found.metadata[["black", "white"]].to_numpy().tolist() == [[4095, 0], [4095, 0]]
 
 
 @pytest.mark.parametrize(("dtype", "white"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
