@@ -2,6 +2,7 @@
 
 import random
 import time
+import warnings
 from pathlib import Path
 
 from ._messages import errors_in_a_sentence, refuse
@@ -151,14 +152,18 @@ def _look_first(files, options, output):
     part = random.Random(options.seed).sample(files, min(_PART, len(files)))
     print(f"\nA first look, at {len(part)} of {len(files)} files ...", flush=True)
     try:
-        X = read_images(
-            part,
-            size=min(options.size, _SIDE),
-            window=options.window,
-            color=options.color,
-            n_jobs=options.jobs,
-        ).data
-        clusterer = _train(X, options, output, **_FEW_EPOCHS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # for example, that rows of the table have no image
+            X = read_images(
+                part,
+                size=min(options.size, _SIDE),
+                window=options.window,
+                color=options.color,
+                metadata=options.metadata,  # so that a wrong table ends the command now
+                patient=options.patient,
+                n_jobs=options.jobs,
+            ).data
+            clusterer = _train(X, options, output, **_FEW_EPOCHS)
     except ValueError as error:  # for example, if no file of the part is an image
         print(f"There is no first look: {error}")
         return

@@ -177,6 +177,15 @@ def test_many_files_have_a_first_look_before_all_are_read(cohort, tmp_path, monk
     assert (tmp_path / "first_look.png").exists()
 
 
+def test_a_wrong_table_is_told_before_a_first_look_at_many_files(cohort, tmp_path, monkeypatch):
+    from sklearn_cae._command import fit as command
+
+    monkeypatch.setattr(command, "_MANY", 30)
+    with pytest.raises(SystemExit, match="patient must name a column of metadata, got 'id'"):
+        fit(cohort, tmp_path, "--patient", "id")
+    assert not (tmp_path / "checkpoints").exists()
+
+
 def test_a_part_without_images_has_no_first_look(cohort, tmp_path, monkeypatch, capsys):
     from sklearn_cae._command import fit as command
 
