@@ -401,7 +401,8 @@ class ContrastiveAutoencoderClusterer(
         Warns
         -----
         UserWarning
-            If no elbow is found, or a batch has fewer than 16 samples.
+            If no elbow is found, a batch has fewer than 16 samples, or one image in a hundred is
+            constant, a copy of another, or inverted.
         ConvergenceWarning
             If one cluster contains over 95 % of the samples, a cluster is empty, no number of
             communities is stable, or the fit was interrupted.

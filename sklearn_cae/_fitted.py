@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._grouping import assignment
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.members import find_typical
-from ._input import arrays, checks, formats
+from ._input import arrays, checks, formats, looks
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
 from ._utils.warnings import warn
@@ -452,7 +452,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return X
 
     def _check_images(self, X, reset):
-        given, X = X, checks.check_image_array(X, self, minimum=2 if reset else 1)
+        given, X = X, arrays.check_image_array(X, self, minimum=2 if reset else 1)
         if reset:
             format = checks.infer_image_format(X, self.image_shape, self.intensity_range)
             self._check_names(given, reset)
@@ -460,6 +460,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             self.image_shape_ = format.image_shape
             self.intensity_range_ = format.intensity_range
             self._keep(format=format)
+            if hint := looks.hint(X, format.image_shape, format.channels_last):
+                warn(hint, UserWarning)
             return X
         if X.ndim == 2:
             self._check_names(given, reset)

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.plotting._embedding import LAYOUTS
 
 
 def pytest_addoption(parser):
@@ -67,8 +68,8 @@ def quick_clusterer(**params):
     """Build a clusterer that trains in a second on a hundred small images."""
     defaults = {
         "n_clusters": 3,
-        "warm_up_epochs": 3,
-        "conditioning_epochs": 2,
+        "warm_up_epochs": 2,
+        "conditioning_epochs": 1,
         "embedding_dim": 16,
         "batch_size": 32,
         "optimizer": "adamw",
@@ -83,6 +84,21 @@ def quick_clusterer(**params):
 def make_quick():
     """Factory of quick clusterers."""
     return quick_clusterer
+
+
+class FirstAxes:
+    """A layout in no time: the first two dimensions."""
+
+    package, axis_label, places = "sklearn", "t-SNE", False
+
+    def __init__(self, points, perplexity, random_state):
+        self.coordinates = np.asarray(points)[:, :2]
+
+
+@pytest.fixture
+def quick_map(monkeypatch):
+    """Lay points out without t-SNE, in tests that do not look at the map."""
+    monkeypatch.setitem(LAYOUTS, "tsne", FirstAxes)
 
 
 @pytest.fixture(scope="session")

@@ -29,16 +29,17 @@ def shown(monkeypatch):
 def test_each_epoch_of_both_phases_takes_the_place_of_the_one_before(toy_images, make_quick, shown):
     before = plt.get_fignums()
     make_quick(callbacks=[LiveHistory()]).fit(toy_images[0])
-    assert shown[0::2] == ["cleared"] * 5
+    assert shown[0::2] == ["cleared"] * 3
     epochs, names = zip(*shown[1::2], strict=True)
-    assert list(epochs) == [[1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]]
-    assert names[2] == []
-    assert names[4] == ["warm-up", "conditioning"]
+    assert list(epochs) == [[1], [1, 2], [1, 2, 3]]
+    assert names[1] == []
+    assert names[2] == ["warm-up", "conditioning"]
     assert plt.get_fignums() == before
 
 
 def test_a_phase_is_drawn_to_its_end_whatever_the_interval(toy_images, make_quick, shown):
-    make_quick(callbacks=[LiveHistory(every=2)], warm_up_epochs=3).fit(toy_images[0])
+    model = make_quick(callbacks=[LiveHistory(every=2)], warm_up_epochs=3, conditioning_epochs=2)
+    model.fit(toy_images[0])
     assert [len(epochs) for epochs, _ in shown[1::2]] == [2, 3, 5]
 
 

@@ -6,7 +6,7 @@ Run from the repository, after ``pip install cosmic-ray``, with a number of chan
 
 A place is drawn first, and then one of Cosmic Ray's changes of it, so that all places count alike.
 Prints each change as a diff and writes ``benchmarks/results/mutants.json``: the number of changes
-that the tests of the module notice, and the changes that the tests of the estimator miss as well.
+that the tests of the room notice, and the changes that the tests of the estimator miss as well.
 """
 
 import difflib
@@ -31,19 +31,20 @@ from benchmarks._common import describe_run
 
 ROOT = Path(__file__).parents[2]
 RESULTS = FOLDER / "mutants.json"
-#: Modules and their tests. The tests of the estimator run on the changes that these miss.
-MODULES = {
+#: Rooms and their tests. The tests of the estimator run on the changes that these miss.
+ROOMS = {
     "losses": ["test_losses.py"],
     "optim": ["test_optim.py"],
-    "_grouping/search": ["_grouping/test_prototypes.py"],
-    "_grouping/assignment": ["_grouping/test_assignment.py"],
-    "clusterers/_elbow": ["_grouping/test_prototypes.py"],
+    "augmentations": ["test_augmentations.py"],
+    "metrics": ["test_metrics.py"],
     "label_mapper": ["test_label_mapper.py"],
-    "_input/checks": ["_input/test_images.py"],
-    "_input/formats": ["_input/test_images.py"],
+    "_grouping": ["_grouping"],
+    "clusterers": ["clusterers", "_grouping/test_prototypes.py"],
+    "_input": ["_input"],
 }
 WHOLE = ["_training/test_phases.py", "_estimator/test_clusterer.py", "_estimator/test_fitted.py"]
-SECONDS = 300
+#: The most seconds that tests may take without a change.
+SECONDS = 1200
 PRELOADED = ("torch", "sklearn.utils.estimator_checks", "skorch", "pandas", "hypothesis", "pytest")
 
 
@@ -56,24 +57,49 @@ def main():
         for folder in ("sklearn_cae", "tests"):
             shutil.copytree(ROOT / folder, copy / folder)
         shutil.copy(ROOT / "pyproject.toml", copy)
-        for tests in [*MODULES.values(), WHOLE]:
-            if not passes(tests, copy):
-                raise SystemExit(f"{tests} fail without a mutant:\n{(copy / 'log').read_text()}")
         drawn = draw(n_mutants, seed)
-        survivors = [one for one in drawn if survives(one, MODULES[one[0]], copy)]
+        rooms = sorted({room_of(module) for module, _ in drawn})
+        limits = {room: find_limit(ROOMS[room], copy) for room in rooms}
+        whole_limit = find_limit(WHOLE, copy)
+        survivors = []
+        for one in drawn:
+            room = room_of(one[0])
+            if survives(one, ROOMS[room], copy, limits[room]):
+                survivors.append(one)
         killed = len(drawn) - len(survivors)
         print(f"{killed} of {len(drawn)} killed: {killed / len(drawn):.1%}", flush=True)
-        survivors = [one for one in survivors if survives(one, WHOLE, copy)]
+        survivors = [one for one in survivors if survives(one, WHOLE, copy, whole_limit)]
     shown = [{"module": module, "diff": change(module, one)[1]} for module, one in survivors]
     summary = {"made_by": describe_run("cosmic-ray"), "seed": seed, "mutants": len(drawn)}
     summary |= {"killed": killed, "survivors": shown}
     RESULTS.write_text(json.dumps(summary, indent=1) + "\n")
 
 
+def find_limit(tests, copy):
+    """Run tests without a change; return the seconds that they may take with one."""
+    started = time.perf_counter()
+    if not passes(tests, copy, SECONDS):
+        raise SystemExit(f"{tests} fail without a mutant:\n{(copy / 'log').read_text()}")
+    seconds = time.perf_counter() - started
+    print(f"{seconds:.0f} s without a mutant:", *tests, flush=True)
+    return 30 + 5 * int(seconds)  # an endless loop counts as noticed
+
+
+def modules_of(room):
+    """Return the modules of a room, as paths without their suffix."""
+    package = ROOT / "sklearn_cae"
+    files = sorted((package / room).glob("*.py")) or [package / f"{room}.py"]
+    return [path.relative_to(package).with_suffix("").as_posix() for path in files]
+
+
+def room_of(module):
+    return module.partition("/")[0]
+
+
 def draw(n_mutants, seed):
     """Draw places, and one change of each."""
     rng, places = random.Random(seed), defaultdict(list)
-    for module in MODULES:
+    for module in [module for room in ROOMS for module in modules_of(room)]:
         for item in _all_work_items([ROOT / "sklearn_cae" / f"{module}.py"], {}):
             (mutation,) = item.mutations
             if not is_annotation(mutation):
@@ -97,7 +123,7 @@ def change(module, mutation):
     return changed, [line for line in diff if not line.startswith(("---", "+++"))]
 
 
-def survives(mutant, tests, copy):
+def survives(mutant, tests, copy, seconds):
     """Write a changed module, and return whether the tests miss the change."""
     module, mutation = mutant
     changed, diff = change(module, mutation)
@@ -105,7 +131,7 @@ def survives(mutant, tests, copy):
     started, code = time.perf_counter(), path.read_text()
     path.write_text(changed)
     try:
-        survived = passes(tests, copy)
+        survived = passes(tests, copy, seconds)
     finally:
         path.write_text(code)
     verdict = "survives" if survived else "killed"
@@ -113,11 +139,11 @@ def survives(mutant, tests, copy):
     return survived
 
 
-def passes(tests, copy):
+def passes(tests, copy, seconds):
     """Run tests in a forked process; return whether they all pass in time."""
     child = os.fork()
     if child == 0:
-        signal.alarm(SECONDS)
+        signal.alarm(seconds)
         os.chdir(copy / "tests")
         sys.path[:0] = [str(copy), str(copy / "tests")]
         for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn_cae"]:

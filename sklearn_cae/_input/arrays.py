@@ -10,6 +10,7 @@ from os import PathLike
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import check_array
 
 from .labels import is_missing
 from .pictures import is_picture, picture_to_array
@@ -234,3 +235,23 @@ def check_numbers(X, name="X"):
     raise TypeError(
         f"{name} must hold numbers, got dtype {X.dtype}. Convert it with {name}.astype."
     )
+
+
+def check_image_array(X, estimator, *, minimum):
+    """Check that images are numeric, at least `minimum` many, with two to four dimensions."""
+    X = check_array(
+        X,
+        dtype=None,
+        allow_nd=True,
+        ensure_all_finite=False,  # scan_values checks this without a copy
+        ensure_min_samples=minimum,
+        estimator=estimator,
+        input_name="X",
+    )
+    check_numbers(X)
+    if X.ndim > 4:
+        raise ValueError(
+            f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Pass slices or "
+            "projections of volumes."
+        )
+    return X

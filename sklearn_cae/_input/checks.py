@@ -3,15 +3,11 @@
 X is not copied; it is cast and scaled batch by batch, by the formats of `formats`.
 """
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array
 
 from .._utils.warnings import warn
-from .arrays import check_numbers
-from .axes import CHANNELS, SIDES, has_channels_last
+from .axes import find_axes
 from .formats import ImageFormat, VectorFormat, holds_integers, share_clipped
 from .passes import are_equal_within, extremes_of_features, scan_values
 
@@ -22,26 +18,6 @@ _LARGEST = 1e30  # decoded values may be some standard deviations larger
 def holds_images(X, image_shape):
     """Return whether samples are images and not vectors."""
     return image_shape is not None or len(X.shape) > 2
-
-
-def check_image_array(X, estimator, *, minimum):
-    """Check that images are numeric, at least `minimum` many, with two to four dimensions."""
-    X = check_array(
-        X,
-        dtype=None,
-        allow_nd=True,
-        ensure_all_finite=False,  # scan_values checks this without a copy
-        ensure_min_samples=minimum,
-        estimator=estimator,
-        input_name="X",
-    )
-    check_numbers(X)
-    if X.ndim > 4:
-        raise ValueError(
-            f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Pass slices or "
-            "projections of volumes."
-        )
-    return X
 
 
 def infer_image_format(X, image_shape, intensity_range):
@@ -58,23 +34,7 @@ def infer_image_format(X, image_shape, intensity_range):
     -------
     format : ImageFormat
     """
-    as_image = _sample_shape(X, image_shape)
-    if len(as_image) not in (2, 3):
-        raise ValueError(
-            "image_shape must have 2 or 3 elements, (H, W), (C, H, W) or (H, W, C), got "
-            f"{as_image}."
-        )
-    channels_last = len(as_image) == 3 and has_channels_last(as_image)
-    if len(as_image) == 2:
-        as_image = (1, *as_image)
-    channels_first = (as_image[2], *as_image[:2]) if channels_last else as_image
-    # One channel has the same memory layout first or last; its strides should be the same, too.
-    channels_last = channels_last and channels_first[0] > 1
-    if not all(side in SIDES for side in channels_first[1:]):
-        raise ValueError(
-            f"Images must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got "
-            f"{channels_first[1]} x {channels_first[2]}. {_way_from_sides(channels_first)}"
-        )
+    channels_first, channels_last = find_axes(X, image_shape)
     return ImageFormat(
         sample_shape=X.shape[1:],
         image_shape=channels_first,
@@ -101,39 +61,6 @@ def infer_vector_format(X):
         )
     scaler = StandardScaler().fit(X)
     return VectorFormat(scaler.mean_, scaler.scale_)
-
-
-def _way_from_sides(shape):
-    if shape[0] == 1 and shape[2] in CHANNELS and shape[1] in SIDES:
-        return "If X is a single image with channels last, pass several images, (n, H, W, C)."
-    return "Resize or crop them."
-
-
-def _sample_shape(X, image_shape):
-    given = X.shape[1:]
-    if image_shape is None:
-        return given
-    if not all(isinstance(side, Integral) for side in image_shape):
-        raise TypeError(
-            f"image_shape must be integers, got {image_shape}. Pass the sides in pixels."
-        )
-    image_shape = tuple(image_shape)
-    if X.ndim == 2 and image_shape == X.shape:
-        raise ValueError(
-            f"X must hold several images, (n, {np.prod(image_shape)}) for image_shape="
-            f"{image_shape}, got a single image. Pass all images, as rows."
-        )
-    if X.ndim == 2 and np.prod(image_shape) != given[0]:
-        raise ValueError(
-            f"image_shape must have as many elements as X has features: {image_shape} has "
-            f"{np.prod(image_shape)}, X has {given[0]}."
-        )
-    if X.ndim > 2 and image_shape != given:
-        raise ValueError(
-            f"image_shape must be the shape of one image in X, {given}, got {image_shape}. "
-            "Use None for images that are not flat."
-        )
-    return image_shape
 
 
 def _find_intensity_range(X, intensity_range):

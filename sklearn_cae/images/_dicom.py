@@ -39,7 +39,7 @@ def is_dicom(path: Path) -> bool:
 def _starts(head, order):
     """Return whether bytes start with two tags in rising order, the first of group 2 or 8."""
     group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
-    if len(head) < 12 or group not in (2, 8) or element > 0x100:
+    if len(head) < 12 or group not in (2, 8):
         return False
     kind = head[4:6]
     if kind in FIRST_KINDS:
@@ -131,7 +131,7 @@ def _positions(dataset):
     if tags.item(dataset, "PerFrameFunctionalGroupsSequence") is None:
         return None
     positions = [tags.position(dataset, index) for index in range(int(dataset.NumberOfFrames))]
-    return None if None in positions or len(set(positions)) == 1 else positions
+    return None if None in positions else positions
 
 
 def _frame(dataset, index, choices):
@@ -198,6 +198,8 @@ def _shown(pixels, valid, declared, dataset, index, choices):
 def _through_window(pixels, valid, limits, is_curve):
     """Show pixels through a window, unless it makes different pixels all black or all white."""
     known = pixels if valid is None else pixels[valid]
+    if not known.size:
+        raise ValueError("no pixel has a finite value")
     low, high = known.min(), known.max()
     if low < high and (limits[1] <= low or high <= limits[0]):
         return pixels, limits_of_most(pixels, valid), "percentiles"
@@ -217,9 +219,10 @@ def _window(place):
     if center is None or width is None or width <= 0:
         return None
     shape = (tags.text(place, "VOILUTFunction") or "LINEAR").upper()
-    if shape == "LINEAR" and width >= 1:  # in whole numbers: a width of 1 has 1 step
-        center, width = center - 0.5, (width - 1) or 1.0
-    return (center - width / 2, center + width / 2), shape == "SIGMOID"
+    if shape not in ("LINEAR_EXACT", "SIGMOID") and width >= 1:
+        center, width = center - 0.5, (width - 1) or 1.0  # whole numbers: a width of 1 has 1 step
+    low, high = center - width / 2, center + width / 2
+    return ((low, high), shape == "SIGMOID") if low < high else None
 
 
 def _sigmoid(pixels, limits):
@@ -251,7 +254,7 @@ def _one_per_position(dataset, order):
     positions = _positions(dataset)
     if positions is None:
         return order
-    found: dict[float, int] = {}
+    found = {}
     for index in order:
         found.setdefault(positions[index], index)
     return list(found.values())

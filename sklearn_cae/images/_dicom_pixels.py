@@ -6,6 +6,7 @@ from .._utils.extras import import_extra
 from ._dicom_tags import get, item, kind_of, number, numbers, places, put, text
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_NO_SEGMENTS = "has a palette of segments that cannot be expanded"
 
 
 def prepare(dataset):
@@ -301,18 +302,21 @@ def expand_segments(data, bytes_each):
 
 def _expand_segment(data, at, table):
     """Add a discrete or linear segment to a table; return where the next one starts."""
-    kind, n = data[at : at + 2]
-    if kind == 0:
-        table += data[at + 2 : at + 2 + n]
-        return at + 2 + n
-    if kind != 1 or not table:
-        raise ValueError("has a palette of segments that cannot be expanded")
-    table += np.rint(np.linspace(table[-1], data[at + 2], n + 1)[1:]).astype(int).tolist()
-    return at + 3
+    kind, n, *values = data[at : at + 3] if at + 2 < len(data) else (None, None)
+    is_line = kind == 1 and table
+    if not (kind == 0 or is_line) or len(table) > 2**16:
+        raise ValueError(_NO_SEGMENTS)
+    if is_line:
+        table += np.rint(np.linspace(table[-1], values[0], n + 1)[1:]).astype(int).tolist()
+        return at + 3
+    table += data[at + 2 : at + 2 + n]
+    return at + 2 + n
 
 
 def _pointer(entries, bytes_each):
     """Return the byte that an indirect segment points to: two words, the lower one first."""
+    if len(entries) * bytes_each < 4:
+        raise ValueError(_NO_SEGMENTS)
     if bytes_each == 2:
         low, high = entries[:2]
     else:

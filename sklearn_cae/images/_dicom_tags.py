@@ -38,7 +38,7 @@ def text(dataset, keyword):
     """Return a text without spaces around it; several values are joined as in the file."""
     value = get(dataset, keyword)
     values = value if _is_list(value) else [value]
-    joined = "\\".join(str(each).strip() for each in values if each is not None)
+    joined = "\\".join(str(each) for each in values if each is not None)
     return joined.strip() or None
 
 

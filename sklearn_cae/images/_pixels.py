@@ -10,7 +10,7 @@ import numpy as np
 from ._frames import Frame, limits_of_most
 
 #: Exceptions with which readers meet a file that was cut off or changed.
-_DAMAGE = (
+_DAMAGE: tuple[type[Exception], ...] = (
     *(AttributeError, EOFError, LookupError, MemoryError, OSError, OverflowError, SyntaxError),
     *(TypeError, struct.error, zlib.error),
 )
@@ -36,7 +36,7 @@ def damage_told(*errors: type[Exception]) -> Iterator[None]:
         yield
     except (FileNotFoundError, PermissionError):
         raise
-    except (*_DAMAGE, *errors) as error:
+    except _DAMAGE + errors as error:
         text = str(error) or type(error).__name__
         if type(error).__name__ == "UnidentifiedImageError":  # whose text is the path
             text = "its header is not understood"

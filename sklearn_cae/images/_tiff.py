@@ -145,7 +145,7 @@ def _planes(series):
     n_channels = 3 if order.shape[-1] == 3 and "S" not in page.axes else 1
     planes = order.reshape(-1, order.shape[-1])[:, :n_channels]
     planes = [[pages[index] for index in plane] for plane in planes]
-    return [plane for plane in planes if None not in plane]  # pages in other files of OME
+    return [plane for plane in planes if None not in plane]  # OME files may lack planes
 
 
 def _frame(planes, index, path, choices):

@@ -8,6 +8,7 @@ Images may be (n, H, W), (n, C, H, W) or (n, H, W, C), with 1 to 4 channels, of 
 One channel is drawn in gray, three as red, green and blue, two and four as their mean in gray.
 """
 
+from ._check import ImageCheckDisplay
 from ._clusters import ContingencyDisplay, PrototypeDisplay
 from ._embedding import EmbeddingDisplay
 from ._fit import ElbowDisplay, HistoryDisplay
@@ -19,6 +20,7 @@ __all__ = [
     "ElbowDisplay",
     "EmbeddingDisplay",
     "HistoryDisplay",
+    "ImageCheckDisplay",
     "PrototypeDisplay",
     "ReconstructionDisplay",
 ]

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from sklearn.utils import check_scalar
 
-from .._input.arrays import as_samples
+from .._input.arrays import as_samples, check_image_array
 from .._input.labels import check_length
 from .._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from ._display import Display, choose_rows, take
@@ -214,7 +214,7 @@ class AugmentationDisplay(Display):
                 "are images, pass image_shape=(channels, height, width). If X is a single image, "
                 "pass X[np.newaxis]."
             )
-        X = checks.check_image_array(X, None, minimum=1)
+        X = check_image_array(X, None, minimum=1)
         format = checks.infer_image_format(X, image_shape, intensity_range)
         rng = local_random_state(random_state)
         images = format.to_tensor(X[choose_rows(len(X), n_images, rng)])

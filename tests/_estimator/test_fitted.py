@@ -170,9 +170,14 @@ def test_decoding_comes_back_in_shape_and_scale(fitted, toy_images):
 
 
 def test_reconstructions_resemble_their_images(make_quick):
-    X = make_toy_images(200, n_classes=3, image_size=16, random_state=0, return_X_y=True)[0]
+    X = make_toy_images(100, n_classes=3, image_size=16, random_state=0, return_X_y=True)[0]
     model = make_quick(
-        warm_up_epochs=20, conditioning_epochs=40, augmentation="xray", learning_rate=3e-3
+        warm_up_epochs=20,
+        conditioning_epochs=10,
+        batch_size=16,
+        reconstruction_weight=10,
+        augmentation="xray",
+        learning_rate=3e-3,
     ).fit(X)
     error = np.mean((model.reconstruct(X) - X) ** 2)
     assert error < 0.3 * np.mean((X - X.mean(axis=0)) ** 2)

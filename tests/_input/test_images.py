@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sklearn_cae._input import checks, passes, tensors
+from sklearn_cae._input import arrays, checks, passes, tensors
 
 
 def shaped(layout, n, channels, height, width):
@@ -170,7 +170,7 @@ def test_checking_images_copies_no_more_than_a_chunk():
     X = np.zeros((20_000, 28, 28), dtype=np.float32)  # 60 MiB
     X[0] = 1
     tracemalloc.start()
-    checks.infer_image_format(checks.check_image_array(X, None, minimum=2), None, None)
+    checks.infer_image_format(arrays.check_image_array(X, None, minimum=2), None, None)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < X.nbytes / 10

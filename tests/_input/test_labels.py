@@ -94,7 +94,7 @@ EACH_TAKER = pytest.mark.parametrize(("take", "name"), TAKERS.values(), ids=list
 
 
 @pytest.fixture(autouse=True)
-def _somewhere(tmp_path, monkeypatch):
+def _somewhere(tmp_path, monkeypatch, quick_map):
     yield monkeypatch.chdir(tmp_path)
     matplotlib.pyplot.close("all")
 

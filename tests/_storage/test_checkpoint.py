@@ -12,12 +12,14 @@ import signal
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from conftest import quick_clusterer
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
@@ -33,6 +35,35 @@ from sklearn_cae._storage import container, files, fingerprint
 from sklearn_cae._training import trainer
 from sklearn_cae.clusterers import ElbowClusterer
 from sklearn_cae.modules import UnpooledEncoder
+
+EPOCHS = {"warm_up_epochs": 3, "conditioning_epochs": 2}
+
+
+@pytest.fixture
+def make_quick(make_quick):
+    """Make clusterers whose phases have a middle, in which these tests stop or look."""
+    return partial(make_quick, **EPOCHS)
+
+
+@pytest.fixture(scope="module")
+def finished_once(toy_images, tmp_path_factory):
+    """Fit with a checkpoint once: the model and its folder, which tests copy."""
+    folder = tmp_path_factory.mktemp("finished")
+    return quick_clusterer(**EPOCHS, checkpoint_dir=folder).fit(toy_images[0]), folder
+
+
+@pytest.fixture
+def finished(finished_once, tmp_path):
+    """Return a fitted model, and an unfitted one whose checkpoint holds that whole fit."""
+    model, folder = finished_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return model, clone(model).set_params(checkpoint_dir=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def plain(toy_images):
+    """Fit without a checkpoint, once."""
+    return quick_clusterer(**EPOCHS).fit(toy_images[0])
 
 
 class DropoutEncoder(nn.Sequential):
@@ -66,7 +97,7 @@ VARIANTS = {
         "n_clusters": "auto",
         "encoder": UnpooledEncoder,
         "whiten": True,
-        "refinement_epochs": 3,
+        "refinement_epochs": 2,
     },
     "variational": {"variational": 1.0},
     "global generator": {"encoder": DropoutEncoder},
@@ -150,9 +181,9 @@ def test_the_seed_is_that_of_the_beginning(tmp_path, toy_images, make_quick, see
         assert_same_fit(resumed, make_quick(random_state=seed).fit(X))
 
 
-def test_a_finished_fit_is_loaded(tmp_path, toy_images, make_quick, monkeypatch):
+def test_a_finished_fit_is_loaded(finished, toy_images, monkeypatch):
     X, _ = toy_images
-    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+    model, unfitted = finished
 
     def train(*args, **kwargs):
         raise AssertionError("it was trained")
@@ -160,27 +191,27 @@ def test_a_finished_fit_is_loaded(tmp_path, toy_images, make_quick, monkeypatch)
     monkeypatch.setattr("skorch.NeuralNet.run_single_epoch", train)
     with pytest.warns(UserWarning, match="already finished in .* not trained again"):
         again = (
-            clone(model)
+            clone(unfitted)
             .set_params(device=torch.device("cpu"), output="embedding", verbose=1)
             .fit(X)
         )
     assert_same_fit(model, again)
     with pytest.raises(AssertionError, match="it was trained"):
-        clone(model).set_params(temperature=0.3).fit(X)
+        clone(unfitted).set_params(temperature=0.3).fit(X)
     with pytest.raises(AssertionError, match="it was trained"):
-        clone(model).fit(X[::-1])
+        unfitted.fit(X[::-1])
 
 
+@pytest.mark.usefixtures("finished")
 def test_values_count_and_not_how_they_lie_in_memory(tmp_path, toy_images, make_quick):
     X, _ = toy_images
-    make_quick(checkpoint_dir=tmp_path).fit(X)
     with pytest.warns(UserWarning, match="loaded"):
         make_quick(checkpoint_dir=str(tmp_path)).fit(np.asfortranarray(X))
     make_quick(checkpoint_dir=tmp_path).fit(X.astype(np.int16))
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_an_interrupted_fit_goes_on(tmp_path, toy_images, make_quick):
+def test_an_interrupted_fit_goes_on(tmp_path, toy_images, make_quick, plain):
     class Interrupt(Callback):
         def on_epoch_begin(self, net, **kwargs):
             if len(net.history) == 2 and interrupts.pop():
@@ -194,7 +225,7 @@ def test_an_interrupted_fit_goes_on(tmp_path, toy_images, make_quick):
             assert clone(model).fit(X).interrupted_
     resumed = clone(model).fit(X)
     assert not resumed.interrupted_
-    assert_same_fit(resumed, make_quick().fit(X))
+    assert_same_fit(resumed, plain)
 
 
 class OwnGenerator:
@@ -267,7 +298,7 @@ def test_a_warm_start_is_another_fit(tmp_path, toy_images, make_quick):
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), OSError(30, "Read-only")]
 )
-def test_a_fit_goes_on_without_a_disk(tmp_path, toy_images, make_quick, monkeypatch, error):
+def test_a_fit_goes_on_without_a_disk(tmp_path, toy_images, make_quick, plain, monkeypatch, error):
     X, _ = toy_images
     kill_after(2, monkeypatch)
     with pytest.raises(Killed):
@@ -284,11 +315,11 @@ def test_a_fit_goes_on_without_a_disk(tmp_path, toy_images, make_quick, monkeypa
         model = make_quick(checkpoint_dir=tmp_path).fit(X)
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert_same_fit(model, make_quick().fit(X))
+    assert_same_fit(model, plain)
     assert_same_fit(model, make_quick(checkpoint_dir=tmp_path).fit(X))  # from where it was
 
 
-def test_a_fit_goes_on_where_its_folder_vanishes(tmp_path, toy_images, make_quick):
+def test_a_fit_goes_on_where_its_folder_vanishes(tmp_path, toy_images, make_quick, plain):
     class Vanish(Callback):
         def on_epoch_begin(self, net, **kwargs):
             shutil.rmtree(tmp_path, ignore_errors=True)
@@ -296,7 +327,7 @@ def test_a_fit_goes_on_where_its_folder_vanishes(tmp_path, toy_images, make_quic
     X, _ = toy_images
     with pytest.warns(UserWarning, match="No checkpoint could be written"):
         model = make_quick(callbacks=[Vanish()], checkpoint_dir=tmp_path / "kept").fit(X)
-    assert_same_fit(model, make_quick().fit(X))
+    assert_same_fit(model, plain)
     assert not tmp_path.exists()
 
 
@@ -309,15 +340,14 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(
         make_quick(checkpoint_dir=tmp_path / "file").fit(toy_images[0])
 
 
-def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
-    X, _ = toy_images
-    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+def test_a_damaged_checkpoint_is_trained_anew(finished, tmp_path, toy_images):
+    model, unfitted = finished
     (folder,) = tmp_path.iterdir()
     path = folder / "conditioning.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     (folder / ".warm_up.safetensors.123.tmp").touch()  # as a kill leaves it
     with pytest.warns(UserWarning, match="'conditioning' saved in .* trained again: .*damaged"):
-        again = clone(model).fit(X)
+        again = unfitted.fit(toy_images[0])
     assert_same_fit(model, again)
     names = ["conditioning.safetensors", "fit.json", "warm_up.safetensors"]
     assert sorted(each.name for each in folder.iterdir()) == names
@@ -327,23 +357,23 @@ def test_a_damaged_checkpoint_is_trained_anew(tmp_path, toy_images, make_quick):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
-@pytest.mark.parametrize(("what", "n_rounds"), [("keep", 2), ("kill", 2), ("fit", 1)])
-def test_eight_processes_share_a_folder(what, n_rounds):
-    assert share_a_folder(what, n_processes=8, n_rounds=n_rounds) == []
+def test_eight_processes_share_a_folder():
+    assert share_a_folder(keep=2, kill=2, fit=1) == {"keep": [], "kill": [], "fit": []}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 @pytest.mark.parametrize("what", ["keep", "kill", "fit"])
 def test_eight_processes_share_a_folder_fifty_times(what):
-    assert share_a_folder(what, n_processes=8, n_rounds=50) == []
+    assert share_a_folder(**{what: 50}) == {what: []}
 
 
-def share_a_folder(what, n_processes, n_rounds):
-    """Tell what goes wrong where processes share a checkpoint."""
-    command = [sys.executable, Path(__file__).parents[1] / "writers.py", what]
+def share_a_folder(**rounds):
+    """Return what goes wrong if eight processes share a checkpoint in so many rounds."""
+    script = Path(__file__).parents[1] / "writers.py"
+    asked = [f"{what}={n_rounds}" for what, n_rounds in rounds.items()]
     printed = subprocess.run(
-        [*command, str(n_processes), str(n_rounds)],
+        [sys.executable, script, "8", *asked],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -628,14 +658,14 @@ def test_random_numbers_of_another_generator_are_refused(tmp_path, toy_images, m
     assert not list(tmp_path.iterdir())
 
 
-def test_a_history_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick):
+def test_a_history_that_cannot_be_kept_stops_no_fit(tmp_path, toy_images, make_quick, plain):
     class Record(Callback):
         def on_epoch_end(self, net, **kwargs):
             net.history.record("when", {1, 2})
 
     with pytest.warns(UserWarning, match="No checkpoint could be written"):
         model = make_quick(callbacks=[Record()], checkpoint_dir=tmp_path).fit(toy_images[0])
-    assert_same_fit(make_quick().fit(toy_images[0]), model, but="when")
+    assert_same_fit(plain, model, but="when")
 
 
 class SetWeights(Callback):
@@ -664,7 +694,7 @@ def test_callbacks_go_on_where_they_were(tmp_path, toy_images, make_quick, callb
 @pytest.mark.parametrize("callbacks", [None, [Callback()]])
 @pytest.mark.parametrize("epoch", [2, 3])
 def test_ctrl_c_while_a_checkpoint_is_written(
-    tmp_path, toy_images, make_quick, monkeypatch, callbacks, epoch
+    tmp_path, toy_images, make_quick, plain, monkeypatch, callbacks, epoch
 ):
     """Not taken for the end of the phase, nor for that of a callback."""
     write, written = container.write, []
@@ -682,18 +712,17 @@ def test_ctrl_c_while_a_checkpoint_is_written(
         assert clone(model).fit(X).interrupted_
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.undo()
-    assert_same_fit(clone(model).fit(X), make_quick().fit(X))
+    assert_same_fit(clone(model).fit(X), plain)
 
 
 # ---- Phases that were kept of something else ----
 
 
 def test_a_phase_that_started_from_other_prototypes_is_trained_anew(
-    tmp_path, toy_images, make_quick, monkeypatch
+    finished, toy_images, make_quick, monkeypatch
 ):
     """As on another machine, where an embedding's last bits decide."""
     X, _ = toy_images
-    make_quick(checkpoint_dir=tmp_path).fit(X)
     found = search.find_prototypes
     monkeypatch.setattr(
         search,
@@ -703,61 +732,59 @@ def test_a_phase_that_started_from_other_prototypes_is_trained_anew(
         ),
     )
     with pytest.warns(UserWarning, match="'conditioning' saved in .* other weights"):
-        again = make_quick(checkpoint_dir=tmp_path).fit(X)
+        again = finished[1].fit(X)
     assert_same_fit(again, make_quick().fit(X))
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 1'])
-def test_a_damaged_description_is_no_fit(tmp_path, toy_images, make_quick, content):
+def test_a_damaged_description_is_no_fit(finished, tmp_path, toy_images, content):
     X, _ = toy_images
-    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+    model, unfitted = finished
     (folder,) = tmp_path.iterdir()
     (folder / "fit.json").write_text(content)
     with pytest.raises(ValueError, match=r"fit\.json that is damaged or does not"):
-        clone(model).set_params(checkpoint_dir=folder).fit(X)
-    assert_same_fit(clone(model).fit(X), model)  # begun anew
+        clone(unfitted).set_params(checkpoint_dir=folder).fit(X)
+    assert_same_fit(unfitted.fit(X), model)  # begun anew
 
 
 @pytest.mark.parametrize("position", [2 * 10**9, -5, 623])
-def test_random_numbers_are_believed_only_whole(tmp_path, toy_images, make_quick, position):
-    X, _ = toy_images
-    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+def test_random_numbers_are_believed_only_whole(finished, tmp_path, toy_images, position):
+    model, unfitted = finished
     (folder,) = tmp_path.iterdir()
     about = json.loads((folder / "fit.json").read_text())
     about["random_state"][2] = position
     (folder / "fit.json").write_text(json.dumps(about))
-    assert_same_fit(clone(model).fit(X), model)  # begun anew
+    assert_same_fit(unfitted.fit(toy_images[0]), model)  # begun anew
 
 
-def test_a_phase_that_is_gone_is_named(tmp_path, toy_images, make_quick):
-    X, _ = toy_images
-    model = make_quick(checkpoint_dir=tmp_path).fit(X)
+def test_a_phase_that_is_gone_is_named(finished, tmp_path, toy_images):
+    model, unfitted = finished
     for path in tmp_path.glob("*/conditioning.safetensors"):
         path.unlink()
     with pytest.warns(UserWarning, match="'conditioning' saved .* trained again: .*No such"):
-        again = clone(model).fit(X)
+        again = unfitted.fit(toy_images[0])
     assert_same_fit(again, model)
 
 
-def test_what_a_fit_was_begun_with_is_told(tmp_path, toy_images, make_quick, monkeypatch):
+def test_what_a_fit_was_begun_with_is_told(finished, toy_images, monkeypatch):
     X, _ = toy_images
-    begun = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
-    assert make_quick(checkpoint_dir=tmp_path).fit(X).provenance_ == begun
+    model, unfitted = finished
+    begun = model.provenance_
+    assert clone(unfitted).fit(X).provenance_ == begun
     monkeypatch.setattr(trainer, "version", lambda name: "99")
-    resumed = make_quick(checkpoint_dir=tmp_path).fit(X).provenance_
+    resumed = unfitted.fit(X).provenance_
     assert resumed.pop("resumed_with")["versions"]["torch"] == "99"
     assert resumed == begun
 
 
-def test_no_random_numbers_are_read_from_beyond_their_end(tmp_path, toy_images, make_quick):
-    model = make_quick(checkpoint_dir=tmp_path).fit(toy_images[0])
+def test_no_random_numbers_are_read_from_beyond_their_end(finished, tmp_path, toy_images):
     (path,) = tmp_path.glob("*/fit.json")
     about = json.loads(path.read_text())
     del about["digest"]
     about["random_state"][2] = 2 * 10**9
     path.write_text(json.dumps({**about, "digest": fingerprint.digest(about)}))
     with pytest.raises(ValueError, match="a random state is out of its range"):
-        model.fit(toy_images[0])
+        finished[1].fit(toy_images[0])
 
 
 def test_modules_and_loggers_are_told_apart_by_their_names():

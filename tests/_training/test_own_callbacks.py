@@ -3,6 +3,7 @@
 import copy
 import signal
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,6 +24,12 @@ from skorch.callbacks import (
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from sklearn_cae._training.phases import recorded_columns
+
+
+@pytest.fixture
+def make_quick(make_quick):
+    """Make clusterers whose phases have a middle, in which these tests stop or look."""
+    return partial(make_quick, warm_up_epochs=3, conditioning_epochs=2)
 
 
 def never_better(monitor, **params):
@@ -142,8 +149,8 @@ def test_a_monitor_that_a_phase_records_is_taken(
     toy_images, make_quick, callbacks, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    model = make_quick(callbacks=callbacks).fit(toy_images[0])
-    assert epochs_of(model) == {"warm_up": 3, "conditioning": 2}
+    model = make_quick(callbacks=callbacks, warm_up_epochs=2, conditioning_epochs=1)
+    assert epochs_of(model.fit(toy_images[0])) == {"warm_up": 2, "conditioning": 1}
 
 
 class RecordInConditioning(Callback):
@@ -351,7 +358,7 @@ def test_the_best_epoch_of_each_phase_is_loaded(toy_images, make_quick, tmp_path
         use_safetensors=use_safetensors,
     )
     params = {"conditioning_epochs": 0, "learning_rate": 1e-3}
-    model = make_quick(warm_up_epochs=3, callbacks=[checkpoint], **params).fit(toy_images[0])
+    model = make_quick(callbacks=[checkpoint], **params).fit(toy_images[0])
     kept = torch.cat([weight.flatten() for weight in model.encoder_.state_dict().values()])
     saved = (
         load_file(tmp_path / "warm_up.params")
@@ -360,7 +367,7 @@ def test_the_best_epoch_of_each_phase_is_loaded(toy_images, make_quick, tmp_path
     )
     first = [saved[f"encoder.{name}"].flatten() for name in model.encoder_.state_dict()]
     assert torch.equal(kept, torch.cat(first))
-    longer = make_quick(warm_up_epochs=3, **params).fit(toy_images[0])
+    longer = make_quick(**params).fit(toy_images[0])
     last = torch.cat([weight.flatten() for weight in longer.encoder_.state_dict().values()])
     assert not torch.equal(kept, last)
 

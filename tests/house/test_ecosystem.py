@@ -199,9 +199,9 @@ def test_callbacks_of_sklearn_are_told_of_phases_and_epochs(toy_images, make_qui
     make_quick(refinement_epochs=1).set_callbacks(watcher).fit(toy_images[0])
     assert watcher.seen == [
         *["setup", "begin fit"],
-        *[*epochs_of("warm_up", 3), "end warm_up 0"],
+        *[*epochs_of("warm_up", 2), "end warm_up 0"],
         *[*epochs_of("refinement", 1), "end refinement 1"],
-        *[*epochs_of("conditioning", 2), "end conditioning 2"],
+        *[*epochs_of("conditioning", 1), "end conditioning 2"],
         *["end fit 0", "teardown"],
     ]
 
@@ -214,7 +214,7 @@ def test_callbacks_of_sklearn_are_told_of_phases_and_epochs(toy_images, make_qui
 def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make_quick, params):
     """And asking for it changes no bit of the fit."""
     X, _ = toy_images
-    params = {"refinement_epochs": 2, **params}
+    params = {"refinement_epochs": 2, "conditioning_epochs": 2, **params}
     asker = Asker()
     asked = make_quick(**params, verbose=1).set_callbacks(asker).fit(X)
     plain = make_quick(**params).fit(X)
@@ -222,12 +222,12 @@ def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make
     np.testing.assert_array_equal(asked.decode_prototypes(), plain.decode_prototypes())
     refinement = ["refinement"] * params["refinement_epochs"]
     assert [phase for phase, *_ in asker.models] == [
-        *["warm_up"] * 3,
+        *["warm_up"] * 2,
         *refinement,
         *["conditioning"] * 2,
         "",
     ]
-    asked_at = {"warm_up": 3, "refinement": 2, "conditioning": 1}
+    asked_at = {"warm_up": 2, "refinement": 2, "conditioning": 1}
     for phase in ("warm_up", *refinement[:1], "conditioning"):
         epoch = asked_at[phase]
         _, model, labels = [told for told in asker.models if told[0] == phase][epoch - 1]
@@ -250,7 +250,7 @@ def test_a_callback_of_sklearn_ends_a_phase(toy_images, make_quick):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         clusterer = make_quick(warm_up_epochs=5).set_callbacks(watcher).fit(toy_images[0])
-    assert [row["phase"] for row in clusterer.history_] == ["warm_up"] * 2 + ["conditioning"] * 2
+    assert [row["phase"] for row in clusterer.history_] == ["warm_up"] * 2 + ["conditioning"]
     assert not clusterer.interrupted_
 
 
@@ -300,7 +300,7 @@ def test_scores_of_the_epochs(skl_callback, toy_images, make_quick):
     clusterer = make_quick(augmentation="xray").set_callbacks(monitor).fit(X, y)
     rows = monitor.get_logs().data
     scores = [row["normalized_mutual_info_score"] for row in rows]
-    assert len(scores) == 6  # five epochs and the fit
+    assert len(scores) == 4  # three epochs and the fit
     assert scores[0] == normalized_mutual_info_score(y, clusterer.labels_)
 
 

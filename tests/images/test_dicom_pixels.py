@@ -159,6 +159,20 @@ def test_the_caller_may_change_the_pixels(tmp_path):
             frame.pixels += 1
 
 
+def test_a_negative_slope(tmp_path):
+    path = write(tmp_path / "x", RAMP, bits=10, RescaleSlope=-2, RescaleIntercept=100)
+    frame = read_one(path)
+    np.testing.assert_array_equal(frame.pixels, 100 - 2.0 * RAMP)
+    assert frame.limits == (100 - 2 * 1023, 100)
+
+
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 1, "WindowWidth": 1}])
+def test_pixels_without_a_number(tmp_path, window):
+    path = write(tmp_path / "x", np.full((2, 2), np.nan, dtype=np.float32), **window)
+    with pytest.raises(ValueError, match="no pixel has a finite value"):
+        read(path)
+
+
 # ---- Padding ----
 
 
@@ -288,29 +302,69 @@ def test_a_16_bit_index_of_colours_of_8_bits(tmp_path):
     np.testing.assert_array_equal(pixels[0, :, 0], [0, 63, 64, 249])
 
 
+@pytest.mark.parametrize(("bits", "declared", "white"), [(8, 16, 255), (16, 8, 4095)])
+def test_a_palette_has_the_bits_that_its_entries_need(tmp_path, bits, declared, white):
+    """Careless writers declare 16 bits for entries of one byte, or 8 bits for larger numbers."""
+    colors = [0, white // 2, white]
+    tags = palette(colors, colors, colors, bits=bits)
+    for color in ("Red", "Green", "Blue"):
+        tags[f"{color}PaletteColorLookupTableDescriptor"][2] = declared
+    stored = np.array([[0, 1, 2]], dtype=np.uint8)
+    frame = read_one(
+        write(tmp_path / "x", stored, PhotometricInterpretation="PALETTE COLOR", **tags)
+    )
+    np.testing.assert_array_equal(frame.pixels[0, :, 0], colors)
+    assert frame.limits == (0, white)
+
+
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
-@pytest.mark.parametrize("bits", [8, 16])
-def test_a_palette_of_segments(tmp_path, syntax, bits):
-    """10, 20, then a line to 60, then both again; the pointer is in bytes (PS3.3, C.7.9.2)."""
+@pytest.mark.parametrize(("bits", "start"), [(8, [7]), (8, [7, 8]), (16, [7])])
+def test_a_palette_of_segments(tmp_path, syntax, bits, start):
+    """10, 20, then a line to 60, then both again; the pointer is in bytes (PS3.3, C.7.9.2).
+
+    A start of two entries of a byte makes the data odd, so that a byte of padding follows.
+    """
     first = [0, 2, 10, 20, 1, 4, 60]  # discrete, linear
     again = [2, 2, 0, 0, 0, 0] if bits == 8 else [2, 2, 0, 0]
-    data = np.array([0, 1, 7, *first, *again], dtype=f"u{bits // 8}")
-    data[-4 if bits == 8 else -2] = 3 * bits // 8  # the byte where the first of both starts
+    begin = [0, len(start), *start]
+    data = np.array([*begin, *first, *again], dtype=f"u{bits // 8}")
+    data[-4 if bits == 8 else -2] = len(begin) * bits // 8  # the byte where the first starts
     if bits == 8:
         data = np.append(data, np.zeros(len(data) % 2, dtype=np.uint8)).view("<u2")
     order = ">" if syntax == ExplicitVRBigEndian else "<"
-    expected = [7, 10, 20, 30, 40, 50, 60, 10, 20, 30, 40, 50, 60]
-    stored = np.arange(13, dtype=np.uint8)[None]
+    expected = [*start, *[10, 20, 30, 40, 50, 60] * 2]
+    stored = np.arange(len(expected), dtype=np.uint8)[None]
     found = with_pixels(stored, syntax=syntax, PhotometricInterpretation="PALETTE COLOR")
     for color in ("Red", "Green", "Blue"):
-        setattr(found, f"{color}PaletteColorLookupTableDescriptor", [13, 0, bits])
+        setattr(found, f"{color}PaletteColorLookupTableDescriptor", [len(expected), 0, bits])
         found.add_new(
             f"Segmented{color}PaletteColorLookupTableData",
             "OW",
             data.astype(f"{order}u2").tobytes(),
         )
     pixels = read_one(save(found, tmp_path / "x")).pixels
-    np.testing.assert_array_equal(pixels[0], np.repeat(expected, 3).reshape(13, 3))
+    np.testing.assert_array_equal(pixels[0], np.repeat(expected, 3).reshape(-1, 3))
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        [1, 4, 60],  # a line from nowhere
+        [0, 1, 7, 5, 1, 1],  # a kind that does not exist
+        [0, 1, 7, 2, 1, 6],  # a pointer that is cut
+        [0, 1, 7, 2, 1, 900, 0],  # a pointer beyond the end
+        [0, 1, 7, 2, 2, 6, 0],  # a pointer to the pointer
+        [0, 1, 7, *[1, 65535, 9] * 9],  # longer than a palette can be
+    ],
+)
+def test_segments_that_make_no_palette(tmp_path, segments):
+    data = np.array(segments, dtype="<u2").tobytes()
+    found = with_pixels(RAMP, PhotometricInterpretation="PALETTE COLOR")
+    for color in ("Red", "Green", "Blue"):
+        setattr(found, f"{color}PaletteColorLookupTableDescriptor", [9, 0, 16])
+        setattr(found, f"Segmented{color}PaletteColorLookupTableData", data)
+    with pytest.raises(ValueError, match="palette of segments that cannot be expanded"):
+        read(save(found, tmp_path / "x"))
 
 
 def test_an_index_without_a_palette_is_refused(tmp_path):

@@ -1,9 +1,11 @@
 """Each file that pydicom ships is read rightly, or refused by name."""
 
+import gzip
 import re
 import warnings
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -169,3 +171,27 @@ def test_bars_of_colour(path, tolerance):
     found = read(f"test_files/{path}", frames="all")[0].pixels[5::10]
     expected = np.broadcast_to(np.array(COLORS)[:, None], (10, 100, 3))
     assert np.abs(found - expected.astype(np.float64)).max() <= tolerance
+
+
+def test_an_enhanced_file_of_a_scanner(tmp_path):
+    """176 sagittal slices of a phantom, packed in nibabel; each has its own slope and window."""
+    packed = Path(nibabel.__file__).parent / "nicom/tests/data/philips_mprage.dcm.gz"
+    path = tmp_path / "philips"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    frames = list(dicom_frames(path, Choices(frames=4)))
+    dataset = pydicom.dcmread(path)
+    for frame in frames:
+        index = frame.about["frame"]
+        groups = dataset.PerFrameFunctionalGroupsSequence[index]
+        stored = pixel_array(dataset, index=index)
+        values = apply_modality_lut(stored, groups.PixelValueTransformationSequence[0])
+        np.testing.assert_allclose(frame.pixels, values, rtol=1e-6)
+        voi = groups.FrameVOILUTSequence[0]
+        low, high = frame.limits
+        assert high - low == voi.WindowWidth - 1
+        assert (low + high) / 2 == voi.WindowCenter - 0.5
+    assert len({frame.limits for frame in frames}) == 4
+    assert np.diff([frame.about["position"] for frame in frames]).min() > 0
+    (volume,) = dicom_frames(path, Choices(is_volume=True))
+    assert volume.pixels.shape == (176, 256, 256)
+    np.testing.assert_allclose(volume.spacing, 1, rtol=1e-4)

@@ -160,9 +160,10 @@ def test_an_odd_orientation_is_upright(orientation):
     np.testing.assert_array_equal(turned(GREY, orientation), GREY)
 
 
-def test_damaged_exif_is_no_reason_to_lose_a_picture(tmp_path):
-    path = save(tmp_path / "picture", GREY, "JPEG", exif=b"Exif\x00\x00garbage of some length")
-    assert read(path)[0].pixels.shape == GREY.shape
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_is_no_reason_to_lose_a_picture(tmp_path, kind):
+    path = save(tmp_path / "picture", RGB, kind, exif=b"Exif\x00\x00garbage of some length")
+    assert read(path)[0].pixels.shape == RGB.shape
 
 
 def test_cmyk_becomes_rgb_as_viewers_show_it(tmp_path):
@@ -183,6 +184,26 @@ def test_frames_of_an_animation(tmp_path, kind):
     assert [int(frame.pixels.max()) for frame in read(path)] == [0, 50, 100, 150, 200]
     (middle,) = read(path, frames="middle")
     assert (middle.about["frame"], middle.about["n_frames"], middle.pixels.max()) == (2, 5, 100)
+
+
+def test_an_animation_of_16_bits_keeps_the_high_bytes(tmp_path):
+    """Its second frame has no low bytes of its own in the way that the reader takes them."""
+    frames = np.random.RandomState(0).randint(0, 65536, (2, 4, 5, 3)).astype(np.uint16)
+    path = tmp_path / "picture"
+    path.write_bytes(png(frames[0], chunks=chunk(b"acTL", struct.pack(">II", 2, 0)) + shown(0)))
+    other = png(frames[1])
+    start = other.index(b"IDAT")
+    size = int.from_bytes(other[start - 4 : start], "big")
+    moved = chunk(b"fdAT", struct.pack(">I", 2) + other[start + 4 : start + 4 + size])
+    path.write_bytes(path.read_bytes()[:-12] + shown(1) + moved + chunk(b"IEND", b""))
+    found = read(path)
+    np.testing.assert_array_equal([frame.pixels for frame in found], frames >> 8)
+    assert [frame.about["bits"] for frame in found] == [8, 8]
+
+
+def shown(number):
+    """Return the chunk of APNG that shows a whole frame of 4 x 5 pixels."""
+    return chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 5, 4, 0, 0, 1, 1, 0, 0))
 
 
 def test_a_jpeg_of_several_pictures_is_its_main_picture(tmp_path):
@@ -241,6 +262,7 @@ def test_the_window_is_for_grey_pictures_of_more_than_8_bits(tmp_path):
         (np.array([[0.2, 0.7]]), (0.0, 1.0), "bits"),
         (np.array([[0.2, np.nan]]), (0.0, 1.0), "bits"),
         (np.array([[0.2, 1.7]]), None, "percentiles"),
+        (np.array([[-0.2, 0.7]]), None, "percentiles"),
         (np.array([[-5, 7]], np.int8), None, "percentiles"),
         (np.array([[5, 2**31 + 7]], np.uint32), None, "percentiles"),
     ],

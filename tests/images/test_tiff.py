@@ -130,10 +130,18 @@ def test_a_palette_is_looked_up(tmp_path, compression):
     assert (frame.about["photometric"], frame.about["bits"]) == ("Palette", 8)
 
 
+def test_a_palette_of_16_bits_has_8_in_each_colour(tmp_path):
+    palette = np.stack([np.arange(65536), np.zeros(65536), np.full(65536, 65535)])
+    path = write(tmp_path / "deep", DEEP, photometric="palette", colormap=palette.astype(np.uint16))
+    (frame,) = read(path)
+    np.testing.assert_array_equal(frame.pixels[..., 0], DEEP >> 8)
+    assert (frame.pixels.dtype, frame.about["bits"], frame.limits) == (np.uint8, 8, (0, 255))
+
+
 def test_pages_of_several_sizes_in_the_order_of_the_file(tmp_path):
     shapes = [(6, 8), (7, 3), (6, 8), (9, 9)]
     pages = [np.full(shape, index, np.uint8) for index, shape in enumerate(shapes)]
-    frames = read(write(tmp_path / "pages", *pages))
+    frames = read(write(tmp_path / "pages", *pages, metadata=None))
     assert [frame.pixels.shape for frame in frames] == shapes
     assert [int(frame.pixels.max()) for frame in frames] == [0, 1, 2, 3]
     assert [frame.about["frame"] for frame in frames] == [0, 1, 2, 3]
@@ -174,6 +182,14 @@ def test_channels_before_depth(tmp_path):
     path = tmp_path / "stack"
     tifffile.imwrite(path, stack, metadata={"axes": "CZYX"}, ome=True, compression="zlib")
     np.testing.assert_array_equal([frame.pixels for frame in read(path)], stack[0])
+
+
+def test_planes_that_an_ome_file_lacks_are_passed_over(tmp_path):
+    path = tmp_path / "stack.ome.tif"
+    tifffile.imwrite(path, np.stack([GREY, GREY + 1]), metadata={"axes": "ZYX"})
+    more = tifffile.tiffcomment(path).replace('SizeZ="2"', 'SizeZ="3"')
+    tifffile.tiffcomment(path, more)
+    np.testing.assert_array_equal([frame.pixels for frame in read(path)], [GREY, GREY + 1])
 
 
 def test_files_that_ome_names_are_read_on_their_own(tmp_path):

@@ -132,6 +132,13 @@ def page(fitted, toy_images, names, metadata, tmp_path_factory):
     return Page(path)
 
 
+@pytest.fixture(autouse=True)
+def _map(request):
+    """Only the page that several tests look at is drawn with t-SNE."""
+    if "page" not in request.fixturenames:
+        request.getfixturevalue("quick_map")
+
+
 # ---- What is on the page ----
 
 

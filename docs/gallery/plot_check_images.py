@@ -1,0 +1,69 @@
+"""
+Looking at images before training
+=================================
+
+A clusterer finds what differs between images. If some of them are inverted, cut or copied, these
+become groups of their own. A look at the images before training finds such faults. Here some are
+planted into toy images, so that we know what should be found.
+"""
+
+import numpy as np
+
+from sklearn_cae.datasets import make_toy_images
+
+X = make_toy_images(300, n_classes=1, image_size=32, random_state=0).data
+rng = np.random.default_rng(0)
+inverted, cut, framed, copies = rng.permutation(300)[:40].reshape(4, 10)
+X[inverted] = 255 - X[inverted]
+X[cut, 22:] = 128
+X[framed, :5] = X[framed, -5:] = 0
+X[copies[:5]] = X[copies[5:]]
+
+# %%
+# The findings
+# ------------
+# Each finding has numbers and advice. A problem should be repaired before training. A doubt should
+# be looked at. A note should only be known.
+
+from sklearn_cae.images import check_images
+
+check = check_images(X)
+print(check)
+
+# %%
+# A page of examples
+# ------------------
+# Each row shows the first images of a finding. Copies stand next to each other.
+
+from sklearn_cae.plotting import ImageCheckDisplay
+
+_ = ImageCheckDisplay.from_check(check, X)
+
+# %%
+# Repair
+# ------
+# ``rows_of`` returns the rows of a finding. Inverted images are inverted again, and of each set of
+# copies one image is kept.
+
+fixed = X.copy()
+rows = check.rows_of("two_polarities")
+fixed[rows] = 255 - fixed[rows]
+left_out = [*check.rows_of("truncated"), *check.rows_of("letterbox")]
+for finding in check.findings:
+    left_out += [row for rows in finding.sets for row in rows[1:]]
+check_images(np.delete(fixed, left_out, axis=0))
+
+# %%
+# Metadata
+# --------
+# If the maker of the scanner shows in the pixels, groups may be makers. The check says how much of
+# the brightness, the contrast or the content each column of the metadata explains. It also finds
+# copies that are in two splits. :func:`~sklearn_cae.images.read_images` returns such a table with
+# the images.
+
+clean = make_toy_images(300, n_classes=1, image_size=32, random_state=1).data
+maker = rng.choice(["A", "B"], 300)
+clean[maker == "B"] = 0.8 * clean[maker == "B"]
+clean[0] = clean[299]
+split = np.repeat(["train", "test"], 150)
+check_images(clean, {"manufacturer": maker, "split": split})
