@@ -16,6 +16,9 @@ _FILES = {
     "embedding.png": "map of all images",
     "reconstructions.png": "images, and what the network makes of them",
     "history.png": "losses of the training",
+    "check.txt": "what the check before the training found, and what to do",
+    "check.csv": "the images of each finding",
+    "check.png": "examples of each finding",
     "first_look.png": "groups of a part of the images after a short training",
     "metadata.csv": "a row per image: what its file tells, and its row of the table",
     "failures.csv": "files that could not be read, with the reason",
@@ -55,6 +58,21 @@ def tell_failures(failures, path):
         print(f"{len(failures)} files could not be read; {path} names them:")
         for reason, count in failures["reason"].value_counts().head(5).items():
             print(f"  {count} x {reason}")
+
+
+def write_check(check, found, output):
+    """Write the findings of a check as text, the images of each as a table, and examples."""
+    from ..plotting import ImageCheckDisplay
+
+    write_whole(output / "check.txt", f"{check}\n".encode())
+    rows = check.to_frame()[["name", "severity", "rows"]].explode("rows").dropna()
+    images = found.metadata[KEYS].iloc[rows["rows"]].reset_index(drop=True)
+    images.insert(0, "finding", rows["name"].to_list())
+    images.insert(1, "severity", rows["severity"].to_list())
+    write_table(output / "check.csv", images)
+    (output / "check.png").unlink(missing_ok=True)
+    if len(images):
+        save_pictures({"check": ImageCheckDisplay.from_check(check, found.data)}, output)
 
 
 def write_results(clusterer, found, options, output):

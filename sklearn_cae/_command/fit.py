@@ -19,6 +19,7 @@ from ._results import (
     save_pictures,
     tell_end,
     tell_failures,
+    write_check,
     write_results,
     write_scores,
     write_table,
@@ -142,6 +143,11 @@ def _check_found(found, options, output):
 
 def _look_at_images(found, output):
     """Tell what calls for care in the images, before the training."""
+    from ..images import check_images
+
+    check = check_images(found.data, found.metadata)
+    print(f"\n{check}")
+    write_check(check, found, output)
 
 
 def _look_first(files, options, output):

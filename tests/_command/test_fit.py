@@ -15,7 +15,15 @@ from sklearn_cae.__main__ import main
 
 WRITTEN = {
     *("report.html", "groups.csv", "metadata.csv", "failures.csv", "model.safetensors"),
-    *("scores.json", "README.txt", "first_look.png", "prototypes.png", "embedding.png"),
+    *(
+        "check.txt",
+        "check.csv",
+        "scores.json",
+        "README.txt",
+        "first_look.png",
+        "prototypes.png",
+        "embedding.png",
+    ),
     *("reconstructions.png", "history.png", "cache", "checkpoints"),
 }
 
@@ -73,6 +81,20 @@ def test_each_image_has_a_row_and_a_group(done):
     of_table = groups.set_index("file")["patient"]
     assert of_table["north/P02_10.png"] == "P02"
     assert of_table.isna().sum() == 2  # not in the table
+
+
+def test_what_the_check_found_is_told_before_the_training(cohort, tmp_path, capsys, monkeypatch):
+    shutil.copytree(cohort / "images", tmp_path / "images")
+    shutil.copy(tmp_path / "images/north/P00_0.png", tmp_path / "images/north/copy.png")
+    shutil.copy(cohort / "table.csv", tmp_path)
+    monkeypatch.setattr("sklearn_cae._command.fit._look_first", lambda *_: None)
+    fit(tmp_path, tmp_path / "results")
+    printed = capsys.readouterr().out
+    assert printed.index("duplicates") < printed.index("Training on")
+    assert "duplicates" in (tmp_path / "results/check.txt").read_text()
+    images = pd.read_csv(tmp_path / "results/check.csv").groupby("finding")["file"].apply(set)
+    assert images["duplicates"] == {"north/copy.png", "north/P00_0.png"}
+    assert (tmp_path / "results/check.png").exists()
 
 
 def test_what_was_not_read_or_matched_is_listed(done):
