@@ -65,7 +65,7 @@ def done(cohort, tmp_path_factory):
 
 
 def test_everything_is_written(done):
-    assert {path.name for path in done.iterdir()} == WRITTEN | {"unmatched.csv"}
+    assert {path.name for path in done.iterdir()} == WRITTEN | {"unmatched.csv", "check.png"}
     listed = (done / "README.txt").read_text()
     assert all(name in listed for name in WRITTEN - {"README.txt"})
 
