@@ -1,14 +1,14 @@
 # `make demo` and `make test` need nothing but a fresh clone: they make their virtual environment.
 PYTHON ?= python3
 DATASET ?= pneumoniamnist
-SETTING ?= recommended
+SETTING ?= both
 VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test coverage reliability lint docs
 
-demo: $(VENV)/all.stamp
-	$(BIN)/python -m sklearn_cae --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)-$(SETTING)
+demo: $(VENV)/datasets,plot.stamp
+	$(BIN)/sklearn-cae demo --dataset $(DATASET) --setting $(SETTING) --output results/$(DATASET)
 
 test: $(VENV)/test.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
@@ -31,8 +31,10 @@ docs: $(VENV)/docs.stamp
 	$(BIN)/python docs/tools/check_links.py docs/_build/html
 
 $(VENV)/%.stamp: pyproject.toml | $(VENV)
-	$(BIN)/pip install --quiet --editable '.[$*]'
+	@echo "Installing the packages of '$*' into $(VENV)/; torch is the largest, so this takes minutes."
+	$(BIN)/pip install --disable-pip-version-check --editable '.[$*]'
 	touch $@
 
 $(VENV):
+	@echo "Making a virtual environment in $(VENV)/"
 	$(PYTHON) -m venv $(VENV)

@@ -435,7 +435,7 @@ def known_classes():
     }
 
 
-def save(estimator, path) -> None:
+def save(estimator, path, *, reading=None) -> None:
     """Save a fitted estimator in a file without code, which is written atomically.
 
     Parameters
@@ -446,6 +446,9 @@ def save(estimator, path) -> None:
         ``KMeans`` and ``LogisticRegression``. ``Birch`` and ``BisectingKMeans`` are not supported.
     path : path-like
         File to write, usually ``.safetensors``. An existing file is replaced.
+    reading : Reading, default=None
+        Options with which the images were read from files, as `images.read_images` returns them.
+        `images.load_reading` returns them again, to read later files in the same way.
 
     Raises
     ------
@@ -453,7 +456,7 @@ def save(estimator, path) -> None:
         If the estimator is not fitted.
     TypeError
         If a part cannot be saved, such as callbacks or estimators of other packages. The message
-        names it.
+        names it. If `reading` is no `Reading`.
     ValueError
         If the file would exceed the limits of `load`.
     OSError
@@ -462,6 +465,7 @@ def save(estimator, path) -> None:
     See Also
     --------
     load : Load a saved estimator.
+    sklearn_cae.images.load_reading : Load the options of its reading.
 
     Notes
     -----
@@ -486,9 +490,16 @@ def save(estimator, path) -> None:
     True
     """
     check_is_fitted(estimator)
+    if not hasattr(reading, "to_json") and reading is not None:
+        raise TypeError(
+            f"reading must be a Reading or None, got {type(reading).__name__}. Pass the attribute "
+            "reading of the result of read_images."
+        )
     packer = Packer(known_classes())
     packed = packer.pack(estimator, type(estimator).__name__)
     header = {"kind": "estimator", "version": __version__, "estimator": packed}
+    if reading is not None:
+        header["reading"] = reading.to_json()
     container.write(path, header, packer.tensors)
 
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks._common import LOADERS
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe
-from sklearn_cae.__main__ import score_labels
+from sklearn_cae._command.demo import score_labels
 from sklearn_cae.metrics import hungarian_accuracy
 
 SPLITS = {"pneumoniamnist": ("train", "val", "test"), "mnist": ("train", "test")}

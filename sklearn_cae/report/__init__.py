@@ -7,5 +7,6 @@ Imports `plotting`, `metrics`, `_input`, `_storage` and `_utils`.
 """
 
 from ._report import cluster_report
+from ._table import cluster_table
 
-__all__ = ["cluster_report"]
+__all__ = ["cluster_report", "cluster_table"]

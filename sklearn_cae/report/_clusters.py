@@ -42,9 +42,9 @@ class _Pictures:
 class Clusters:
     """Clusters of samples, with the content of the card of each cluster."""
 
-    def __init__(self, estimator, X, y, n_members):
+    def __init__(self, estimator, X, y, names, n_members):
         self.n, self.n_samples = estimator.n_clusters_, len(X)
-        self.y = y
+        self.y, self.names = y, names
         assigned = estimator.assign(X)
         self.labels, self.margins = assigned.labels, assigned.margin
         self.embedding = assigned.embedding
@@ -88,6 +88,7 @@ class Clusters:
                 "row": int(row),
                 "margin": float(self.margins[row]),
                 "label": None if self.y is None else str(self.y[row]),
+                "name": self.names and self.names[row],
                 "picture": uri,
             }
             for row, uri in zip(rows, uris, strict=True)
@@ -120,6 +121,7 @@ def draw_plot(estimator, group, max_samples, random_state):
         "row": rows.tolist(),
         "cluster": group.labels[rows].tolist(),
         "label": None if group.y is None else [str(label) for label in group.y[rows]],
+        "name": group.names and [group.names[row] for row in rows],
         "margin": [to_decimals(margin) for margin in group.margins[rows]],
         "sprite": None,
     }

@@ -27,6 +27,7 @@ def cluster_report(
     metadata=None,
     path="report.html",
     *,
+    names=None,
     title="Clusters found without labels",
     max_samples=2000,
     n_members=6,
@@ -55,6 +56,9 @@ def cluster_report(
         (such as site 1, 2 or 3) to strings. Missing and infinite values are left out and counted.
     path : str or path-like, default="report.html"
         File to write. An existing file is replaced.
+    names : array-like of str of shape (n_samples,), default=None
+        Names of the samples, such as their files, which are shown beside the row numbers. File
+        names may tell who a patient is.
     title : str, default="Clusters found without labels"
         Title of the report.
     max_samples : int, default=2000
@@ -78,7 +82,7 @@ def cluster_report(
     NotFittedError
         If the estimator is not fitted.
     ValueError, TypeError
-        If `y` or `metadata` does not match `X`, or a parameter is invalid.
+        If `y`, `metadata` or `names` does not match `X`, or a parameter is invalid.
     OSError
         If the folder of `path` does not exist or is not writable.
 
@@ -104,9 +108,12 @@ def cluster_report(
     X = as_samples(X)
     y = None if y is None else _check_labels(y, len(X))
     columns = [] if metadata is None else _check_metadata(metadata, len(X))
+    if names is not None:
+        check_length("names", names, len(X), "sample of X")
+        names = [str(name) for name in names]
     rng = local_random_state(random_state)
 
-    group = Clusters(estimator, X, y, n_members)
+    group = Clusters(estimator, X, y, names, n_members)
     page = render(
         title=title,
         noun="samples" if group.pictures is None else "images",

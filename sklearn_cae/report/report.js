@@ -17,6 +17,7 @@
   const describe = (i) => [
     `Cluster ${data.cluster[i]}`,
     `row ${data.row[i]}`,
+    ...(data.name ? [data.name[i]] : []),
     ...(data.label ? [`label ${data.label[i]}`] : []),
     `margin ${data.margin[i]}`,
   ];

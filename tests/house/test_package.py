@@ -41,6 +41,11 @@ ALLOWED = {
     "persistence": {
         *("__version__", "_fitted", "_grouping", "_storage", "_training", "_utils", "clusterers")
     },
+    # Above all others: calls of what is public.
+    "_command": {
+        *("_estimator", "_recommended", "_storage", "_utils", "datasets", "images"),
+        *("label_mapper", "metrics", "persistence", "plotting", "probes", "report"),
+    },
 }
 KNOW_SKORCH = {"_training", "callbacks"}
 

@@ -25,7 +25,7 @@ from skorch.callbacks import Checkpoint, EarlyStopping
 from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
-from sklearn_cae.report import _clusters, _report
+from sklearn_cae.report import _clusters, _report, cluster_table
 from sklearn_cae.report._associations import compare_categories, compare_numbers
 from sklearn_cae.report._page import to_decimals, to_percent
 
@@ -174,6 +174,17 @@ def test_pictures_are_those_of_their_rows(page, fitted, toy_images, names):
     for cluster, prototype in enumerate(fitted.decode_prototypes()):
         (picture,) = page.pictures[f"Prototype of cluster {cluster}, drawn by the network"]
         np.testing.assert_allclose(picture, prototype, atol=0.51)
+
+
+def test_names_are_shown_beside_their_rows(fitted, toy_images, tmp_path):
+    X = toy_images[0]
+    files = [f"site/{index}_{NASTY}.png" for index in range(len(X))]
+    page = Page(cluster_report(fitted, X, names=files, path=tmp_path / "report.html"))
+    assert page.points["name"] == [files[row] for row in page.points["row"]]
+    shown = re.findall(r"row (\d+) (site/\S+_</script>)", page.text)
+    assert len(shown) > 18
+    assert all(name == f"site/{row}_</script>" for row, name in shown)
+    assert page.count("script") == 2  # the data of the map, and the script
 
 
 def test_points_and_their_pictures(page, fitted, toy_images, names):
@@ -501,6 +512,23 @@ def keep(batch, weights=None):
     return batch
 
 
+# ---- The table ----
+
+
+def test_the_table_has_a_row_for_each_sample(fitted, toy_images):
+    X = toy_images[0]
+    files = pd.DataFrame({"file": [f"{i}.png" for i in range(len(X))]}, index=np.arange(96)[::-1])
+    table = cluster_table(fitted, X, files)
+    assert list(table.columns) == ["file", "group", "probability", "margin", "doubtful"]
+    assert table.file.tolist() == files.file.tolist()
+    assert table.group.tolist() == fitted.labels_.tolist()
+    np.testing.assert_array_equal(table.probability, fitted.predict_proba(X).max(axis=1))
+    np.testing.assert_array_equal(table.margin, fitted.margin(X))
+    assert (table.doubtful == (table.probability < 0.5)).all()
+    with pytest.raises(ValueError, match="metadata must have 95 entries, one for each sample"):
+        cluster_table(fitted, X[:95], files)
+
+
 # ---- What is refused, before anything is computed ----
 
 
@@ -516,6 +544,7 @@ def keep(batch, weights=None):
             ValueError,
             "metadata must have 96 entries, one for each sample of X .* got 1",
         ),
+        ({"names": ["a.png"]}, ValueError, "names must have 96 entries, one for each sample of X"),
         ({"metadata": {"age": [1]}}, TypeError, "metadata must be a pandas DataFrame, got dict"),
         ({"path": "no/such/report.html"}, FileNotFoundError, "path must be in an existing folder"),
         ({"path": "."}, IsADirectoryError, "path must be a file, got the folder '.'"),

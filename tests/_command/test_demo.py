@@ -1,6 +1,7 @@
-"""The main job, as a user calls it."""
+"""``sklearn-cae demo``, as a user calls it."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -21,8 +22,8 @@ def digits_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
     printed = subprocess.run(
         [
-            *[sys.executable, "-m", "sklearn_cae", "--epochs", "1", "--max-samples", "300"],
-            *["--n-clusters", "elbow", "--seed", "3", "--output", folder],
+            *[sys.executable, "-m", "sklearn_cae", "demo", "--setting", "paper", "--epochs", "1"],
+            *["--max-samples", "300", "--n-clusters", "elbow", "--seed", "3", "--output", folder],
         ],
         capture_output=True,
         text=True,
@@ -78,8 +79,8 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SKLEARN_CAE_DATA", str(data_root))
     main(
         [
-            *["--dataset", "pneumoniamnist", "--epochs", "1", "--max-samples", "200"],
-            *["--n-clusters", "3", "--output", str(tmp_path / "xrays")],
+            *["demo", "--dataset", "pneumoniamnist", "--setting", "paper", "--epochs", "1"],
+            *["--max-samples", "200", "--n-clusters", "3", "--output", str(tmp_path / "xrays")],
         ]
     )
     results = json.loads((tmp_path / "xrays" / "scores.json").read_text())
@@ -93,7 +94,7 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
 
 
 def test_the_recommended_setting(tmp_path):
-    common = ["--setting", "recommended", "--max-samples", "200", "--epochs", "1"]
+    common = ["demo", "--setting", "recommended", "--max-samples", "200", "--epochs", "1"]
     main([*common, "--output", str(tmp_path)])
     assert {path.stem for path in tmp_path.glob("*.png")} == PICTURES
     clusterer = load(tmp_path / "model.safetensors")[0]
@@ -105,20 +106,55 @@ def test_the_recommended_setting(tmp_path):
     }
 
 
+def test_both_settings_stand_beside_each_other(tmp_path, capsys):
+    main(
+        [
+            *["demo", "--epochs", "1", "--max-samples", "200", "--n-clusters", "4"],
+            *["--output", str(tmp_path)],
+        ]
+    )
+    printed = capsys.readouterr().out
+    assert "a warm-up of 1 epochs instead of 50" in printed
+    table = printed[printed.index("Accuracy (balanced) on the test split") :].splitlines()
+    assert table[0].split()[-2:] == ["recommended", "paper"]
+    for setting, place in (("recommended", 0), ("paper", 1)):
+        results = json.loads((tmp_path / setting / "scores.json").read_text())
+        assert results["options"]["setting"] == setting
+        scores = {row["model"]: row for row in results["scores"]}
+        for model in ("majority class", "stat", "pixels, KMeans", "kNN", "linear, embedding"):
+            (line,) = [line for line in table if line.startswith(f"  {model} ")]
+            assert re.findall(r"0\.\d+ \(", line)[place] == f"{scores[model]['accuracy']:.3f} ("
+    assert load(tmp_path / "paper" / "model.safetensors")[0].get_params()["optimizer"] == "lars"
+
+
+def test_trainings_are_short_unless_full_ones_are_asked_for():
+    from sklearn_cae._command import _parse, demo
+
+    def epochs_of(*arguments):
+        options = _parse(["demo", *arguments])
+        clusterer = demo._make_clusterer("recommended", options, "digits", 5000)
+        return clusterer.warm_up_epochs, clusterer.refinement_epochs, clusterer.conditioning_epochs
+
+    full = recommended(5000)
+    assert epochs_of("--full") == (64, full["refinement_epochs"], full["conditioning_epochs"])
+    assert epochs_of("--epochs", "7") == (7, 7, 7)
+    assert sum(epochs_of()) < 0.4 * sum(epochs_of("--full"))
+
+
 def test_mnist_is_known(data_root, tmp_path, monkeypatch):
-    from sklearn_cae import __main__ as job
+    from sklearn_cae._command import _parse, demo
 
     if not (data_root / "MNIST").exists():
         pytest.skip(f"MNIST is not in {data_root}; set SKLEARN_CAE_DATA to its folder")
     monkeypatch.setenv("SKLEARN_CAE_DATA", str(data_root))
-    splits, views = job._load(job._parse(["--dataset", "mnist", "--max-samples", "50"]))
+    splits, views = demo._load(_parse(["demo", "--dataset", "mnist", "--max-samples", "50"]))
     assert views == "digits"
     assert {split: len(X) for split, (X, _) in splits.items()} == {"train": 50, "test": 10_000}
 
 
-def test_unknown_data_sets_are_named():
-    with pytest.raises(SystemExit, match=r"sklearn_cae: .*brainmnist"):
-        main(["--dataset", "brainmnist"])
+def test_unknown_data_sets_are_named(tmp_path):
+    with pytest.raises(SystemExit, match=r"sklearn-cae: .*brainmnist"):
+        main(["demo", "--dataset", "brainmnist", "--output", str(tmp_path)])
 
 
 @pytest.mark.parametrize(
@@ -132,7 +168,7 @@ def test_unknown_data_sets_are_named():
 )
 def test_numbers_that_are_none_are_named(capsys, arguments, message):
     with pytest.raises(SystemExit):
-        main(arguments)
+        main(["demo", *arguments])
     assert message in capsys.readouterr().err
 
 
@@ -145,27 +181,30 @@ def test_what_would_fail_after_training_fails_before(tmp_path, monkeypatch):
     monkeypatch.setattr(ContrastiveAutoencoderClusterer, "fit", fit)
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="--output must be a writable folder"):
-        main(["--output", str(tmp_path / "file")])
+        main(["demo", "--output", str(tmp_path / "file")])
     with monkeypatch.context() as patch:
         patch.setattr("os.access", lambda *_: False)  # as of a folder that is another user's
         with pytest.raises(SystemExit, match="--output must be a writable folder, got"):
-            main(["--output", str(tmp_path)])
+            main(["demo", "--output", str(tmp_path)])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SystemExit, match=r"sklearn_cae\[plot\]"):
-        main(["--output", str(tmp_path)])
+        main(["demo", "--output", str(tmp_path)])
 
 
 def test_a_model_is_kept_whatever_fails_after_training(tmp_path, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("sklearn_cae.__main__._evaluate", fail)
+    monkeypatch.setattr("sklearn_cae._command.demo._evaluate", fail)
     with pytest.raises(MemoryError):
-        main(["--epochs", "1", "--n-clusters", "3", "--output", str(tmp_path)])
-    assert load(tmp_path / "model.safetensors").predict(load_digit_images().data).size == 1797
+        main(["demo", "--epochs", "1", "--n-clusters", "3", "--output", str(tmp_path)])
+    assert (
+        load(tmp_path / "recommended" / "model.safetensors").predict(load_digit_images().data).size
+        == 1797
+    )
 
 
-def test_several_labels_an_image_are_refused(monkeypatch):
+def test_several_labels_an_image_are_refused(monkeypatch, tmp_path):
     import numpy as np
     from sklearn.utils import Bunch
 
@@ -174,4 +213,4 @@ def test_several_labels_an_image_are_refused(monkeypatch):
     several = Bunch(data=np.zeros((4, 28, 28)), target=np.zeros((4, 14)))
     monkeypatch.setattr(datasets, "load_medmnist", lambda *_: several)
     with pytest.raises(SystemExit, match="one label per image, got several"):
-        main(["--dataset", "chestmnist"])
+        main(["demo", "--dataset", "chestmnist", "--output", str(tmp_path)])

@@ -1,0 +1,84 @@
+"""Table of samples and their clusters."""
+
+from typing import TYPE_CHECKING
+
+from .._input.arrays import as_samples
+from .._input.labels import check_length
+from .._utils.extras import import_extra
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_DOUBTFUL = 0.5
+
+
+def cluster_table(estimator, X, metadata=None) -> "DataFrame":
+    """Return a table with the cluster of each sample, and how sure it is.
+
+    Parameters
+    ----------
+    estimator : fitted ContrastiveAutoencoderClusterer
+    X : array-like, tensor or DataFrame
+        Samples in the same form as in `fit`. They may be other samples.
+    metadata : pandas DataFrame of n_samples rows, default=None
+        Columns that come first in the table, such as file and patient, in the order of `X`. Its
+        index is ignored.
+
+    Returns
+    -------
+    table : pandas DataFrame of n_samples rows
+        The columns of `metadata`, and
+
+        group : int
+            Cluster.
+        probability : float
+            Share of this cluster in the soft assignment, in [0, 1].
+        margin : float
+            Cosine to the closest prototype minus that to the second closest.
+        doubtful : bool
+            Whether the probability is below one half, so that all other clusters together are
+            likelier.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If `metadata` does not have one row for each sample.
+
+    See Also
+    --------
+    cluster_report : Show the clusters and their members.
+
+    Examples
+    --------
+    >>> from sklearn_cae import ContrastiveAutoencoderClusterer
+    >>> from sklearn_cae.datasets import make_toy_images
+    >>> from sklearn_cae.report import cluster_table
+    >>> X, y = make_toy_images(60, random_state=0, return_X_y=True)
+    >>> clusterer = ContrastiveAutoencoderClusterer(
+    ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=1, random_state=0
+    ... ).fit(X)
+    >>> table = cluster_table(clusterer, X)
+    >>> list(table.columns)
+    ['group', 'probability', 'margin', 'doubtful']
+    >>> bool((table.group == clusterer.labels_).all())
+    True
+    """
+    pandas = import_extra("pandas", "A table needs", "report")
+    X = as_samples(X)
+    if metadata is not None:
+        check_length("metadata", metadata, len(X), "sample of X")
+    assigned = estimator.assign(X)
+    probability = assigned.soft_assignment.max(axis=1)
+    table = pandas.DataFrame(
+        {
+            "group": assigned.labels,
+            "probability": probability,
+            "margin": assigned.margin,
+            "doubtful": probability < _DOUBTFUL,
+        }
+    )
+    return table if metadata is None else metadata.reset_index(drop=True).join(table)
