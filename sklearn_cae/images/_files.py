@@ -18,6 +18,8 @@ READERS = {
     "tiff": (is_tiff, tiff_frames),
     "picture": (is_picture, picture_frames),
 }
+#: First bytes of archives, of which gzip is read if a volume is in it.
+_ARCHIVES = {b"PK\x03\x04": "ZIP", b"\x1f\x8b": "gzip", b"Rar!": "RAR", b"7z\xbc\xaf": "7z"}
 
 
 def find_files(paths):
@@ -81,8 +83,9 @@ def _why_none(path):
         head = file.read(8)
     if not head:
         return "the file is empty"
-    if head.startswith(b"PK\x03\x04"):
-        return "the file is a ZIP archive: unpack it first"
+    for start, name in _ARCHIVES.items():
+        if head.startswith(start):
+            return f"the file is a {name} archive: unpack it first"
     if (name := unread_format(path)) is not None:
         return f"{name} files are not read: convert them to NIfTI or PNG"
     return "no image: the content is neither DICOM, NIfTI, TIFF nor a picture such as PNG or JPEG"

@@ -1,5 +1,6 @@
 """Folders of files become one array, and what cannot be read is named."""
 
+import gzip
 import os
 import signal
 from pathlib import Path
@@ -126,12 +127,14 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path, gradient):
     (tmp_path / "text.dcm").write_text("not an image")
     (tmp_path / "empty").touch()
     (tmp_path / "all.zip").write_bytes(b"PK\x03\x04 and more")
+    (tmp_path / "1.dcm.gz").write_bytes(gzip.compress(b"no volume"))
     found = read_images(tmp_path, size=32)
     reasons = dict(found.failures.itertuples(index=False))
     assert list(found.metadata.file) == ["good.png"]
-    assert set(reasons) == {"cut.png", "text.dcm", "empty", "all.zip"}
+    assert set(reasons) == {"cut.png", "text.dcm", "empty", "all.zip", "1.dcm.gz"}
     assert reasons["empty"] == "the file is empty"
-    assert "ZIP" in reasons["all.zip"]
+    assert "ZIP archive: unpack" in reasons["all.zip"]
+    assert "gzip archive: unpack" in reasons["1.dcm.gz"]
     assert "no image" in reasons["text.dcm"]
 
 
