@@ -1,5 +1,7 @@
 """Cheap looks at images, and the hint that `fit` gives."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,13 @@ def test_a_hint_names_what_one_image_in_a_hundred_has(change, n, message):
     assert hint.startswith(message)
     assert bool(hint) == bool(message)
     assert not hint or "sklearn_cae.images.check_images(X)" in hint
+
+
+def test_inverted_images_among_many_are_estimated():
+    X = make_toy_images(3000, n_classes=1, random_state=0).data
+    X[::30] = 255 - X[::30]
+    found = re.search("3000 images, ([0-9]+) are inverted", looks.hint(X, (1, 16, 16), False))
+    assert 50 <= int(found[1]) <= 150
 
 
 def test_fit_gives_the_hint_once(make_quick, recwarn):
