@@ -1,6 +1,7 @@
 """Join a table about images or patients to the metadata of images."""
 
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
@@ -92,7 +93,8 @@ def join(metadata, table):
 def _best_match(metadata, table):
     """Return the column that matches most images, what it matches, and the row of each image."""
     best = None, "file", {}, {}
-    for by, match in (("file", _by_file), ("patient", _by_patient)):
+    at = _index_ends(metadata.file)
+    for by, match in (("file", partial(_by_file, at)), ("patient", _by_patient)):
         for column in table.rows.columns:
             row_of, reasons = match(metadata, table.rows[column].dropna().map(_as_text))
             if len(row_of) > len(best[2]):
@@ -106,12 +108,17 @@ def _as_text(value):
     )
 
 
-def _by_file(metadata, values):
-    """Match values to files: the whole name, its end, or its end without the suffix."""
+def _index_ends(names):
+    """Return {end of a path: rows of the files that have it}."""
     at = {}
-    for index, name in enumerate(metadata.file):
+    for index, name in enumerate(names):
         for end in _ends(name):
             at.setdefault(end, []).append(index)
+    return at
+
+
+def _by_file(at, metadata, values):
+    """Match values to files: the whole name, its end, or its end without the suffix."""
     row_of, reasons = {}, {}
     for row, value in values.items():
         value = value.replace("\\", "/").removeprefix("./")
@@ -121,8 +128,6 @@ def _by_file(metadata, values):
             reasons["table", row] = f"matches {len(names)} files: {', '.join(names[:3])}"
             continue
         for index in images:  # several frames of a file
-            if index in row_of:
-                reasons["images", index] = "matches several rows; the first is taken"
             row_of.setdefault(index, row)
     return row_of, reasons
 
@@ -131,9 +136,8 @@ def _ends(name):
     """Return a file name and its ends, each also without its suffix."""
     parts = PurePosixPath(name).parts
     ends = ["/".join(parts[start:]) for start in range(len(parts))]
-    stem = name.partition(".")[0] if "/" not in name else None
     bare = [end[: len(end) - len("".join(PurePosixPath(end).suffixes))] for end in ends]
-    return {*ends, *bare, *([stem] if stem else [])}
+    return {*ends, *bare}
 
 
 def _longest_end(value, at):
