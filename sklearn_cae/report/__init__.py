@@ -3,7 +3,8 @@
 The report is a single HTML file that contains its pictures, style and script, and loads nothing. It
 needs ``pip install 'sklearn_cae[report]'``.
 
-Imports `plotting`, `metrics`, `_input`, `_storage` and `_utils`.
+Imports `plotting`, `metrics`, `images`, `_grouping`, `_input`, `_statistics`,
+`_storage` and `_utils`.
 """
 
 from ._report import cluster_report

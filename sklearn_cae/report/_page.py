@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import numpy as np
 
-_FOLDER = files(__package__)
+_FOLDER = files(__package__) / "page"
 
 
 def render(**parts):

@@ -10,11 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._input.arrays import as_samples
 from .._input.labels import check_labels, check_length, encode_labels
+from .._statistics.associations import associate
 from .._storage.files import write_whole
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
 from ..metrics import clustering_report
-from ._associations import associate
 from ._clusters import Clusters, draw_plot
 from ._made import find_notes, tell_how, tell_parameters
 from ._page import render

@@ -18,17 +18,22 @@ LEAVES = {"augmentations", "losses", "modules", "optim"}
 ALLOWED = {
     "_utils": set(),
     "_input": {"_utils"},
+    "_statistics": set(),
     "_storage": {"_utils"},
     **{leaf: {"_utils"} for leaf in LEAVES},
     "clusterers": {"_input", "_utils"},
     "_grouping": {"_utils", "clusterers"},
     "_training": {"__version__", "_grouping", "_storage", "_utils", *LEAVES},
     # Aside: they never import the estimator or a net.
-    **{aside: {"_input", "_utils"} for aside in ("label_mapper", "metrics", "probes")},
+    **{aside: {"_input", "_utils"} for aside in ("label_mapper", "probes")},
+    "metrics": {"_input", "_statistics", "_utils"},
     "datasets": {"_input", "_storage", "_utils"},
     "images": {"__version__", "_input", "_storage", "_utils"},
     "plotting": {"_grouping", "_input", "_utils", "augmentations"},
-    "report": {"__version__", "_grouping", "_input", "_storage", "_utils", "metrics", "plotting"},
+    "report": {
+        *("__version__", "_grouping", "_input", "_statistics", "_storage", "_utils"),
+        *("images", "metrics", "plotting"),
+    },
     # The estimator, and what stands above it.
     "_fitted": {"_grouping", "_input", "_utils", "clusterers"},
     "_estimator": {

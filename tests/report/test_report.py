@@ -23,10 +23,10 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Checkpoint, EarlyStopping
 
 from sklearn_cae import cluster_report, clustering_report
+from sklearn_cae._statistics.associations import compare_categories, compare_numbers
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.report import _clusters, _report, cluster_table
-from sklearn_cae.report._associations import compare_categories, compare_numbers
 from sklearn_cae.report._page import to_decimals, to_percent
 
 NASTY = "</script><script>alert('x')</script> & \"<b>\""

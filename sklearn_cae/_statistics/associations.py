@@ -184,6 +184,31 @@ def count_categories(codes, clusters, n_clusters, n_categories):
     return counts
 
 
+def associate(columns, labels, n_clusters, rng):
+    """Test each column against the clusters, and correct the p-values for multiple tests."""
+    results = []
+    for name, values, categories in columns:
+        if categories is None:
+            tested = compare_numbers(values, labels)
+            counts, rows = quartiles(values, labels, n_clusters)
+        else:
+            tested = compare_categories(values, labels, rng)
+            rows = count_categories(values, labels, n_clusters, len(categories))
+            counts = rows.sum(axis=1).tolist()
+        results.append(
+            {"name": name, "categories": categories, "tested": tested, "p_adjusted": None}
+            | {"counts": counts, "rows": np.asarray(rows).tolist()}
+        )
+    tested = [result for result in results if not result["tested"].reason]
+    adjusted = adjust([result["tested"].p_value for result in tested])
+    for result, p_value in zip(tested, adjusted, strict=True):
+        result["p_adjusted"] = p_value
+    return {
+        "tested": tested,
+        "untested": [result for result in results if result["tested"].reason],
+    }
+
+
 def _why_not(values, clusters):
     """Return the reason why values cannot be tested, or an empty text."""
     if len(values) == 0:
@@ -214,28 +239,3 @@ def _cramers_v(statistic, table):
     squared = max(0.0, statistic / n - (n_rows - 1) * (n_columns - 1) / (n - 1))
     smaller = min(side - (side - 1) ** 2 / (n - 1) for side in table.shape)
     return float(np.sqrt(squared / (smaller - 1))) if smaller > 1 else 0.0
-
-
-def associate(columns, labels, n_clusters, rng):
-    """Test each column against the clusters, and correct the p-values for multiple tests."""
-    results = []
-    for name, values, categories in columns:
-        if categories is None:
-            tested = compare_numbers(values, labels)
-            counts, rows = quartiles(values, labels, n_clusters)
-        else:
-            tested = compare_categories(values, labels, rng)
-            rows = count_categories(values, labels, n_clusters, len(categories))
-            counts = rows.sum(axis=1).tolist()
-        results.append(
-            {"name": name, "categories": categories, "tested": tested, "p_adjusted": None}
-            | {"counts": counts, "rows": np.asarray(rows).tolist()}
-        )
-    tested = [result for result in results if not result["tested"].reason]
-    adjusted = adjust([result["tested"].p_value for result in tested])
-    for result, p_value in zip(tested, adjusted, strict=True):
-        result["p_adjusted"] = p_value
-    return {
-        "tested": tested,
-        "untested": [result for result in results if result["tested"].reason],
-    }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sklearn_cae.report._associations import (
+from sklearn_cae._statistics.associations import (
     adjust,
     compare_categories,
     compare_numbers,

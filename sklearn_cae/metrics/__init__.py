@@ -1,0 +1,22 @@
+"""Scores of a clustering, against known labels and against other fits.
+
+The accuracy of a majority mapping (purity) never falls if clusters are split, and any accuracy is
+high if most samples have the same class. :func:`clustering_report` therefore adds the number of
+clusters, the majority baseline, and scores such as ARI, which do not rise by chance.
+:func:`stability_report` needs no labels: it fits the model again and reports which clusters come
+back.
+
+Imports `_input`, `_statistics` and `_utils`.
+"""
+
+from ._scores import ClusteringReport, clustering_report, hungarian_accuracy, purity_score
+from ._stability import StabilityReport, stability_report
+
+__all__ = [
+    "ClusteringReport",
+    "StabilityReport",
+    "clustering_report",
+    "hungarian_accuracy",
+    "purity_score",
+    "stability_report",
+]
