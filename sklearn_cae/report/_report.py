@@ -15,8 +15,9 @@ from .._storage.files import write_whole
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
 from ..metrics import clustering_report
-from ._clusters import Clusters, draw_plot
+from ._clusters import Clusters
 from ._made import find_notes, tell_how, tell_parameters
+from ._map import draw_plot
 from ._page import render
 
 

@@ -1,4 +1,4 @@
-"""The report: what is on the page, what it refuses, and how it behaves in a browser."""
+"""The report: what is on the page, and what it refuses."""
 
 import base64
 import copy
@@ -6,7 +6,6 @@ import html.parser
 import io
 import json
 import re
-import shutil
 import sys
 import types
 from functools import partial
@@ -26,7 +25,8 @@ from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae._statistics.associations import compare_categories, compare_numbers
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
-from sklearn_cae.report import _clusters, _report, cluster_table
+from sklearn_cae.plotting._embedding import LAYOUTS
+from sklearn_cae.report import _report, cluster_table
 from sklearn_cae.report._page import to_decimals, to_percent
 
 NASTY = "</script><script>alert('x')</script> & \"<b>\""
@@ -417,7 +417,7 @@ def test_two_thousand_images_make_no_large_file(fitted, monkeypatch, tmp_path, m
     model = make_quick(warm_up_epochs=1, conditioning_epochs=0).fit(X[:64])
     places = np.random.RandomState(0).normal(size=(2003, 2))  # where they lie, nothing is claimed
     layout = types.SimpleNamespace(coordinates=places)
-    monkeypatch.setitem(_clusters.LAYOUTS, "tsne", lambda *_: layout)
+    monkeypatch.setitem(LAYOUTS, "tsne", lambda *_: layout)
     assert cluster_report(model, X, path=tmp_path / "report.html").stat().st_size < 3e6
 
 
@@ -592,210 +592,3 @@ def test_a_report_is_written_whole_or_not_at_all(fitted, toy_images, tmp_path, m
         cluster_report(fitted, toy_images[0], path=path)
     assert path.read_text() == "the one before"
     assert list(tmp_path.iterdir()) == [path]
-
-
-# ---- In a browser ----
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    """A headless Chromium that tells of requests and of what goes wrong on a page."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("chromium and chromedriver are needed to look at a page, and not found")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        *["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"],
-        *["--disable-background-networking", "--disable-component-update"],
-        f"--user-data-dir={profile}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(driver)
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
-
-
-@pytest.fixture
-def opened(chromium, page):
-    """The report, opened anew in a window of a desktop."""
-    set_window(chromium, 1280, mobile=False)
-    for kind in ("browser", "performance"):
-        chromium.get_log(kind)
-    chromium.get(page.path.as_uri())
-    return chromium
-
-
-def set_window(browser, width, *, mobile):
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": mobile}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": mobile})
-
-
-def find(browser, selector):
-    return browser.find_element("css selector", selector)
-
-
-def text_of(browser, selector):
-    return browser.execute_script(
-        "return document.querySelector(arguments[0]).textContent", selector
-    )
-
-
-def find_place(browser, i):
-    """Scroll to the map; where its i-th point lies in the window."""
-    return browser.execute_script(
-        """const svg = document.querySelector("#plot svg");
-        svg.scrollIntoView({block: "center", behavior: "instant"});
-        const points = JSON.parse(document.getElementById("points").textContent);
-        const point = new DOMPoint(points.x[arguments[0]], points.y[arguments[0]]);
-        const place = point.matrixTransform(svg.getScreenCTM());
-        return [place.x, place.y]""",
-        i,
-    )
-
-
-def find_lonely(page):
-    """The point farthest from its neighbour: no other one is under the pointer."""
-    places = np.column_stack([page.points["x"], page.points["y"]])
-    distances = np.linalg.norm(places[:, None] - places, axis=2)
-    np.fill_diagonal(distances, np.inf)
-    return int(distances.min(axis=1).argmax())
-
-
-def move_to(browser, x, y):
-    event = {"type": "mouseMoved", "x": x, "y": y}
-    browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
-
-
-def test_it_opens_without_errors_or_requests(opened, page):
-    move_to(opened, *find_place(opened, 0))
-    messages = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
-    requested = {
-        message["params"]["request"]["url"].split(",")[0]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-        and message["params"]["documentURL"] == page.path.as_uri()  # not the browser's own
-    }
-    assert page.path.as_uri() in requested
-    assert requested <= {page.path.as_uri(), "data:", "data:image/png;base64"}
-    assert opened.get_log("browser") == []
-
-
-def test_hovering_shows_the_image(opened, page, toy_images):
-    i = find_lonely(page)
-    assert not find(opened, "#tip").is_displayed()
-    move_to(opened, *find_place(opened, i))
-    assert find(opened, "#tip").is_displayed()
-    cluster, row, label, margin = (page.points[k][i] for k in ("cluster", "row", "label", "margin"))
-    expected = [f"Cluster {cluster}", f"row {row}", f"label {label}", f"margin {margin}"]
-    assert text_of(opened, "#words").split("\n") == expected
-    shown = Image.open(io.BytesIO(find(opened, "#thumb").screenshot_as_png)).convert("L")
-    shown = np.asarray(shown.resize((16, 16), Image.Resampling.BOX), dtype=float)
-    difference = np.abs(shown - toy_images[0].astype(float)).mean(axis=(1, 2))
-    assert difference.argmin() == row
-    assert difference[row] < 2
-    move_to(opened, 2, 2)
-    assert not find(opened, "#tip").is_displayed()
-
-
-def test_a_tap_shows_the_image(chromium, page):
-    set_window(chromium, 390, mobile=True)
-    chromium.get(page.path.as_uri())
-    i = find_lonely(page)
-    x, y = find_place(chromium, i)
-    touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
-    chromium.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
-    end = {"type": "touchEnd", "touchPoints": []}
-    chromium.execute_cdp_cmd("Input.dispatchTouchEvent", end)
-    assert find(chromium, "#tip").is_displayed()
-    assert f"row {page.points['row'][i]}" in text_of(chromium, "#announcement")
-    inside = chromium.execute_script(
-        "const box = document.getElementById('tip').getBoundingClientRect();"
-        "return box.left >= 0 && box.right <= innerWidth"
-    )
-    assert inside
-
-
-def test_arrow_keys_walk(opened, page):
-    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
-    plot, clusters = find(opened, "#plot"), np.array(page.points["cluster"])
-
-    def press(key):
-        plot.send_keys(key)
-        return text_of(opened, "#announcement")
-
-    def told(i):
-        return f"Cluster {clusters[i]}, row {page.points['row'][i]}, "
-
-    second = int(np.flatnonzero(clusters == 1)[0])
-    assert press(keys.ARROW_RIGHT).startswith(told(0))
-    assert press(keys.ARROW_RIGHT).startswith(told(1))
-    assert press(keys.ARROW_DOWN).startswith(told(second))
-    assert press(keys.ARROW_RIGHT).startswith(told(second + 1))
-    assert press(keys.ARROW_LEFT).startswith(told(second))
-    assert press(keys.ARROW_UP).startswith(told(0))
-    assert press(keys.ARROW_LEFT).startswith(told(0))  # there is none before
-    assert press(keys.ALT + keys.ARROW_RIGHT).startswith(told(0))  # the browser's own
-    assert find(opened, "#tip").is_displayed()
-    assert find(opened, "#announcement").get_attribute("aria-live") == "polite"
-    assert press(keys.ESCAPE) == ""
-    assert not find(opened, "#tip").is_displayed()
-
-
-def test_the_table_sorts(opened, fitted, toy_images):
-    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
-    margin, cluster = (find(opened, f"#table th:nth-child({i})") for i in (4, 1))
-
-    def order():
-        heads = opened.find_elements("css selector", "#table tbody th")
-        return [int(head.get_attribute("data-value")) for head in heads]
-
-    margins = pd.Series(fitted.margin(toy_images[0])).groupby(fitted.labels_).mean()
-    expected = margins.sort_values().index.tolist()
-    assert cluster.get_attribute("aria-sort") == "ascending"
-    margin.find_element("css selector", "button").click()
-    assert order() == expected
-    assert margin.get_attribute("aria-sort") == "ascending"
-    assert cluster.get_attribute("aria-sort") is None
-    margin.find_element("css selector", "button").send_keys(keys.ENTER)
-    assert order() == expected[::-1]
-    assert margin.get_attribute("aria-sort") == "descending"
-    cluster.find_element("css selector", "button").send_keys(keys.SPACE)
-    assert order() == [0, 1, 2]
-
-
-@pytest.mark.parametrize("width", [380, 768])
-def test_the_page_fits_into_a_phone(chromium, page, width):
-    set_window(chromium, width, mobile=True)
-    chromium.get(page.path.as_uri())
-    script = "return [document.documentElement.scrollWidth, innerWidth]"
-    assert chromium.execute_script(script) == [width, width]
-
-
-def test_print_has_the_map_and_no_tip(opened, page):
-    move_to(opened, *find_place(opened, 0))
-    assert find(opened, "#tip").is_displayed()
-    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        for selector in ("#tip", "nav", "#keys"):
-            assert not find(opened, selector).is_displayed()
-        assert find(opened, "#plot svg").is_displayed()
-        style = "return getComputedStyle(document.querySelector('.card')).breakInside"
-        assert opened.execute_script(style) == "avoid"
-    finally:
-        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-
-
-def test_nasty_text_runs_nothing(chromium, fitted, toy_images, tmp_path):
-    X, y = toy_images
-    labels = np.where(y == 0, NASTY, "b")
-    frame = pd.DataFrame({NASTY: labels})
-    path = cluster_report(fitted, X, labels, frame, tmp_path / "a.html", title=NASTY)
-    chromium.get(path.as_uri())  # an alert would make the next command fail
-    assert chromium.title == NASTY
-    assert [entry["message"] for entry in chromium.get_log("browser")] == []
