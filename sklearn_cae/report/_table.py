@@ -78,7 +78,12 @@ def cluster_table(estimator, X, metadata=None) -> "DataFrame":
             "group": assigned.labels,
             "probability": probability,
             "margin": assigned.margin,
-            "doubtful": probability < _DOUBTFUL,
+            "doubtful": is_doubtful(probability),
         }
     )
     return table if metadata is None else metadata.reset_index(drop=True).join(table)
+
+
+def is_doubtful(probability):
+    """Return whether all other clusters together are likelier than the one of each sample."""
+    return probability < _DOUBTFUL
