@@ -5,6 +5,7 @@ from importlib.resources import files
 import numpy as np
 
 _FOLDER = files(__package__) / "page"
+_SCRIPTS = ("report.js", "colours.js")
 
 
 def render(**parts):
@@ -33,7 +34,7 @@ def render(**parts):
     environment.filters |= {"percent": to_percent, "number": to_number, "small": to_decimals}
     return environment.get_template("report.html.jinja").render(
         style=Markup(_read("report.css")),
-        script=Markup(_read("report.js")),
+        script=Markup("\n".join(map(_read, _SCRIPTS))),
         **parts,
     )
 

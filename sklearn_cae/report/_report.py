@@ -120,7 +120,7 @@ def cluster_report(
         noun="samples" if group.pictures is None else "images",
         notes=find_notes(estimator),
         group=group,
-        plot=draw_plot(estimator, group, max_samples, random_state),
+        plot=draw_plot(estimator, group, columns, max_samples, random_state),
         scores=None if y is None else clustering_report(y, group.labels).to_dict(),
         metadata=None if metadata is None else associate(columns, group.labels, group.n, rng),
         parameters=tell_parameters(estimator),

@@ -2,13 +2,13 @@
 
 import io
 import json
-import re
 import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from pages import read_points
 from PIL import Image
 
 from sklearn_cae import cluster_report
@@ -16,18 +16,14 @@ from sklearn_cae import cluster_report
 NASTY = "</script><script>alert('x')</script> & \"<b>\""
 
 
-def read_points(path):
-    """The data of the map."""
-    text = path.read_text(encoding="utf-8")
-    return json.loads(re.search(r'id="points">(.*?)</script>', text, re.DOTALL).group(1))
-
-
 @pytest.fixture(scope="module")
 def page(fitted, toy_images, tmp_path_factory):
     X, y = toy_images
     names = np.array(["disc", "cross", "stripes"])[y]
     path = tmp_path_factory.mktemp("report") / "report.html"
-    cluster_report(fitted, X, names, pd.DataFrame({"site": names}), path)
+    ages = np.where(y == 0, np.nan, np.linspace(20, 80, len(y)))
+    metadata = pd.DataFrame({"site": np.where(y == 1, "north", "south"), "age": ages})
+    cluster_report(fitted, X, names, metadata, path)
     return SimpleNamespace(path=path, points=read_points(path))
 
 
@@ -55,6 +51,11 @@ def chromium(tmp_path_factory):
 
 
 @pytest.fixture
+def keys():
+    return pytest.importorskip("selenium.webdriver.common.keys").Keys
+
+
+@pytest.fixture
 def opened(chromium, page):
     """The report, opened anew in a window of a desktop."""
     set_window(chromium, 1280, mobile=False)
@@ -77,6 +78,25 @@ def find(browser, selector):
 def text_of(browser, selector):
     return browser.execute_script(
         "return document.querySelector(arguments[0]).textContent", selector
+    )
+
+
+def colours_of(browser):
+    """Colour and number of the points of each path of the map."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('.points')].map("
+        "(one) => [one.getAttribute('fill'), one.getAttribute('d').split('M').length - 1])"
+    )
+
+
+def choose(browser, column):
+    """Colour the map by a column."""
+    browser.execute_script(
+        """const select = document.getElementById("by");
+        const option = [...select.options].find((one) => one.text === arguments[0]);
+        select.value = option.value;
+        select.dispatchEvent(new Event("change"))""",
+        column,
     )
 
 
@@ -155,8 +175,7 @@ def test_a_tap_shows_the_image(chromium, page):
     assert inside
 
 
-def test_arrow_keys_walk(opened, page):
-    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+def test_arrow_keys_walk(opened, page, keys):
     plot, clusters = find(opened, "#plot"), np.array(page.points["cluster"])
 
     def press(key):
@@ -181,8 +200,49 @@ def test_arrow_keys_walk(opened, page):
     assert not find(opened, "#tip").is_displayed()
 
 
-def test_the_table_sorts(opened, fitted, toy_images):
-    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+def test_the_map_is_coloured_by_any_column(opened, page, keys):
+    columns = {column["name"]: column for column in page.points["columns"]}
+    assert list(columns) == ["label", "site", "age"]
+    select = find(opened, "#by")
+    by_cluster = colours_of(opened)
+    told = {}
+    for _ in columns:
+        select.send_keys(keys.ARROW_DOWN)
+        assert colours_of(opened) != by_cluster
+        told[text_of(opened, "#announcement")] = text_of(opened, "#legend")
+    missing = columns["age"]["values"].count(None)
+    assert told == {
+        "The map is coloured by label.": " cross (32) disc (32) stripes (32)",
+        "The map is coloured by site.": " north (32) south (64)",
+        f"The map is coloured by age, from 20 to 80. {missing} are missing.": (
+            f"20  80 missing ({missing})"
+        ),
+    }
+    i = columns["age"]["values"].index(None)
+    move_to(opened, *find_place(opened, i))
+    assert "age: missing" in text_of(opened, "#words").split("\n")
+    select.send_keys(keys.HOME)
+    assert colours_of(opened) == by_cluster
+    assert text_of(opened, "#announcement") == "The map is coloured by cluster."
+
+
+def test_points_have_the_colour_of_their_value(opened, page):
+    age = page.points["columns"][2]
+    choose(opened, "age")
+    ramp = page.points["ramp"]
+    for i in (age["values"].index(80), age["values"].index(20), age["values"].index(None)):
+        expected = {80: ramp[-1], 20: ramp[0], None: age["legend"][0][2]}[age["values"][i]]
+        start = f"M{page.points['x'][i]:g} {page.points['y'][i]:g}m"
+        found = opened.execute_script(
+            "return [...document.querySelectorAll('.points')].filter("
+            "(one) => one.getAttribute('d').includes(arguments[0])).map("
+            "(one) => one.getAttribute('fill'))",
+            start,
+        )
+        assert found == [expected]
+
+
+def test_the_table_sorts(opened, fitted, toy_images, keys):
     margin, cluster = (find(opened, f"#table th:nth-child({i})") for i in (4, 1))
 
     def order():

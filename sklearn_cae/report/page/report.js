@@ -1,9 +1,10 @@
 "use strict";
 
+const data = JSON.parse(document.getElementById("points").textContent);
+
 // ---- Map: show the image of the closest point beside the pointer ----
 
 (() => {
-  const data = JSON.parse(document.getElementById("points").textContent);
   const plot = document.getElementById("plot");
   const svg = plot.querySelector("svg");
   const ring = document.getElementById("ring");
@@ -16,19 +17,14 @@
 
   const describe = (i) => [
     `Cluster ${data.cluster[i]}`,
-    `row ${data.row[i]}`,
-    ...(data.name ? [data.name[i]] : []),
+    data.name ? data.name[i] : `row ${data.row[i]}`,
     ...(data.label ? [`label ${data.label[i]}`] : []),
+    ...tellColumn(i),
     `margin ${data.margin[i]}`,
   ];
 
-  // Return the position of a point of the map in the box of the plot.
-  const locate = (i) => {
-    const matrix = svg.getScreenCTM();
-    const point = new DOMPoint(data.x[i], data.y[i]).matrixTransform(matrix);
-    const box = plot.getBoundingClientRect();
-    return [point.x - box.left, point.y - box.top];
-  };
+  // Return the position of a point of the map in the window.
+  const locate = (i) => new DOMPoint(data.x[i], data.y[i]).matrixTransform(svg.getScreenCTM());
 
   const findClosest = (event) => {
     const matrix = svg.getScreenCTM();
@@ -61,13 +57,14 @@
     if (thumb) drawThumb(i);
     tip.hidden = false;
     announcement.textContent = "";
-    // Right of the point and below it, or left and above if there is no space.
-    const [x, y] = locate(i);
-    const fits = x + 18 + tip.offsetWidth < plot.clientWidth;
-    const left = fits ? x + 18 : Math.max(0, x - 18 - tip.offsetWidth);
-    const top = Math.min(y + 12, plot.clientHeight - tip.offsetHeight);
-    tip.style.left = `${left}px`;
-    tip.style.top = `${Math.max(0, top)}px`;
+    // Right of the point and below it, or left of it if there is no space; always in the window.
+    const at = locate(i);
+    const box = plot.getBoundingClientRect();
+    const rightmost = document.documentElement.clientWidth - tip.offsetWidth;
+    const left = at.x + 18 <= rightmost ? at.x + 18 : Math.max(0, at.x - 18 - tip.offsetWidth);
+    const top = Math.max(0, Math.min(at.y + 12, innerHeight - tip.offsetHeight));
+    tip.style.left = `${left - box.left - plot.clientLeft}px`;
+    tip.style.top = `${top - box.top - plot.clientTop}px`;
   };
 
   const hide = () => {

@@ -1,0 +1,10 @@
+"""Reading of reports, for tests that look at their data."""
+
+import json
+import re
+
+
+def read_points(path):
+    """The data of the map."""
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="points">(.*?)</script>', text, re.DOTALL).group(1))
