@@ -83,6 +83,12 @@ class Clusters:
             strict=True,
         )
         self.cards = [self._describe(number, *each) for number, each in enumerate(shown)]
+        self.explained = any(
+            member["saliency"]
+            for card in self.cards
+            for members in card["members"].values()
+            for member in members
+        )
 
     def _describe(self, number, typical, doubtful, prototype):
         members = np.flatnonzero(self.labels == number)

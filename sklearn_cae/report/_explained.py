@@ -9,7 +9,7 @@ _LEVEL = 0.05
 _PHI, _DOMINANCE = 0.5, 0.7
 #: Words for a cluster whose values are the lowest or the highest.
 _EXTREMES = {
-    **dict.fromkeys(("brightness", "mean"), ("the darkest images", "the brightest images")),
+    "brightness": ("the darkest images", "the brightest images"),
     "contrast": ("the images of lowest contrast", "the images of highest contrast"),
     "border": ("the images with the smallest borders", "the images with the largest borders"),
 }
@@ -81,6 +81,7 @@ def _compare_numbers(name, values, _, inside, noun):
     above = rankdata(values)[inside].sum() - n_inside * (n_inside + 1) / 2
     dominance = 2 * above / (n_inside * (len(inside) - n_inside)) - 1
     if abs(dominance) >= _DOMINANCE:
+        name = "brightness" if name == "mean" else name
         ends = _EXTREMES.get(name, (f"the lowest {name}", f"the highest {name}"))
         own, other = (to_number(np.median(values[part])) for part in (inside, ~inside))
         yield (

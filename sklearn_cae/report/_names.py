@@ -1,12 +1,13 @@
 """Names under which a report shows samples, and the table that tells which sample is which."""
 
+import base64
 import csv
 import io
 from collections import Counter
 
 import numpy as np
 
-from .._input.labels import check_labels, check_length, encode_labels
+from .._input.labels import check_labels, check_length
 from ._table import is_doubtful
 
 
@@ -31,8 +32,8 @@ class Patients:
     """
 
     def __init__(self, groups, n_samples, rng):
-        groups = check_labels(groups, n_samples, "groups")
-        found, codes = encode_labels(groups)
+        groups = check_labels(groups, n_samples, "groups").astype(str)
+        found, codes = np.unique(groups, return_inverse=True)
         self.n = len(found)
         if self.n < 2:
             raise ValueError(
@@ -76,8 +77,8 @@ def name_samples(names, patients, n_samples, noun):
     return found
 
 
-def to_csv(names, assigned, patients):
-    """Write the group of each sample as CSV.
+def to_csv_uri(names, assigned, patients):
+    """Write the group of each sample as CSV in a data URI.
 
     Parameters
     ----------
@@ -90,8 +91,8 @@ def to_csv(names, assigned, patients):
 
     Returns
     -------
-    text : str
-        Table with a header.
+    uri : str
+        Data URI.
     """
     probability = assigned.soft_assignment.max(axis=1)
     columns = {
@@ -108,4 +109,6 @@ def to_csv(names, assigned, patients):
     writer = csv.writer(file)
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    return file.getvalue()
+    # With a byte order mark, by which spreadsheets know UTF-8.
+    content = base64.b64encode(file.getvalue().encode("utf-8-sig")).decode()
+    return f"data:text/csv;charset=utf-8;base64,{content}"

@@ -79,7 +79,8 @@ def to_heat(picture, saliency, side):
     Returns
     -------
     heat : PIL image
-        Picture in gray, with red where the saliency is high.
+        Picture in gray, with red where the saliency is high: its square, so that low saliency does
+        not veil the picture.
     """
     from PIL import Image
 
@@ -87,7 +88,7 @@ def to_heat(picture, saliency, side):
     size = tuple(max(1, round(scale * length)) for length in picture.size)
     gray = np.asarray(picture.convert("L").resize(size, Image.Resampling.BICUBIC), dtype=float)
     heat = Image.fromarray(saliency.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-    share = _OPAQUE * np.asarray(heat).clip(0, 1)[..., None]
+    share = _OPAQUE * np.square(np.asarray(heat).clip(0, 1))[..., None]
     return Image.fromarray(((1 - share) * gray[..., None] + share * _HEAT).astype(np.uint8))
 
 
