@@ -15,6 +15,7 @@ from .._storage.files import write_whole
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
 from ..metrics import clustering_report
+from ._answers import check_answers, describe_answers
 from ._clusters import Clusters
 from ._made import find_notes, tell_how, tell_parameters
 from ._map import draw_plot
@@ -29,6 +30,7 @@ def cluster_report(
     path="report.html",
     *,
     names=None,
+    answers=None,
     title="Clusters found without labels",
     max_samples=2000,
     n_members=6,
@@ -60,6 +62,9 @@ def cluster_report(
     names : array-like of str of shape (n_samples,), default=None
         Names of the samples, such as their files, which are shown beside the row numbers. File
         names may tell who a patient is.
+    answers : Answers, default=None
+        Answers of a reader of an earlier report about the same clusters, from `read_answers`. The
+        report shows the names of the groups beside their numbers, and the answers in its fields.
     title : str, default="Clusters found without labels"
         Title of the report.
     max_samples : int, default=2000
@@ -83,7 +88,8 @@ def cluster_report(
     NotFittedError
         If the estimator is not fitted.
     ValueError, TypeError
-        If `y`, `metadata` or `names` does not match `X`, or a parameter is invalid.
+        If `y`, `metadata` or `names` does not match `X`, `answers` are about other clusters, or a
+        parameter is invalid.
     OSError
         If the folder of `path` does not exist or is not writable.
 
@@ -105,6 +111,7 @@ def cluster_report(
     check_is_fitted(estimator)
     check_scalar(max_samples, "max_samples", Integral, min_val=1)
     check_scalar(n_members, "n_members", Integral, min_val=1)
+    check_answers(answers, estimator)
     path = _check_path(path)
     X = as_samples(X)
     y = None if y is None else _check_labels(y, len(X))
@@ -120,6 +127,7 @@ def cluster_report(
         noun="samples" if group.pictures is None else "images",
         notes=find_notes(estimator),
         group=group,
+        answers=describe_answers(answers, estimator),
         plot=draw_plot(estimator, group, columns, max_samples, random_state),
         scores=None if y is None else clustering_report(y, group.labels).to_dict(),
         metadata=None if metadata is None else associate(columns, group.labels, group.n, rng),
