@@ -7,7 +7,8 @@ Imports `plotting`, `metrics`, `images`, `_grouping`, `_input`, `_statistics`,
 `_storage` and `_utils`.
 """
 
+from ._answers import Answers, read_answers
 from ._report import cluster_report
 from ._table import cluster_table
 
-__all__ = ["cluster_report", "cluster_table"]
+__all__ = ["Answers", "cluster_report", "cluster_table", "read_answers"]

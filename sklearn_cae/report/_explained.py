@@ -15,7 +15,7 @@ _EXTREMES = {
 }
 
 
-def find_explained(columns, tested, labels, n_clusters, noun):
+def find_explained(columns, tested, labels, n_clusters):
     """Tell which clusters a technical column explains.
 
     The column must be associated with the clusters (corrected p below .05). In addition, the
@@ -33,8 +33,6 @@ def find_explained(columns, tested, labels, n_clusters, noun):
         Cluster of each sample.
     n_clusters : int
         Number of clusters.
-    noun : str
-        What the samples are, such as "images".
 
     Returns
     -------
@@ -49,12 +47,12 @@ def find_explained(columns, tested, labels, n_clusters, noun):
         inside = labels == number
         for compare, of_numbers in ((_compare_categories, False), (_compare_numbers, True)):
             kind = [column for column in columns if (column[2] is None) == of_numbers]
-            told = [each for column in kind for each in compare(*column, inside, noun)]
+            told = [each for column in kind for each in compare(*column, inside)]
             found += [f"Cluster {number} {text}" for _, text in sorted(told, reverse=True)[:1]]
     return found
 
 
-def _compare_categories(name, codes, categories, inside, noun):
+def _compare_categories(name, codes, categories, inside):
     """Yield strength and sentence of each category that fills the cluster and few others."""
     known = codes >= 0
     inside, codes = inside[known], codes[known]
@@ -66,12 +64,12 @@ def _compare_categories(name, codes, categories, inside, noun):
             if phi >= _PHI:
                 yield (
                     phi,
-                    f"is {name} {category}: {to_percent(within)} of it, {to_percent(share)} of all "
-                    f"{noun}.",
+                    f"is {name} {category}: {to_percent(within)} of it, {to_percent(share)} of "
+                    "all.",
                 )
 
 
-def _compare_numbers(name, values, _, inside, noun):
+def _compare_numbers(name, values, _, inside):
     """Yield strength and sentence of a number that is highest or lowest in the cluster."""
     known = np.isfinite(values)
     inside, values = inside[known], values[known]

@@ -14,6 +14,7 @@ from .._storage.files import write_whole
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
 from ..metrics import clustering_report
+from ._answers import check_answers, describe_answers
 from ._clusters import Clusters
 from ._columns import add_measured, check_metadata
 from ._explained import find_explained
@@ -36,6 +37,7 @@ def cluster_report(
     images=None,
     names=None,
     stability=None,
+    answers=None,
     title="Clusters found without labels",
     max_samples=2000,
     n_members=6,
@@ -67,6 +69,9 @@ def cluster_report(
     names : array-like of str of shape (n_samples,), default=None
         Names of the samples, such as their files, which are shown beside the row numbers. File
         names may tell who a patient is.
+    answers : Answers, default=None
+        Answers of a reader of an earlier report about the same clusters, from `read_answers`. The
+        report shows the names of the groups beside their numbers, and the answers in its fields.
     title : str, default="Clusters found without labels"
         Title of the report.
     max_samples : int, default=2000
@@ -90,7 +95,8 @@ def cluster_report(
     NotFittedError
         If the estimator is not fitted.
     ValueError, TypeError
-        If `y`, `metadata` or `names` does not match `X`, or a parameter is invalid.
+        If `y`, `metadata` or `names` does not match `X`, `answers` are about other clusters, or a
+        parameter is invalid.
     OSError
         If the folder of `path` does not exist or is not writable.
 
@@ -112,6 +118,7 @@ def cluster_report(
     check_is_fitted(estimator)
     check_scalar(max_samples, "max_samples", Integral, min_val=1)
     check_scalar(n_members, "n_members", Integral, min_val=1)
+    check_answers(answers, estimator)
     path = _check_path(path)
     check_stability(stability)
     X = as_samples(X)
@@ -125,16 +132,15 @@ def cluster_report(
 
     group = Clusters(estimator, X, y, names, n_members, originals, patients)
     stable = None if stability is None else tell_stability(stability, group.labels, group.n)
-    if estimator.image_shape_ is not None:
+    if group.pictures is not None:
         add_measured(columns, estimator._check_input(X), estimator.intensity_range_)
     metadata = _compare(columns, group, rng)
-    explained = metadata["technical"]["tested"] if metadata["technical"] else []
-    explained = find_explained(columns.technical, explained, group.labels, group.n, f"{noun}s")
     page = render(
         title=title,
         noun=f"{noun}s",
-        notes=find_notes(estimator, stable, explained),
+        notes=find_notes(estimator, stable, metadata["explained"]),
         group=group,
+        answers=describe_answers(answers, estimator),
         table=to_csv_uri(names, group.assigned, patients),
         stable=stable,
         plot=draw_plot(estimator, group, columns.all, max_samples, random_state),
@@ -152,11 +158,17 @@ def cluster_report(
 def _compare(columns, group, rng):
     """Test the columns of the user and the technical ones against the clusters, apart."""
     patients = None if group.patients is None else group.patients.numbers
-    tested = {
-        kind: associate(given, group.labels, group.n, rng, patients) if given else None
-        for kind, given in (("own", columns.own), ("technical", columns.technical))
+    own, technical = (
+        associate(given, group.labels, group.n, rng, patients) if given else None
+        for given in (columns.own, columns.technical)
+    )
+    tested = technical["tested"] if technical else []
+    return {
+        "own": own,
+        "technical": technical,
+        "left_out": columns.left_out,
+        "explained": find_explained(columns.technical, tested, group.labels, group.n),
     }
-    return tested | {"left_out": columns.left_out}
 
 
 # ---- Checks ----

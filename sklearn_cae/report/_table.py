@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .._input.arrays import as_samples
 from .._input.labels import check_length
 from .._utils.extras import import_extra
+from ._answers import check_answers
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 _DOUBTFUL = 0.5
 
 
-def cluster_table(estimator, X, metadata=None) -> "DataFrame":
+def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
     """Return a table with the cluster of each sample, and how sure it is.
 
     Parameters
@@ -23,6 +24,8 @@ def cluster_table(estimator, X, metadata=None) -> "DataFrame":
     metadata : pandas DataFrame of n_samples rows, default=None
         Columns that come first in the table, such as file and patient, in the order of `X`. Its
         index is ignored.
+    answers : Answers, default=None
+        Answers of the reader of a report about the same clusters, from `read_answers`.
 
     Returns
     -------
@@ -31,6 +34,8 @@ def cluster_table(estimator, X, metadata=None) -> "DataFrame":
 
         group : int
             Cluster.
+        name : str
+            Name of the group, if `answers` are passed; empty if the reader named none.
         probability : float
             Share of this cluster in the soft assignment, in [0, 1].
         margin : float
@@ -46,11 +51,14 @@ def cluster_table(estimator, X, metadata=None) -> "DataFrame":
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `metadata` does not have one row for each sample.
+        If `metadata` does not have one row for each sample, or `answers` are about other clusters.
+    TypeError
+        If `answers` were not read by `read_answers`.
 
     See Also
     --------
     cluster_report : Show the clusters and their members.
+    read_answers : Read what the reader of a report answered.
 
     Examples
     --------
@@ -68,6 +76,7 @@ def cluster_table(estimator, X, metadata=None) -> "DataFrame":
     True
     """
     pandas = import_extra("pandas", "A table needs", "report")
+    check_answers(answers, estimator)
     X = as_samples(X)
     if metadata is not None:
         check_length("metadata", metadata, len(X), "sample of X")
@@ -81,6 +90,8 @@ def cluster_table(estimator, X, metadata=None) -> "DataFrame":
             "doubtful": is_doubtful(probability),
         }
     )
+    if answers is not None:
+        table.insert(1, "name", [answers.names.get(group, "") for group in assigned.labels])
     return table if metadata is None else metadata.reset_index(drop=True).join(table)
 
 

@@ -16,7 +16,7 @@ const data = JSON.parse(document.getElementById("points").textContent);
   let current = -1;
 
   const describe = (i) => [
-    `Cluster ${data.cluster[i]}`,
+    data.titles[data.cluster[i]],
     data.name ? data.name[i] : `row ${data.row[i]}`,
     ...(data.label ? [`label ${data.label[i]}`] : []),
     ...tellColumn(i),
