@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._grouping import assignment
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.members import find_typical
+from ._grouping.saliency import Pull, to_maps
 from ._input import arrays, checks, formats, looks
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
@@ -276,6 +277,55 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             self.encoder_, X, then=lambda embedding: answer(embedding)[:2]
         )
         return find_typical(similarity.numpy(), labels.numpy(), self.n_clusters_, n)
+
+    def saliency(self, X) -> np.ndarray:
+        """Show which pixels pull each image to the prototype of its cluster.
+
+        It is the absolute gradient of the cosine between embedding and prototype with respect to
+        the pixels [1]_, summed over channels, and smoothed by 1/32 of a side. It tells where a
+        small change of the image changes this cosine most. It does not tell whether brighter or
+        darker pixels are closer to the prototype, or what the other clusters lack.
+
+        Parameters
+        ----------
+        X : array-like or tensor
+            Images in the form that was fitted.
+
+        Returns
+        -------
+        saliency : ndarray of shape (n_samples, H, W), float32
+            Saliency in [0, 1]. The maximum of each image is 1, so that images cannot be compared by
+            it. It is 0 everywhere if the cosine does not depend on the image.
+
+        Raises
+        ------
+        ValueError
+            If the samples are vectors, or the encoder does not compute gradients.
+
+        References
+        ----------
+        .. [1] Simonyan, Vedaldi and Zisserman, "Deep inside convolutional networks: visualising
+           image classification models and saliency maps", ICLR workshop, 2014.
+
+        Examples
+        --------
+        >>> from sklearn_cae import ContrastiveAutoencoderClusterer
+        >>> from sklearn_cae.datasets import make_toy_images
+        >>> X, y = make_toy_images(60, random_state=0, return_X_y=True)
+        >>> clusterer = ContrastiveAutoencoderClusterer(
+        ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=1, random_state=0
+        ... ).fit(X)
+        >>> clusterer.saliency(X[:5]).shape
+        (5, 16, 16)
+        """
+        self._check_fitted()
+        if self.image_shape_ is None:
+            raise ValueError(
+                "saliency needs images, but the estimator was fitted on vectors. If the rows are "
+                "images, fit with image_shape=(channels, height, width)."
+            )
+        pull = Pull(self.encoder_, self._labeller(), self._comparer())
+        return to_maps(self._run(pull, self._check_input(X)).numpy())
 
     # ---- Decoding ----
 

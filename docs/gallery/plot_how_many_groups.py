@@ -76,8 +76,7 @@ _ = fit(none, "auto")
 
 from sklearn_cae.metrics import stability_report
 
-model = ContrastiveAutoencoderClusterer(4, **params)
-stability_report(model, four, n_repeats=1, random_state=0)
+stability_report(fit(four, 4), four, n_repeats=1, random_state=0)
 
 # %%
-stability_report(model, none, n_repeats=1, random_state=0)
+stability_report(fit(none, 4), none, n_repeats=1, random_state=0)

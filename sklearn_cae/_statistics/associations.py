@@ -1,13 +1,16 @@
 """Tests of the association between metadata and clusters, with effect sizes.
 
 Numbers are compared by ranks, categories by counts. All functions take arrays with one value per
-sample, and ignore missing values.
+sample, and ignore missing values. Without `groups`, samples are taken as independent. With them,
+only patients are: p-values come from permutations of patients.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+
+from .patients import compare_permuted
 
 MOST_CATEGORIES = 50
 _SMALL_COUNT = 5
@@ -30,7 +33,8 @@ class Association:
         Statistic and uncorrected p-value of the test.
     effect : float, default=NaN
         Strength of the association, in [0, 1]: bias-corrected eta squared of ranks for numbers,
-        bias-corrected Cramer's V for categories.
+        bias-corrected Cramer's V for categories. With patients, the bias is the mean over their
+        permutations.
     """
 
     n_missing: int
@@ -41,11 +45,12 @@ class Association:
     effect: float = np.nan
 
 
-def compare_numbers(values, clusters):
+def compare_numbers(values, clusters, rng=None, groups=None):
     """Test whether numbers differ between clusters (Kruskal-Wallis).
 
     The effect is eta squared, max(0, (H - k + 1) / (n - k)) for k clusters. It is the share of the
-    variance of the ranks that the clusters explain beyond chance [1]_.
+    variance of the ranks that the clusters explain beyond chance [1]_. With patients, the
+    expectation k - 1 of H is replaced by its mean over permutations.
 
     Parameters
     ----------
@@ -53,6 +58,10 @@ def compare_numbers(values, clusters):
         Numbers; NaN and infinity are missing values.
     clusters : ndarray of shape (n_samples,)
         Cluster of each sample.
+    rng : RandomState, default=None
+        Generator of the permutations of patients. Required if `groups` is passed.
+    groups : ndarray of shape (n_samples,), int, default=None
+        Patient of each sample. None takes the samples as independent.
 
     Returns
     -------
@@ -66,21 +75,29 @@ def compare_numbers(values, clusters):
     known = np.isfinite(values)
     n_missing = int((~known).sum())
     values, clusters = values[known], clusters[known]
-    reason = _why_not(values, clusters)
+    groups = None if groups is None else groups[known]
+    reason = _why_not(values, clusters, groups)
     if reason:
         return Association(n_missing, reason)
-    groups = [values[clusters == cluster] for cluster in np.unique(clusters)]
-    statistic, p_value = map(float, stats.kruskal(*groups))
-    n, k = len(values), len(groups)
-    effect = max(0.0, (statistic - k + 1) / (n - k)) if n > k else 0.0
-    return Association(n_missing, "", "Kruskal-Wallis", statistic, p_value, effect)
+    n = len(values)
+    if groups is None:
+        parts = [values[clusters == cluster] for cluster in np.unique(clusters)]
+        statistic, p_value = map(float, stats.kruskal(*parts))
+        effect = _share_beyond(statistic, len(parts) - 1, n - 1)
+        return Association(n_missing, "", "Kruskal-Wallis", statistic, p_value, effect)
+    codes = np.unique(values, return_inverse=True)[1]
+    found = compare_permuted(_kruskal_of(clusters, codes.max() + 1), codes, groups, rng)
+    effect = _share_beyond(found.statistic, found.mean, n - 1)
+    test = "Kruskal-Wallis, patients permuted"
+    return Association(n_missing, "", test, found.statistic, found.p_value, effect)
 
 
-def compare_categories(codes, clusters, rng):
+def compare_categories(codes, clusters, rng, groups=None):
     """Test whether categories are distributed differently over clusters (chi-squared).
 
     If fewer than 5 samples are expected in a cell, the p-value is computed from 9999 random tables
-    with the same margins. The effect is bias-corrected Cramer's V [1]_.
+    with the same margins. The effect is bias-corrected Cramer's V [1]_. With patients, the p-value
+    is computed from their permutations, and the bias is the mean of chi-squared over them.
 
     Parameters
     ----------
@@ -89,7 +106,9 @@ def compare_categories(codes, clusters, rng):
     clusters : ndarray of shape (n_samples,)
         Cluster of each sample.
     rng : RandomState
-        Generator of the random tables.
+        Generator of the random tables, or of the permutations of patients.
+    groups : ndarray of shape (n_samples,), int, default=None
+        Patient of each sample. None takes the samples as independent.
 
     Returns
     -------
@@ -103,19 +122,24 @@ def compare_categories(codes, clusters, rng):
     known = codes >= 0
     n_missing = int((~known).sum())
     codes, clusters = codes[known], clusters[known]
+    groups = None if groups is None else groups[known]
     n_categories = len(np.unique(codes))
-    reason = _why_not(codes, clusters)
+    reason = _why_not(codes, clusters, groups)
     if n_categories > MOST_CATEGORIES:
         reason = f"{n_categories} different values, more than {MOST_CATEGORIES}"
     if reason:
         return Association(n_missing, reason)
     table = stats.contingency.crosstab(clusters, codes).count
-    result = stats.chi2_contingency(table, correction=False)
-    test, p_value = "chi-squared", float(result.pvalue)
-    if result.expected_freq.min() < _SMALL_COUNT:
-        test, p_value = "chi-squared, permuted", _permute(table, result, rng)
-    effect = _cramers_v(float(result.statistic), table)
-    return Association(n_missing, "", test, float(result.statistic), p_value, effect)
+    if groups is None:
+        test, statistic, p_value = _test_table(table, rng)
+        effect = _cramers_v(statistic, table)
+        return Association(n_missing, "", test, statistic, p_value, effect)
+    codes = np.unique(codes, return_inverse=True)[1]
+    found = compare_permuted(_chi_squared_of(clusters, n_categories), codes, groups, rng)
+    largest = len(codes) * (min(table.shape) - 1)
+    effect = float(np.sqrt(_share_beyond(found.statistic, found.mean, largest)))
+    test = "chi-squared, patients permuted"
+    return Association(n_missing, "", test, found.statistic, found.p_value, effect)
 
 
 def adjust(p_values):
@@ -184,15 +208,36 @@ def count_categories(codes, clusters, n_clusters, n_categories):
     return counts
 
 
-def associate(columns, labels, n_clusters, rng):
-    """Test each column against the clusters, and correct the p-values for multiple tests."""
+def associate(columns, labels, n_clusters, rng, groups=None):
+    """Test each column against the clusters, and correct the p-values for multiple tests.
+
+    Parameters
+    ----------
+    columns : list of (str, ndarray of shape (n_samples,), list of str or None)
+        Per column its name, its numbers or codes, and the names of its categories; None for
+        numbers.
+    labels : ndarray of shape (n_samples,), int
+        Cluster of each sample, 0 to n_clusters - 1.
+    n_clusters : int
+        Number of clusters.
+    rng : RandomState
+        Generator of the permutations.
+    groups : ndarray of shape (n_samples,), int, default=None
+        Patient of each sample. None takes the samples as independent.
+
+    Returns
+    -------
+    associations : dict
+        Lists "tested" and "untested" of a dict per column: its name and categories, "tested" (its
+        Association), "p_adjusted", and the counts and summaries of each cluster.
+    """
     results = []
     for name, values, categories in columns:
         if categories is None:
-            tested = compare_numbers(values, labels)
+            tested = compare_numbers(values, labels, rng, groups)
             counts, rows = quartiles(values, labels, n_clusters)
         else:
-            tested = compare_categories(values, labels, rng)
+            tested = compare_categories(values, labels, rng, groups)
             rows = count_categories(values, labels, n_clusters, len(categories))
             counts = rows.sum(axis=1).tolist()
         results.append(
@@ -209,15 +254,60 @@ def associate(columns, labels, n_clusters, rng):
     }
 
 
-def _why_not(values, clusters):
+def _why_not(values, clusters, groups):
     """Return the reason why values cannot be tested, or an empty text."""
     if len(values) == 0:
         return "all values are missing"
     if (values == values[0]).all():
         return "all values are equal"
+    if groups is not None and (groups == groups[0]).all():
+        return "all known values are of one patient"
     if (clusters == clusters[0]).all():
         return "all values are in one cluster"
     return ""
+
+
+def _kruskal_of(clusters, n_values):
+    """Return a function that computes H from the codes of sorted values."""
+    clusters, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
+    n = len(clusters)
+
+    def kruskal(codes):
+        counts = np.bincount(codes, minlength=n_values)
+        ranks = np.cumsum(counts) - (counts - 1) / 2 - (n + 1) / 2  # of each value, centred
+        sums = np.bincount(clusters, ranks[codes])
+        spread = counts @ ranks**2
+        return (n - 1) * (sums**2 / sizes).sum() / spread if spread else 0.0
+
+    return kruskal
+
+
+def _chi_squared_of(clusters, n_categories):
+    """Return a function that computes chi-squared from the codes of categories."""
+    clusters, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
+    n, shape = len(clusters), (len(sizes), n_categories)
+
+    def chi_squared(codes):
+        table = np.bincount(clusters * n_categories + codes, minlength=np.prod(shape))
+        table = table.reshape(shape)
+        expected = np.outer(sizes, np.maximum(table.sum(axis=0), 1))  # times n; some have none
+        return n * ((table**2 / expected).sum() - 1)
+
+    return chi_squared
+
+
+def _test_table(table, rng):
+    """Return name, statistic and p-value of the test of independent samples."""
+    result = stats.chi2_contingency(table, correction=False)
+    statistic = float(result.statistic)
+    if result.expected_freq.min() < _SMALL_COUNT:
+        return "chi-squared, permuted", statistic, _permute(table, result, rng)
+    return "chi-squared", statistic, float(result.pvalue)
+
+
+def _share_beyond(statistic, by_chance, largest):
+    """Return how far a statistic is from chance to its largest value, in [0, 1]."""
+    return max(0.0, (statistic - by_chance) / (largest - by_chance)) if largest > by_chance else 0.0
 
 
 def _permute(table, result, rng):

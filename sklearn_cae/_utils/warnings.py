@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 #: Packages between the user's line and ours: decorators, searches, pipelines, training loops.
-_BETWEEN = {"contextlib", "joblib", "sklearn", "sklearn_cae", "skorch", "torch"}
+_BETWEEN = {"contextlib", "joblib", "sklearn", "sklearn_cae", "skorch", "torch", "tqdm"}
 
 
 def warn(message, category):

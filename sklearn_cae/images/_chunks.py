@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import warnings
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -73,8 +74,7 @@ def _reason(error):
 
 def _read(name, path, reading):
     """Yield each frame of a file at its size, and its row of metadata."""
-    with warnings.catch_warnings(), _quiet():
-        warnings.simplefilter("ignore")
+    with quiet():
         kind, frames = read_file(path, reading.choices)
         for frame in frames:
             row = {"file": name, "kind": kind, **frame.about}
@@ -84,14 +84,22 @@ def _read(name, path, reading):
             yield _to_size(frame, reading, row), row
 
 
-class _quiet:
-    """Silence the loggers of readers: each odd tag of each file has a line."""
-
-    def __enter__(self):
+@contextmanager
+def quiet():
+    """Silence the warnings and loggers of readers: each odd tag of each file has a line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
 
-    def __exit__(self, *_):
-        logging.disable(logging.NOTSET)
+
+def find_depth(pixels):
+    """Return the usual depth in bits that holds the brightest of some pixels."""
+    brightest = float(np.max(pixels))
+    return next((bits for bits in _DEPTHS if brightest < 2**bits), 16)
 
 
 def _to_size(frame, reading, row):
@@ -102,8 +110,7 @@ def _to_size(frame, reading, row):
         row |= zip(names, map(float, frame.spacing), strict=True)
     limits = frame.limits
     if limits is None:
-        brightest = float(np.max(frame.pixels))
-        row["bits_used"] = next((bits for bits in _DEPTHS if brightest < 2**bits), 16)
+        row["bits_used"] = find_depth(frame.pixels)
         limits = (0.0, 2.0 ** row["bits_used"] - 1)[:: -1 if frame.white_is_low else 1]
     row["black"], row["white"] = map(float, limits)
     image = scale(frame, limits)

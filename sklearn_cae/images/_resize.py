@@ -56,17 +56,17 @@ def to_size(image, size, fit, spacing=None, to_spacing=None):
     else:
         factor = (min if fit == "pad" else max)(np.divide(size, sides))
         scaled = np.maximum(1, np.round(sides * factor)).astype(int)
-    return _about_the_middle(_resize(image, scaled), size)
+    return _about_the_middle(resize(image, scaled), size)
 
 
-def _resize(image, sides):
+def resize(image, sides):
     """Resize the first axes of an image."""
     if len(sides) == 3:  # planes first, then across them
-        planes = np.stack([_resize(plane, sides[1:]) for plane in image])
+        planes = np.stack([resize(plane, sides[1:]) for plane in image])
         rows = planes.reshape(len(planes), -1)
-        return _resize(rows, (sides[0], rows.shape[1])).reshape(tuple(sides))
+        return resize(rows, (sides[0], rows.shape[1])).reshape(tuple(sides))
     if image.ndim == 3:
-        return np.stack([_resize(channel, sides) for channel in np.moveaxis(image, -1, 0)], -1)
+        return np.stack([resize(channel, sides) for channel in np.moveaxis(image, -1, 0)], -1)
     if tuple(sides) == image.shape:
         return image
     pillow = import_extra("PIL.Image", "Images are resized with", "files")

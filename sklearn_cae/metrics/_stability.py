@@ -5,11 +5,16 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GroupShuffleSplit
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_scalar
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples, check_is_fitted
+from tqdm.auto import tqdm
 
 from .._input.arrays import check_kind
 from .._input.labels import check_labels
@@ -22,12 +27,19 @@ class StabilityReport:
 
     Attributes
     ----------
+    fitted : bool
+        Whether the reference is the estimator that was passed, which was fitted already. If not,
+        the reference is a new fit.
     n_clusters : list of int
         Number of clusters of each fit: the reference, the other seeds, the halves.
     ari_seeds : list of float
         Adjusted Rand index between the reference and each fit with another seed.
     ari_halves : list of float
         Adjusted Rand index between the two models of each split into halves, on all samples.
+    ids : list of int
+        Id of each cluster of the reference, as its ``predict`` returns it, in ascending order. The
+        entries of `sizes`, `jaccard` and `jaccard_range` are in this order. Clusters without
+        samples in `X` are left out; noise (-1) is one of the clusters.
     sizes : list of int
         Number of samples in each cluster of the reference.
     jaccard : list of float
@@ -36,9 +48,10 @@ class StabilityReport:
         about 0.6 a cluster does not come back, above about 0.75 it does [1]_. The overlap must
         also be well above the cluster's share of all samples, which is its overlap if the other
         model has a single cluster.
+    jaccard_range : list of [float, float]
+        Lowest and highest of these overlaps, for each cluster of the reference.
     labels : ndarray of shape (n_samples,)
-        Clusters of the reference, in the numbering of `sizes` and `jaccard`. They are numbered
-        from 0 in the order of the estimator's ids; noise (-1) is one of them.
+        Cluster of each sample in the reference: its place in `ids`, from 0.
 
     References
     ----------
@@ -46,53 +59,70 @@ class StabilityReport:
        Data Analysis 52, 2007.
     """
 
+    fitted: bool
     n_clusters: list
     ari_seeds: list
     ari_halves: list
+    ids: list
     sizes: list
     jaccard: list
+    jaccard_range: list
     labels: np.ndarray
 
-    def to_dict(self) -> dict[str, list]:
-        """Return the report as a dict of lists of plain numbers, which JSON can represent.
+    def to_dict(self) -> dict[str, bool | list]:
+        """Return the report as a dict of plain values and lists, which JSON can represent.
 
         Returns
         -------
         report : dict
-            List per attribute name.
+            Value per attribute name.
         """
         return {**vars(self), "labels": self.labels.tolist()}
 
     def __repr__(self) -> str:
-        lines = ["Stability report"]
+        whose = "the fitted estimator" if self.fitted else "a new fit, numbered by this fit"
+        lines = ["Stability report", f"  clusters of {whose}"]
         for title, aris in (("other seeds", self.ari_seeds), ("halves", self.ari_halves)):
             mean, std = np.mean(aris), np.std(aris)
             lines.append(f"  ARI, {title:<17}{mean:>8.3f} ± {std:.3f}")
         lines.append(f"  clusters found        {min(self.n_clusters)} to {max(self.n_clusters)}")
-        lines.append("  cluster    size   comes back (Jaccard)")
-        for label, (size, jaccard) in enumerate(zip(self.sizes, self.jaccard, strict=True)):
-            lines.append(f"  {label:>7}{size:>8}{jaccard:>9.3f}")
+        lines.append("  cluster    size   comes back (Jaccard, lowest to highest)")
+        rows = zip(self.ids, self.sizes, self.jaccard, self.jaccard_range, strict=True)
+        for name, size, jaccard, (low, high) in rows:
+            lines.append(f"  {name:>7}{size:>8}{jaccard:>9.3f}   {low:.2f} to {high:.2f}")
         return "\n".join(lines)
 
 
 def stability_report(
-    estimator, X, *, n_repeats=3, groups=None, random_state=None
+    estimator, X, *, n_repeats=3, groups=None, n_jobs=None, verbose=0, random_state=None
 ) -> StabilityReport:
     """Fit with other seeds and on halves of the data, and report which clusters come back.
 
     If a clustering changes with the seed, or with the half of the patients, it describes the fit
-    and not the patients. The estimator is fitted 1 + 3 * n_repeats times.
+    and not the patients.
+
+    Pass a fitted estimator to learn about its clusters. It is not fitted again; copies of it are
+    fitted 3 * n_repeats times. If the estimator is not fitted, one more copy is fitted, and the
+    report is about the clusters of this copy.
 
     Parameters
     ----------
     estimator : estimator
-        Clusterer with ``fit`` and ``predict``, or a pipeline that ends with one. It is cloned.
+        Clusterer with ``fit`` and ``predict``, or a pipeline that ends with one. It does not
+        change: its copies are fitted, with other seeds and without their own progress bars.
     X : array-like of shape (n_samples, ...)
-        Training samples.
+        Training samples. If the estimator is fitted, pass those that it was fitted on.
     n_repeats : int, default=3
         Number of other seeds, and of splits into halves, at least 1.
     groups : array-like of shape (n_samples,), default=None
         Group of each sample, such as its patient. Samples of a group stay in the same half.
+    n_jobs : int, default=None
+        Number of processes that fit at the same time. None means 1, unless
+        ``joblib.parallel_config`` sets another number; -1 is one per core. Each process gets its
+        share of the cores, so more processes than cores are slower. The report does not depend on
+        `n_jobs`, except for rounding by another number of threads.
+    verbose : int, default=0
+        Whether to show a progress bar over the fits.
     random_state : int, RandomState instance or None, default=None
         Seed for the fits and the splits. None gives different results on each call.
 
@@ -106,9 +136,10 @@ def stability_report(
     KeyboardInterrupt
         After Ctrl-C, because an interrupted fit cannot be compared.
     TypeError
-        If the estimator cannot predict.
+        If the estimator cannot predict, or is frozen, so that no copy of it can be fitted.
     ValueError
-        If `groups` differs from `X` in length, or contains fewer than two groups.
+        If `groups` differs from `X` in length, or contains fewer than two groups, or `X` does not
+        have the form of the samples that the estimator was fitted on.
 
     Examples
     --------
@@ -116,46 +147,92 @@ def stability_report(
     >>> from sklearn.datasets import make_blobs
     >>> from sklearn_cae.metrics import stability_report
     >>> X, _ = make_blobs(200, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
-    >>> report = stability_report(KMeans(3, n_init=5), X, random_state=0)
+    >>> clusterer = KMeans(3, n_init=5, random_state=0).fit(X)
+    >>> report = stability_report(clusterer, X, random_state=0)
+    >>> report.fitted
+    True
     >>> report.ari_halves
     [1.0, 1.0, 1.0]
     >>> report.jaccard
     [1.0, 1.0, 1.0]
     """
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
-    if not hasattr(estimator, "predict"):
-        raise TypeError(
-            "estimator must have predict, to assign samples that it was not fitted on, got "
-            f"{type(estimator).__name__} without it. Pass another clusterer."
-        )
+    _check_estimator(estimator)
     check_kind(X)  # the estimator checks the rest of X
     n_samples = _num_samples(X)
     groups = np.arange(n_samples) if groups is None else check_labels(groups, n_samples, "groups")
     if len(np.unique(groups)) < 2:
         raise ValueError("groups must hold at least two groups, to be split into halves, got one.")
     rng = local_random_state(random_state)
-
-    def refit(members):
-        model = _with_seeds(clone(estimator), rng)
-        earlier = _interrupted_parts(model)  # of a frozen step, which is not fitted here
-        model.fit(_safe_indexing(X, members))
-        if len(_interrupted_parts(model)) > len(earlier):
-            raise KeyboardInterrupt  # the fit ended normally after it
-        return np.asarray(model.predict(X))
-
+    fitted = _is_fitted(estimator)
     everyone = np.arange(n_samples)
-    reference = np.unique(refit(everyone), return_inverse=True)[1]
-    seeds = [refit(everyone) for _ in range(n_repeats)]
+    first = [] if fitted else [(_with_seeds(estimator, rng), everyone)]
+    others = [(_with_seeds(estimator, rng), everyone) for _ in range(n_repeats)]
     splits = GroupShuffleSplit(n_repeats, test_size=0.5, random_state=draw_seed(rng))
-    halves = [(refit(one), refit(other)) for one, other in splits.split(everyone, groups=groups)]
-    fits = [reference, *seeds, *(labels for pair in halves for labels in pair)]
-    overlaps = [_jaccard(reference, labels) for pair in halves for labels in pair]
+    halves = [
+        (_with_seeds(estimator, rng), half)
+        for pair in splits.split(everyone, groups=groups)
+        for half in pair
+    ]
+    known = [np.asarray(estimator.predict(X))] if fitted else []
+    fits = [*known, *_refit([*first, *others, *halves], X, n_jobs, verbose)]
+    return _compare(fits, n_repeats, fitted)
+
+
+def _check_estimator(estimator):
+    """Raise if an estimator cannot predict, or if its copies cannot be fitted."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    if isinstance(last, FrozenEstimator):
+        raise TypeError(
+            "estimator must be one that can be fitted again, to be compared with other fits, got "
+            "a FrozenEstimator. Pass its .estimator."
+        )
+    if not hasattr(estimator, "predict"):
+        raise TypeError(
+            "estimator must have predict, to assign samples that it was not fitted on, got "
+            f"{type(estimator).__name__} without it. Pass another clusterer."
+        )
+
+
+def _is_fitted(estimator):
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
+
+
+def _refit(models, X, n_jobs, verbose):
+    """Fit each model to its rows of X, and return the labels that it gives to all of X."""
+    labels = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_fit_and_predict)(model, X, rows) for model, rows in models
+    )
+    return tqdm(labels, total=len(models), desc="stability", unit="fit", disable=not verbose)
+
+
+def _fit_and_predict(model, X, rows):
+    earlier = _interrupted_parts(model)  # of a frozen step, which is not fitted here
+    model.fit(_safe_indexing(X, rows))
+    if len(_interrupted_parts(model)) > len(earlier):
+        raise KeyboardInterrupt  # the fit ended normally after it
+    return np.asarray(model.predict(X))
+
+
+def _compare(fits, n_repeats, fitted):
+    """Compare the labels of the reference, of the other seeds, and of the halves in pairs."""
+    seeds, halves = fits[1 : n_repeats + 1], fits[n_repeats + 1 :]
+    ids, reference, sizes = np.unique(fits[0], return_inverse=True, return_counts=True)
+    overlaps = np.array([_jaccard(reference, labels) for labels in halves])
+    pairs = zip(halves[::2], halves[1::2], strict=True)
     return StabilityReport(
+        fitted=fitted,
         n_clusters=[len(np.unique(labels)) for labels in fits],
         ari_seeds=[float(adjusted_rand_score(reference, labels)) for labels in seeds],
-        ari_halves=[float(adjusted_rand_score(*pair)) for pair in halves],
-        sizes=np.unique(reference, return_counts=True)[1].tolist(),
-        jaccard=np.mean(overlaps, axis=0).tolist(),
+        ari_halves=[float(adjusted_rand_score(*pair)) for pair in pairs],
+        ids=ids.tolist(),
+        sizes=sizes.tolist(),
+        jaccard=overlaps.mean(axis=0).tolist(),
+        jaccard_range=np.transpose([overlaps.min(axis=0), overlaps.max(axis=0)]).tolist(),
         labels=reference,
     )
 
@@ -167,9 +244,11 @@ def _interrupted_parts(model):
 
 
 def _with_seeds(estimator, rng):
-    """Set each `random_state` of an estimator to a different seed."""
-    names = random_state_names(sorted(estimator.get_params()))
-    return estimator.set_params(**{name: draw_seed(rng) for name in names})
+    """Copy an estimator, with a different seed for each `random_state`, and silent."""
+    names = sorted(estimator.get_params())
+    silent = {name: False for name in names if name.rpartition("__")[2] == "verbose"}
+    seeds = {name: draw_seed(rng) for name in random_state_names(names)}
+    return clone(estimator).set_params(**silent, **seeds)
 
 
 def _jaccard(reference, labels):

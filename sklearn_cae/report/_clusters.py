@@ -7,9 +7,9 @@ from ..plotting._clusters import count_labels
 from ..plotting._display import take
 from ..plotting._pictures import as_images, styles
 from ._markers import outline
-from ._thumbnails import to_data_uri, to_thumbnails
+from ._thumbnails import to_data_uri, to_heat, to_jpeg_uri, to_thumbnails
 
-_CARD_SIDE = 96  # pixels
+_CARD_SIDE, _HEAT_SIDE = 96, 192  # pixels
 _BLOCK = 128  # images converted to floats at once
 _MOST_LABELS = 5
 
@@ -34,14 +34,41 @@ class _Pictures:
             for thumbnail in self.of_images(take(self.X, block), side)
         ]
 
+    def explain(self, rows, pictures):
+        """Draw over pictures of rows what pulled them to their prototype; None if unknown."""
+        try:
+            maps = self.estimator.saliency(take(self.X, rows))
+        except ValueError:  # an encoder without gradients
+            return [None] * len(rows)
+        heats = (to_heat(*pair, _HEAT_SIDE) for pair in zip(pictures, maps, strict=True))
+        return [to_jpeg_uri(heat) for heat in heats]
+
 
 class Clusters:
-    """Clusters of samples, with the content of the card of each cluster."""
+    """Clusters of samples, with the content of the card of each cluster.
 
-    def __init__(self, estimator, X, y, names, n_members):
+    Parameters
+    ----------
+    estimator : fitted ContrastiveAutoencoderClusterer
+    X : array-like
+        Checked samples.
+    y : ndarray of shape (n_samples,) or None
+        Labels.
+    names : list of str
+        Names of the samples.
+    n_members : int
+        Number of typical members per cluster, and of doubtful ones.
+    originals : Originals or None
+        Originals of the samples.
+    patients : Patients or None
+        Patients of the samples.
+    """
+
+    def __init__(self, estimator, X, y, names, n_members, originals=None, patients=None):
         self.n, self.n_samples = estimator.n_clusters_, len(X)
         self.y, self.names = y, names
-        assigned = estimator.assign(X)
+        self.originals, self.patients = originals, patients
+        self.assigned = assigned = estimator.assign(X)
         self.labels, self.margins = assigned.labels, assigned.margin
         self.embedding = assigned.embedding
         self.looks = list(styles([range(self.n)]).values())
@@ -56,6 +83,12 @@ class Clusters:
             strict=True,
         )
         self.cards = [self._describe(number, *each) for number, each in enumerate(shown)]
+        self.explained = any(
+            member["saliency"]
+            for card in self.cards
+            for members in card["members"].values()
+            for member in members
+        )
 
     def _describe(self, number, typical, doubtful, prototype):
         members = np.flatnonzero(self.labels == number)
@@ -66,28 +99,32 @@ class Clusters:
             "outline": f"M0 0{outline(marker, 5)}",
             "size": len(members),
             "share": len(members) / self.n_samples,
+            "n_patients": self.patients and self.patients.count_in(members),
             "margin": float(self.margins[members].mean()) if len(members) else None,
             "labels": None if self.y is None else _count_labels(self.y[members]),
             "prototype": prototype and to_data_uri(prototype),
             "members": {
-                "Most typical members": self._show(typical),
+                "Most typical members": self._show(typical, explain=True),
                 "Most doubtful members": self._show(doubtful),
             },
         }
 
-    def _show(self, rows):
-        uris = [None] * len(rows)
-        if self.pictures:
-            uris = map(to_data_uri, self.pictures.of_rows(rows, _CARD_SIDE))
+    def _show(self, rows, *, explain=False):
+        seen, heat = [None] * len(rows), [None] * len(rows)
+        if self.pictures and len(rows):
+            pictures = self.pictures.of_rows(rows, _CARD_SIDE)
+            seen = map(to_data_uri, pictures)
+            heat = self.pictures.explain(rows, pictures) if explain else heat
         return [
             {
-                "row": int(row),
+                "name": self.names[row],
                 "margin": float(self.margins[row]),
                 "label": None if self.y is None else str(self.y[row]),
-                "name": self.names and self.names[row],
-                "picture": uri,
+                "original": self.originals and self.originals.to_uri(int(row)),
+                "seen": uri,
+                "saliency": heated,
             }
-            for row, uri in zip(rows, uris, strict=True)
+            for row, uri, heated in zip(rows, seen, heat, strict=True)
         ]
 
 

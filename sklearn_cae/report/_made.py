@@ -10,8 +10,21 @@ from .._input.passes import fingerprint
 from .._storage.fingerprint import steady_repr
 
 
-def find_notes(estimator):
-    """Return warnings for the reader."""
+def find_notes(estimator, stable, explained):
+    """Return warnings for the reader, each with its details.
+
+    Parameters
+    ----------
+    estimator : fitted ContrastiveAutoencoderClusterer
+    stable : dict or None
+        Result of `tell_stability`.
+    explained : list of str
+        Sentences about clusters that technical columns explain.
+
+    Returns
+    -------
+    notes : list of (str, list of str)
+    """
     notes = []
     if estimator.interrupted_:
         notes.append(
@@ -23,7 +36,23 @@ def find_notes(estimator):
             "The search found no clear number of clusters. The groups may not be separate, and "
             "another number may describe the data equally well."
         )
+    notes = [(note, []) for note in notes]
+    if explained:
+        notes.append(
+            ("Some clusters may show how the images were taken, and not the patients:", explained)
+        )
+    if stable and stable["unstable"]:
+        notes.append((_tell_unstable(stable), []))
     return notes
+
+
+def _tell_unstable(stable):
+    numbers = ", ".join(map(str, stable["unstable"]))
+    many = len(stable["unstable"]) > 1
+    return (
+        f"Cluster{'s' * many} {numbers} {'do' if many else 'does'} not come back when the network "
+        f"is trained again on one half of the data. Do not build on {'them' if many else 'it'}."
+    )
 
 
 #: Parameters that are folders: of the clusterer, of pipelines, and of skorch's callbacks.

@@ -4,12 +4,11 @@ import os
 from numbers import Integral
 from pathlib import Path
 
-import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._input.arrays import as_samples
-from .._input.labels import check_labels, check_length, encode_labels
+from .._input.labels import check_labels, encode_labels
 from .._statistics.associations import associate
 from .._storage.files import write_whole
 from .._utils.extras import import_extra
@@ -17,9 +16,14 @@ from .._utils.random import local_random_state
 from ..metrics import clustering_report
 from ._answers import check_answers, describe_answers
 from ._clusters import Clusters
+from ._columns import add_measured, check_metadata
+from ._explained import find_explained
 from ._made import find_notes, tell_how, tell_parameters
 from ._map import draw_plot
+from ._names import Patients, name_samples, to_csv_uri
+from ._originals import Originals
 from ._page import render
+from ._stability import check_stability, tell_stability
 
 
 def cluster_report(
@@ -29,7 +33,10 @@ def cluster_report(
     metadata=None,
     path="report.html",
     *,
+    groups=None,
+    images=None,
     names=None,
+    stability=None,
     answers=None,
     title="Clusters found without labels",
     max_samples=2000,
@@ -113,29 +120,55 @@ def cluster_report(
     check_scalar(n_members, "n_members", Integral, min_val=1)
     check_answers(answers, estimator)
     path = _check_path(path)
+    check_stability(stability)
     X = as_samples(X)
-    y = None if y is None else _check_labels(y, len(X))
-    columns = [] if metadata is None else _check_metadata(metadata, len(X))
-    if names is not None:
-        check_length("names", names, len(X), "sample of X")
-        names = [str(name) for name in names]
     rng = local_random_state(random_state)
+    y = None if y is None else _check_labels(y, len(X))
+    patients = None if groups is None else Patients(groups, len(X), rng)
+    columns = check_metadata(metadata, len(X), patients)
+    originals = None if images is None else Originals(images, len(X))
+    noun = "sample" if estimator.image_shape_ is None and images is None else "image"
+    names = name_samples(names, patients, len(X), noun)
 
-    group = Clusters(estimator, X, y, names, n_members)
+    group = Clusters(estimator, X, y, names, n_members, originals, patients)
+    stable = None if stability is None else tell_stability(stability, group.labels, group.n)
+    if group.pictures is not None:
+        add_measured(columns, estimator._check_input(X), estimator.intensity_range_)
+    metadata = _compare(columns, group, rng)
     page = render(
         title=title,
-        noun="samples" if group.pictures is None else "images",
-        notes=find_notes(estimator),
+        noun=f"{noun}s",
+        notes=find_notes(estimator, stable, metadata["explained"]),
         group=group,
         answers=describe_answers(answers, estimator),
-        plot=draw_plot(estimator, group, columns, max_samples, random_state),
+        table=to_csv_uri(names, group.assigned, patients),
+        stable=stable,
+        plot=draw_plot(estimator, group, columns.all, max_samples, random_state),
         scores=None if y is None else clustering_report(y, group.labels).to_dict(),
-        metadata=None if metadata is None else associate(columns, group.labels, group.n, rng),
+        metadata=metadata,
         parameters=tell_parameters(estimator),
         made=tell_how(estimator, X, random_state),
     )
     write_whole(path, page.encode())
+    if originals is not None:
+        originals.warn()
     return path
+
+
+def _compare(columns, group, rng):
+    """Test the columns of the user and the technical ones against the clusters, apart."""
+    patients = None if group.patients is None else group.patients.numbers
+    own, technical = (
+        associate(given, group.labels, group.n, rng, patients) if given else None
+        for given in (columns.own, columns.technical)
+    )
+    tested = technical["tested"] if technical else []
+    return {
+        "own": own,
+        "technical": technical,
+        "left_out": columns.left_out,
+        "explained": find_explained(columns.technical, tested, group.labels, group.n),
+    }
 
 
 # ---- Checks ----
@@ -168,29 +201,3 @@ def _check_labels(y, n_samples):
     y = check_labels(y, n_samples)
     encode_labels(y)  # raises if labels cannot be sorted
     return y
-
-
-def _check_metadata(metadata, n_samples):
-    """Return per column: name, numbers or category codes, and names of categories or None."""
-    _check_packages("pandas")
-    import pandas as pd
-
-    if not isinstance(metadata, pd.DataFrame):
-        raise TypeError(
-            f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
-            "pandas.DataFrame(metadata) or metadata.to_pandas()."
-        )
-    check_length("metadata", metadata, n_samples, "sample of X")
-    return [(str(name), *_read_column(column)) for name, column in metadata.items()]
-
-
-def _read_column(column):
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-    column = column.infer_objects()  # numbers may be objects if the frame also had text
-    if is_numeric_dtype(column) and not is_bool_dtype(column):
-        return column.to_numpy(dtype=float, na_value=np.nan), None
-    if column.dtype != "category":
-        column = column.map(str, na_action="ignore")
-    column = column.astype("category").cat.remove_unused_categories()
-    return column.cat.codes.to_numpy(), [str(name) for name in column.cat.categories]

@@ -87,9 +87,14 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
             "group": assigned.labels,
             "probability": probability,
             "margin": assigned.margin,
-            "doubtful": probability < _DOUBTFUL,
+            "doubtful": is_doubtful(probability),
         }
     )
     if answers is not None:
         table.insert(1, "name", [answers.names.get(group, "") for group in assigned.labels])
     return table if metadata is None else metadata.reset_index(drop=True).join(table)
+
+
+def is_doubtful(probability):
+    """Return whether all other clusters together are likelier than the one of each sample."""
+    return probability < _DOUBTFUL

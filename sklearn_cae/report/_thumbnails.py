@@ -1,4 +1,4 @@
-"""Thumbnails as PNG in data URIs, which a page shows without other files."""
+"""Pictures in data URIs, which a page shows without other files."""
 
 import base64
 import io
@@ -6,6 +6,8 @@ import io
 import numpy as np
 
 from ..plotting._pictures import to_pictures
+
+_HEAT, _OPAQUE = np.array([255.0, 60.0, 0.0]), 0.8
 
 
 def to_thumbnails(images, limits, side):
@@ -62,6 +64,34 @@ def to_sheet(thumbnails):
     return sheet, n_columns
 
 
+def to_heat(picture, saliency, side):
+    """Draw what is salient in red over a picture.
+
+    Parameters
+    ----------
+    picture : PIL image
+        Picture as the network saw it.
+    saliency : ndarray of shape (H, W)
+        Saliency in [0, 1].
+    side : int
+        Longest side of the result in pixels.
+
+    Returns
+    -------
+    heat : PIL image
+        Picture in gray, with red where the saliency is high: its square, so that low saliency does
+        not veil the picture.
+    """
+    from PIL import Image
+
+    scale = side / max(picture.size)
+    size = tuple(max(1, round(scale * length)) for length in picture.size)
+    gray = np.asarray(picture.convert("L").resize(size, Image.Resampling.BICUBIC), dtype=float)
+    heat = Image.fromarray(saliency.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    share = _OPAQUE * np.square(np.asarray(heat).clip(0, 1))[..., None]
+    return Image.fromarray(((1 - share) * gray[..., None] + share * _HEAT).astype(np.uint8))
+
+
 def to_data_uri(picture):
     """Encode a picture as a PNG data URI.
 
@@ -75,6 +105,26 @@ def to_data_uri(picture):
     uri : str
         Data URI.
     """
+    return _encode(picture, "PNG")
+
+
+def to_jpeg_uri(picture):
+    """Encode a picture as a JPEG data URI, which is smaller.
+
+    Parameters
+    ----------
+    picture : PIL image
+        Picture to encode.
+
+    Returns
+    -------
+    uri : str
+        Data URI.
+    """
+    return _encode(picture, "JPEG", quality=85)
+
+
+def _encode(picture, kind, **options):
     file = io.BytesIO()
-    picture.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    picture.save(file, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
@@ -53,6 +53,96 @@ def test_clusters_with_any_ids_are_reported_by_number():
     report = stability_report(Gaps(3, n_init=3), X, random_state=0)
     np.testing.assert_array_equal(np.bincount(report.labels), report.sizes)
     assert len(report.jaccard) == 3
+    assert report.ids == [-1, 2, 5]
+    assert [line.split()[0] for line in repr(report).splitlines()[-3:]] == ["-1", "2", "5"]
+
+
+def test_a_fitted_estimator_is_the_reference_and_is_not_fitted_again():
+    X = np.random.default_rng(0).normal(size=(120, 4))
+    model = Counted(random_state=5).fit(X)
+    before = dict(vars(model))
+    Counted.n_fits = 0
+    report = stability_report(model, X, n_repeats=2, random_state=0)
+    assert Counted.n_fits == 2 + 4
+    assert vars(model) == before
+    assert report.fitted
+    np.testing.assert_array_equal(np.take(report.ids, report.labels), model.predict(X))
+    assert len(report.n_clusters) == 1 + 2 + 4
+    new = stability_report(model.__class__(3), X, n_repeats=2, random_state=0)
+    assert not new.fitted
+    about, about_new = (repr(each).splitlines()[1] for each in (report, new))
+    assert about.strip() == "clusters of the fitted estimator"
+    assert about_new.strip() == "clusters of a new fit, numbered by this fit"
+
+
+class Counted(KMeans):
+    """Three groups; counts its fits."""
+
+    n_fits = 0
+
+    def __init__(self, n_clusters=3, random_state=None):
+        super().__init__(n_clusters, n_init=1, random_state=random_state)
+
+    def fit(self, X, y=None, sample_weight=None):
+        type(self).n_fits += 1
+        return super().fit(X, y)
+
+
+def test_clusters_without_samples_are_left_out():
+    X, _ = make_blobs([50, 60, 70], centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    model = KMeans(3, n_init=3, random_state=0).fit(X)
+    labels = model.predict(X)
+    some = X[labels != 1]
+    report = stability_report(model, some, random_state=0)
+    assert report.ids == [0, 2]
+    np.testing.assert_array_equal(np.take(report.ids, report.labels), labels[labels != 1])
+
+
+def test_a_fitted_pipeline_is_the_reference():
+    X, _ = make_blobs(90, centers=3, random_state=0)
+    model = make_pipeline(PCA(2), KMeans(3, n_init=1, random_state=0)).fit(X)
+    report = stability_report(model, X, n_repeats=1, random_state=0)
+    assert report.fitted
+    np.testing.assert_array_equal(report.labels, model.predict(X))
+    assert not stability_report(clone(model), X, n_repeats=1, random_state=0).fitted
+
+
+def test_the_range_of_the_overlap_holds_its_mean():
+    X = np.random.default_rng(0).normal(size=(100, 5))
+    report = stability_report(KMeans(4, n_init=1), X, random_state=0)
+    low, high = np.transpose(report.jaccard_range)
+    assert (low < report.jaccard).all()
+    assert (report.jaccard < high).all()
+    assert (high <= 1).all()
+    one = stability_report(KMeans(4, n_init=1), X, n_repeats=1, random_state=0)
+    np.testing.assert_allclose(np.mean(one.jaccard_range, axis=1), one.jaccard)  # of two halves
+
+
+def test_processes_change_nothing_but_the_time():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = KMeans(4, n_init=1, random_state=0).fit(X)
+    one, two = (stability_report(model, X, n_jobs=n, random_state=3) for n in (1, 2))
+    assert one.to_dict() == two.to_dict()
+    with pytest.raises(KeyboardInterrupt):  # in a process of its own
+        stability_report(AlwaysInterrupted(3), X, n_jobs=2, random_state=0)
+
+
+class AlwaysInterrupted(KMeans):
+    def fit(self, X, y=None, sample_weight=None):
+        self.interrupted_ = True
+        return super().fit(X)
+
+
+def test_the_fits_are_counted_on_request_and_are_silent(capsys):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = make_pipeline(PCA(2), KMeans(3, n_init=1, verbose=1), verbose=True)
+    stability_report(model, X, n_repeats=2, random_state=0)
+    assert capsys.readouterr() == ("", "")
+    stability_report(model, X, n_repeats=2, verbose=1, random_state=0)
+    printed, shown = capsys.readouterr()
+    assert printed == ""
+    assert "7/7" in shown
+    assert "fit/s" in shown or "s/fit" in shown
 
 
 def test_slices_of_one_gaussian_do_not():
@@ -101,6 +191,12 @@ def test_stability_of_what_cannot_be_told():
         stability_report(Recorder(), X, groups=[1, 2])
     with pytest.raises(ValueError, match="n_repeats"):
         stability_report(Recorder(), X, n_repeats=0)
+    fitted = KMeans(2, n_init=1).fit(X + np.arange(6)[:, None])
+    with pytest.raises(ValueError, match="X has 3 features, but KMeans is expecting 2"):
+        stability_report(fitted, np.zeros((6, 3)))
+    for frozen in (FrozenEstimator(fitted), make_pipeline(PCA(2), FrozenEstimator(fitted))):
+        with pytest.raises(TypeError, match=r"got a FrozenEstimator. Pass its .estimator"):
+            stability_report(frozen, X)
 
 
 def test_any_integer_is_a_number_of_repeats():
@@ -114,6 +210,15 @@ def test_the_stability_of_a_fit(toy_images, make_quick):
     report = stability_report(model, X, n_repeats=1, groups=np.arange(96) // 2, random_state=0)
     assert len(report.labels) == sum(report.sizes) == 96
     assert "comes back" in repr(report)
+
+
+def test_the_stability_of_a_model_at_hand(toy_images, fitted):
+    X, _ = toy_images
+    report = stability_report(fitted, X, n_repeats=1, random_state=0)
+    assert report.fitted
+    np.testing.assert_array_equal(np.take(report.ids, report.labels), fitted.labels_)
+    with pytest.raises(ValueError, match="X"):
+        stability_report(fitted, X[:, :8])
 
 
 class Interrupted(KMeans):

@@ -1,0 +1,118 @@
+"""Columns that are compared with the clusters: those of the user, and how images were taken."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._input.labels import check_length
+from .._input.looks import gray_blocks
+from .._utils.extras import import_extra
+from ..images._resize import share_of_border
+
+#: Columns of `read_images` that name a file or a patient.
+_IDENTIFIERS = {"file", "patient", "study", "series"}
+#: Columns that tell how an image was taken or stored, in lower case: those of `read_images`, and
+#: usual names in tables of hospitals.
+TECHNICAL = {
+    *("kind", "frame", "n_frames", "height", "width", "aspect", "bits", "photometric", "modality"),
+    *("manufacturer", "model", "station", "view_position", "row_spacing", "column_spacing"),
+    *("slice_spacing", "slice_thickness", "position", "instance", "orientation", "scaling"),
+    *("black", "white", "mean", "brightness", "contrast", "border", "has_color"),
+    *("scanner", "site", "hospital", "center", "centre", "device", "detector", "vendor"),
+}
+
+
+@dataclass
+class Columns:
+    """Columns, each as its name, its numbers or codes, and names of categories (None for numbers).
+
+    Parameters
+    ----------
+    own : list of (str, ndarray, list of str or None)
+        Columns of the user.
+    technical : list of (str, ndarray, list of str or None)
+        Columns that tell how images were taken.
+    left_out : list of str
+        Columns that name patients or files.
+    """
+
+    own: list = field(default_factory=list)
+    technical: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)
+
+    @property
+    def all(self):
+        """All columns, those of the user first."""
+        return self.own + self.technical
+
+
+def check_metadata(metadata, n_samples, patients) -> Columns:
+    """Return the columns of the metadata; raise if they do not match the samples."""
+    if metadata is None:
+        return Columns()
+    pandas = import_extra("pandas", "A report needs", "report")
+    if not isinstance(metadata, pandas.DataFrame):
+        raise TypeError(
+            f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
+            "pandas.DataFrame(metadata) or metadata.to_pandas()."
+        )
+    check_length("metadata", metadata, n_samples, "sample of X")
+    columns = Columns()
+    for name, column in metadata.items():
+        name, values, categories = str(name), *_read_column(column)
+        if name in _IDENTIFIERS or (patients is not None and _names_patients(values, patients)):
+            columns.left_out.append(name)
+        else:
+            kind = columns.technical if name.lower() in TECHNICAL else columns.own
+            kind.append((name, values, categories))
+    return columns
+
+
+def _read_column(column):
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    column = column.infer_objects()  # numbers may be objects if the frame also had text
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return column.to_numpy(dtype=float, na_value=np.nan), None
+    if column.dtype != "category":
+        column = column.map(str, na_action="ignore")
+    column = column.astype("category").cat.remove_unused_categories()
+    return column.cat.codes.to_numpy(), [str(name) for name in column.cat.categories]
+
+
+def _names_patients(values, patients):
+    """Return whether a column has a value of its own for each patient, such as another number."""
+    pairs = np.unique(np.column_stack([values, patients.numbers]), axis=0)
+    return len(pairs) == patients.n == len(np.unique(values))
+
+
+def add_measured(columns, samples, intensity_range):
+    """Add brightness, contrast, border and proportions, if the metadata do not have them.
+
+    Parameters
+    ----------
+    columns : Columns
+        Columns of the metadata; new ones are added to the technical ones.
+    samples : Samples
+        Checked images.
+    intensity_range : (float, float)
+        Intensities of black and white.
+    """
+    given = {name: values for name, values, _ in columns.technical}
+    if {"height", "width"} <= set(given) and "aspect" not in given:
+        columns.technical.append(("aspect", given["width"] / given["height"], None))
+    measured = _measure(samples, intensity_range)
+    for name, other in (("brightness", "mean"), ("contrast", ""), ("border", "")):
+        if name not in given and other not in given:
+            columns.technical.append((name, measured[name], None))
+
+
+def _measure(samples, intensity_range):
+    low, high = intensity_range
+    format, parts = samples.format, []
+    for block in gray_blocks(samples.X, format.image_shape, format.channels_last):
+        images = (block - low) / (high - low)
+        borders = [share_of_border(image) for image in images]
+        parts.append([images.mean(axis=(1, 2)), images.std(axis=(1, 2)), borders])
+    values = np.concatenate(parts, axis=1)
+    return dict(zip(("brightness", "contrast", "border"), values.astype(float), strict=True))

@@ -1,0 +1,89 @@
+"""Clusters that are explained by how their images were taken."""
+
+import numpy as np
+from scipy.stats import rankdata
+
+from ._page import to_number, to_percent
+
+_LEVEL = 0.05
+_PHI, _DOMINANCE = 0.5, 0.7
+#: Words for a cluster whose values are the lowest or the highest.
+_EXTREMES = {
+    "brightness": ("the darkest images", "the brightest images"),
+    "contrast": ("the images of lowest contrast", "the images of highest contrast"),
+    "border": ("the images with the smallest borders", "the images with the largest borders"),
+}
+
+
+def find_explained(columns, tested, labels, n_clusters):
+    """Tell which clusters a technical column explains.
+
+    The column must be associated with the clusters (corrected p below .05). In addition, the
+    correlation of membership with a category must be at least .5 (phi). For numbers, the
+    probability that a member has the higher (or the lower) value than another sample must exceed
+    its opposite by at least .7.
+
+    Parameters
+    ----------
+    columns : list of (str, ndarray, list of str or None)
+        Technical columns.
+    tested : list of dict
+        Their associations, from `associate`.
+    labels : ndarray of shape (n_samples,), int
+        Cluster of each sample.
+    n_clusters : int
+        Number of clusters.
+
+    Returns
+    -------
+    sentences : list of str
+        For each cluster, at most one about the strongest category, and one about the strongest
+        number.
+    """
+    sure = {result["name"] for result in tested if result["p_adjusted"] < _LEVEL}
+    columns = [column for column in columns if column[0] in sure]
+    found = []
+    for number in range(n_clusters):
+        inside = labels == number
+        for compare, of_numbers in ((_compare_categories, False), (_compare_numbers, True)):
+            kind = [column for column in columns if (column[2] is None) == of_numbers]
+            told = [each for column in kind for each in compare(*column, inside)]
+            found += [f"Cluster {number} {text}" for _, text in sorted(told, reverse=True)[:1]]
+    return found
+
+
+def _compare_categories(name, codes, categories, inside):
+    """Yield strength and sentence of each category that fills the cluster and few others."""
+    known = codes >= 0
+    inside, codes = inside[known], codes[known]
+    for code, category in enumerate(categories):
+        share = (codes == code).mean()
+        if 0 < share < 1 and 0 < inside.mean() < 1:
+            within = (codes[inside] == code).mean()
+            phi = np.corrcoef(inside, codes == code)[0, 1]
+            if phi >= _PHI:
+                yield (
+                    phi,
+                    f"is {name} {category}: {to_percent(within)} of it, {to_percent(share)} of "
+                    "all.",
+                )
+
+
+def _compare_numbers(name, values, _, inside):
+    """Yield strength and sentence of a number that is highest or lowest in the cluster."""
+    known = np.isfinite(values)
+    inside, values = inside[known], values[known]
+    n_inside = inside.sum()
+    if not 0 < n_inside < len(inside):
+        return
+    above = rankdata(values)[inside].sum() - n_inside * (n_inside + 1) / 2
+    dominance = 2 * above / (n_inside * (len(inside) - n_inside)) - 1
+    if abs(dominance) >= _DOMINANCE:
+        name = "brightness" if name == "mean" else name
+        ends = _EXTREMES.get(name, (f"the lowest {name}", f"the highest {name}"))
+        own, other = (to_number(np.median(values[part])) for part in (inside, ~inside))
+        yield (
+            abs(dominance),
+            f"has {ends[int(dominance > 0)]}: median {name} {own}, and {other} in the other "
+            "clusters.",
+        )
