@@ -240,7 +240,7 @@ def test_metadata_by_position(page, fitted, metadata):
         "notes": "all values are missing",
     }.items():
         assert f"{name} was not tested: {reason}." in page.text
-    assert "modality, border were not tested: all values are equal." in page.text
+    assert "modality was not tested: all values are equal." in page.text
     for sentence in ("is not a cause", "If patients have several images", "may be artefacts"):
         assert sentence in page.text
 
