@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,8 +27,9 @@ def page(fitted, toy_images, tmp_path_factory):
     names = np.array(["disc", "cross", "stripes"])[y]
     path = tmp_path_factory.mktemp("report") / "report.html"
     ages = np.where(y == 0, np.nan, np.linspace(20, 80, len(y)))
-    metadata = pd.DataFrame({"site": np.where(y == 1, "north", "south"), "age": ages})
-    cluster_report(fitted, X, names, metadata, path)
+    metadata = pd.DataFrame({"ward": np.where(y == 1, "north", "south"), "age": ages})
+    originals = [np.kron(image, np.ones((8, 8), dtype=np.uint8)) for image in X]
+    cluster_report(fitted, X, names, metadata, path, images=originals)
     return SimpleNamespace(path=path, points=read_points(path))
 
 
@@ -65,6 +68,14 @@ def opened(chromium, page):
     set_window(chromium, 1280, mobile=False)
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
+    chromium.get(page.path.as_uri())
+    return chromium
+
+
+@pytest.fixture
+def on_a_phone(chromium, page):
+    """The report, opened anew on a phone."""
+    set_window(chromium, 390, mobile=True)
     chromium.get(page.path.as_uri())
     return chromium
 
@@ -145,17 +156,23 @@ def move_to(browser, x, y):
     browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
 
 
+def tap(browser, x, y):
+    touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+    end = {"type": "touchEnd", "touchPoints": []}
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", end)
+
+
 def test_it_opens_without_errors_or_requests(opened, page):
     move_to(opened, *find_place(opened, 0))
     messages = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
     requested = {
-        message["params"]["request"]["url"].split(",")[0]
+        message["params"]["request"]["url"]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
         and message["params"]["documentURL"] == page.path.as_uri()  # not the browser's own
     }
-    assert page.path.as_uri() in requested
-    assert requested <= {page.path.as_uri(), "data:", "data:image/png;base64"}
+    assert {url for url in requested if not url.startswith("data:")} == {page.path.as_uri()}
     assert opened.get_log("browser") == []
 
 
@@ -165,7 +182,7 @@ def test_hovering_shows_the_image(opened, page, toy_images):
     move_to(opened, *find_place(opened, i))
     assert find(opened, "#tip").is_displayed()
     cluster, row, label, margin = (page.points[k][i] for k in ("cluster", "row", "label", "margin"))
-    expected = [f"Cluster {cluster}", f"row {row}", f"label {label}", f"margin {margin}"]
+    expected = [f"Cluster {cluster}", f"image {row}", f"label {label}", f"margin {margin}"]
     assert text_of(opened, "#words").split("\n") == expected
     shown = Image.open(io.BytesIO(find(opened, "#thumb").screenshot_as_png)).convert("L")
     shown = np.asarray(shown.resize((16, 16), Image.Resampling.BOX), dtype=float)
@@ -176,22 +193,33 @@ def test_hovering_shows_the_image(opened, page, toy_images):
     assert not find(opened, "#tip").is_displayed()
 
 
-def test_a_tap_shows_the_image(chromium, page):
-    set_window(chromium, 390, mobile=True)
-    chromium.get(page.path.as_uri())
+def test_a_tap_shows_the_image(on_a_phone, page):
     i = find_lonely(page)
-    x, y = find_place(chromium, i)
-    touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
-    chromium.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
-    end = {"type": "touchEnd", "touchPoints": []}
-    chromium.execute_cdp_cmd("Input.dispatchTouchEvent", end)
-    assert find(chromium, "#tip").is_displayed()
-    assert f"row {page.points['row'][i]}" in text_of(chromium, "#announcement")
-    inside = chromium.execute_script(
-        "const box = document.getElementById('tip').getBoundingClientRect();"
-        "return box.left >= 0 && box.right <= innerWidth"
+    tap(on_a_phone, *find_place(on_a_phone, i))
+    assert find(on_a_phone, "#tip").is_displayed()
+    assert page.points["name"][i] in text_of(on_a_phone, "#announcement")
+
+
+@pytest.mark.parametrize("block", ["start", "center", "end"])
+def test_the_tip_stays_in_the_window(block, on_a_phone):
+    outside = on_a_phone.execute_script(
+        """const svg = document.querySelector("#plot svg");
+        svg.scrollIntoView({block: arguments[0], behavior: "instant"});
+        const plot = document.getElementById("plot");
+        const found = [];
+        for (let i = 0; i < data.x.length; i++) {
+          const at = new DOMPoint(data.x[i], data.y[i]).matrixTransform(svg.getScreenCTM());
+          if (at.y < 0 || at.y > innerHeight) continue;
+          plot.dispatchEvent(new MouseEvent("click", {clientX: at.x, clientY: at.y}));
+          const box = document.getElementById("tip").getBoundingClientRect();
+          const inside = box.left >= 0 && box.right <= innerWidth
+            && box.top >= 0 && box.bottom <= innerHeight;
+          if (!inside || !box.width) found.push(i);
+        }
+        return found""",
+        block,
     )
-    assert inside
+    assert outside == []
 
 
 def test_arrow_keys_walk(opened, page, keys):
@@ -202,7 +230,7 @@ def test_arrow_keys_walk(opened, page, keys):
         return text_of(opened, "#announcement")
 
     def told(i):
-        return f"Cluster {clusters[i]}, row {page.points['row'][i]}, "
+        return f"Cluster {clusters[i]}, image {page.points['row'][i]}, "
 
     second = int(np.flatnonzero(clusters == 1)[0])
     assert press(keys.ARROW_RIGHT).startswith(told(0))
@@ -221,18 +249,18 @@ def test_arrow_keys_walk(opened, page, keys):
 
 def test_the_map_is_coloured_by_any_column(opened, page, keys):
     columns = {column["name"]: column for column in page.points["columns"]}
-    assert list(columns) == ["label", "site", "age"]
+    assert list(columns) == ["label", "ward", "age", "brightness", "contrast"]
     select = find(opened, "#by")
     by_cluster = colours_of(opened)
     told = {}
-    for _ in columns:
+    for _ in range(3):
         select.send_keys(keys.ARROW_DOWN)
         assert colours_of(opened) != by_cluster
         told[text_of(opened, "#announcement")] = text_of(opened, "#legend")
     missing = columns["age"]["values"].count(None)
     assert told == {
         "The map is coloured by label.": " cross (32) disc (32) stripes (32)",
-        "The map is coloured by site.": " north (32) south (64)",
+        "The map is coloured by ward.": " north (32) south (64)",
         f"The map is coloured by age, from 20 to 80. {missing} are missing.": (
             f"20  80 missing ({missing})"
         ),
@@ -282,14 +310,6 @@ def test_the_table_sorts(opened, fitted, toy_images, keys):
     assert order() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("width", [380, 768])
-def test_the_page_fits_into_a_phone(chromium, page, width):
-    set_window(chromium, width, mobile=True)
-    chromium.get(page.path.as_uri())
-    script = "return [document.documentElement.scrollWidth, innerWidth]"
-    assert chromium.execute_script(script) == [width, width]
-
-
 def test_print_has_the_map_and_no_tip(opened, page):
     move_to(opened, *find_place(opened, 0))
     assert find(opened, "#tip").is_displayed()
@@ -312,6 +332,162 @@ def test_nasty_text_runs_nothing(chromium, fitted, toy_images, tmp_path):
     chromium.get(path.as_uri())  # an alert would make the next command fail
     assert chromium.title == NASTY
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
+
+
+# ---- Members, enlarged ----
+
+
+def tell_focus(browser):
+    """Which of the pictures that can be enlarged has the focus."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('.enlarge')].indexOf(document.activeElement)"
+    )
+
+
+def tell_enlarged(browser):
+    """What the dialog says, and the classes and sources of its pictures."""
+    pictures = browser.find_elements("css selector", "#sides img")
+    return text_of(browser, "#whose"), [
+        (picture.get_attribute("class"), picture.get_attribute("src")) for picture in pictures
+    ]
+
+
+def tell_member(browser, i):
+    """The same of the i-th member on the page."""
+    told, pictures = browser.execute_script(
+        """const button = document.querySelectorAll(".enlarge")[arguments[0]];
+        const group = button.closest(".card").querySelector("h3").id.replace("c", "C");
+        const texts = [...button.closest("li").querySelectorAll("span")];
+        const pictures = [...button.querySelectorAll("img")];
+        return [[group.replace("-", " "), ...texts.map((one) => one.textContent)],
+                pictures.map((one) => [one.className, one.src])]""",
+        i,
+    )
+    return ", ".join(told), [tuple(one) for one in pictures]
+
+
+def test_a_click_enlarges_a_member(opened):
+    dialog = find(opened, "#enlarged")
+    opened.find_elements("css selector", ".enlarge")[1].click()
+    assert dialog.is_displayed()
+    told, pictures = tell_enlarged(opened)
+    assert (told, pictures) == tell_member(opened, 1)
+    assert [kind for kind, _ in pictures] == ["original", "seen", "saliency"]
+    sizes = opened.execute_script(
+        "return [...document.querySelectorAll('#sides img')].map((one) => one.clientHeight)"
+    )
+    assert min(sizes) > 400
+    find(opened, "#next").click()
+    assert tell_enlarged(opened)[0] == tell_member(opened, 2)[0]
+    find(opened, "#previous").click()
+    assert tell_enlarged(opened)[0] == told
+    find(opened, "#close").click()
+    assert not dialog.is_displayed()
+    assert tell_focus(opened) == 1
+    assert opened.get_log("browser") == []
+
+
+def test_keys_enlarge_members(opened, keys):
+    dialog, buttons = find(opened, "#enlarged"), opened.find_elements("css selector", ".enlarge")
+
+    def press(key):
+        opened.switch_to.active_element.send_keys(key)
+
+    opened.execute_script("arguments[0].focus()", buttons[0])
+    press(keys.ENTER)
+    assert dialog.is_displayed()
+    assert tell_enlarged(opened)[0] == tell_member(opened, 0)[0]
+    press(keys.ARROW_LEFT)
+    assert tell_enlarged(opened)[0] == tell_member(opened, len(buttons) - 1)[0]
+    for i in (0, 1, 2):
+        press(keys.ARROW_RIGHT)
+        assert tell_enlarged(opened)[0] == tell_member(opened, i)[0]
+    press(keys.ALT + keys.ARROW_RIGHT)  # the browser's own
+    press(keys.ESCAPE)
+    assert not dialog.is_displayed()
+    assert tell_focus(opened) == 2
+
+
+def test_a_tap_enlarges_a_member(on_a_phone):
+    place = on_a_phone.execute_script(
+        """const button = document.querySelector(".enlarge");
+        button.scrollIntoView({block: "center"});
+        const box = button.getBoundingClientRect();
+        return [box.left + box.width / 2, box.top + box.height / 2]"""
+    )
+    tap(on_a_phone, *place)
+    assert find(on_a_phone, "#enlarged").is_displayed()
+    tap(on_a_phone, 2, 2)  # beside the dialog
+    assert not find(on_a_phone, "#enlarged").is_displayed()
+
+
+# ---- Small windows, and readers who do not see or use a mouse ----
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_the_page_fits_into_a_phone(chromium, page, width):
+    set_window(chromium, width, mobile=True)
+    chromium.get(page.path.as_uri())
+    script = "return [document.documentElement.scrollWidth, innerWidth]"
+    assert chromium.execute_script(script) == [width, width]
+    find(chromium, ".enlarge").click()
+    script = "const box = arguments[0]; return [box.scrollWidth, box.clientWidth]"
+    inner, outer = chromium.execute_script(script, find(chromium, "#enlarged"))
+    assert inner == outer < width
+
+
+def test_every_column_can_be_reached_on_a_phone(on_a_phone, keys):
+    parts = on_a_phone.find_elements("css selector", "table")
+    assert len(parts) > 4
+    for table in parts:
+        part = table.find_element("xpath", "./..")
+        assert part.get_attribute("class") == "scroll"
+        part.send_keys(keys.END)  # it has the focus
+        hidden = on_a_phone.execute_script(
+            """const part = arguments[0];
+            part.scrollLeft = 1e6;
+            return part.getBoundingClientRect().right
+              < part.querySelector("tr").lastElementChild.getBoundingClientRect().right - 1""",
+            part,
+        )
+        assert not hidden
+        assert part.get_attribute("aria-label")
+
+
+def test_targets_are_large_enough_to_tap(on_a_phone):
+    """24 pixels, as WCAG 2.2 demands; links within sentences are exempt."""
+    find(on_a_phone, ".enlarge").click()
+    small = on_a_phone.execute_script(
+        """const kinds = "button, select, textarea, [type=text], [type=file], "
+          + "label:has([type=checkbox]), nav a, td a, th a, .download a";
+        return [...document.querySelectorAll(kinds)].filter((one) => {
+          const box = one.getBoundingClientRect();
+          return box.width < 24 || box.height < 24;
+        }).map((one) => one.outerHTML.slice(0, 80))"""
+    )
+    assert small == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("selector", [None, ".enlarge"])
+def test_axe_finds_nothing_serious(width, selector, chromium, page):
+    path = os.environ.get("AXE_CORE")
+    if not path:
+        pytest.skip("axe-core looks for barriers; set AXE_CORE to its axe.min.js")
+    set_window(chromium, width, mobile=width < 500)
+    chromium.get(page.path.as_uri())
+    if selector:
+        find(chromium, selector).click()
+    chromium.execute_script(Path(path).read_text(encoding="utf-8"))
+    found = chromium.execute_async_script(
+        "const done = arguments[0]; axe.run().then((result) => done(result.violations))"
+    )
+    serious = [
+        (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
 
 
 # ---- The reader's answers ----
