@@ -47,17 +47,6 @@ def check_given(n_samples, **labels):
     }
 
 
-def pick(panels, n_samples, rows=slice(None)):
-    """Return `rows` of the labels of each panel that has labels."""
-    panels = {title: labels for title, labels in panels.items() if labels is not None}
-    if not panels:
-        raise ValueError("panels must hold labels for at least one panel, got none.")
-    return {
-        title: check_labels(labels, n_samples, f"panel {title!r}")[rows]
-        for title, labels in panels.items()
-    }
-
-
 def choose_rows(n_samples, max_samples, random_state):
     if max_samples is None or n_samples <= max_samples:
         return np.arange(n_samples)

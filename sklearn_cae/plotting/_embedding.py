@@ -8,24 +8,32 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
 from .._input.arrays import as_samples
-from .._input.labels import check_length
+from .._input.labels import check_column, check_length
 from .._utils.random import draw_seed, local_random_state
-from ._display import Display, check_given, choose_rows, pick, take
-from ._pictures import as_images, find_range, make_axes, scatter, styles, to_pictures
+from ._display import Display, choose_rows, take
+from ._panels import Values, check_panels, draw_values
+from ._pictures import as_images, find_range, make_axes, styles, to_pictures
 
 _SHARED = ("true label", "mapped label")  # panels with the same colours
+_LABELS = (*_SHARED, "cluster")  # panels whose numbers are names
 
 
 class EmbeddingDisplay(Display):
-    """Samples and prototypes in two dimensions, with one panel per set of labels.
+    """Samples and prototypes in two dimensions, with one panel per set of labels or numbers.
+
+    Categories have colours, markers and a legend. Numbers have shades and a colour bar, if they are
+    not whole or if there are more than 12 different ones; convert codes (such as site 1 to 20) to
+    strings. The numbers in the panels "true label", "cluster" and "mapped label" are always
+    categories. Missing values (None, NaN, pandas.NA and infinite numbers) are gray, and so are all
+    but the 20 most frequent categories of other panels.
 
     Parameters
     ----------
     coordinates : array-like of shape (n_samples, 2)
         Coordinates of the samples.
     panels : dict of str to array-like of shape (n_samples,)
-        Title of each panel, and the labels that colour it. A panel with None is not drawn. The
-        panels "true label" and "mapped label" use the same colours.
+        Title of each panel, and the labels or numbers that colour it. A panel with None is not
+        drawn. The panels "true label" and "mapped label" use the same colours.
     prototype_coordinates : array-like of shape (n_clusters, 2), default=None
         Coordinates of the prototypes.
     prototypes : array-like of n_clusters images, default=None
@@ -33,6 +41,8 @@ class EmbeddingDisplay(Display):
         panel "cluster", each frame has the colour of the cluster.
     axis_label : str, default="t-SNE"
         Name of the coordinates.
+    title : str, default=None
+        Title of the figure.
 
     Attributes
     ----------
@@ -56,12 +66,13 @@ class EmbeddingDisplay(Display):
         prototype_coordinates=None,
         prototypes=None,
         axis_label="t-SNE",
+        title=None,
     ):
         self.coordinates = np.asarray(coordinates)
-        self.panels = pick(panels, len(self.coordinates))
+        self.panels = check_panels(panels, len(self.coordinates))
         self.prototypes = prototypes
         self.prototype_coordinates = prototype_coordinates
-        self.axis_label = axis_label
+        self.axis_label, self.title = axis_label, title
         if prototypes is not None:
             check_length("prototype_coordinates", prototype_coordinates, len(prototypes))
 
@@ -73,6 +84,7 @@ class EmbeddingDisplay(Display):
         y=None,
         *,
         mapped_labels=None,
+        columns=None,
         method="tsne",
         max_samples=2000,
         random_state=0,
@@ -80,9 +92,9 @@ class EmbeddingDisplay(Display):
     ) -> Self:
         """Embed samples with a fitted clusterer and draw them with its prototypes.
 
-        The panels are "true label" (if `y` is passed), "cluster", and "mapped label" (if
-        `mapped_labels` is passed). A prototype is drawn at the mean embedding of its cluster.
-        If the clusterer was fitted on vectors, no prototypes are drawn.
+        The panels are "true label" (if `y` is passed), "cluster", "mapped label" (if
+        `mapped_labels` is passed), and those of `columns`. A prototype is drawn at the mean
+        embedding of its cluster. If the clusterer was fitted on vectors, no prototypes are drawn.
 
         Parameters
         ----------
@@ -91,23 +103,37 @@ class EmbeddingDisplay(Display):
             Samples in the same form as in `fit`.
         y, mapped_labels : array-like of shape (n_samples,), default=None
             True labels, and labels predicted from the clusters.
+        columns : DataFrame or dict of str to array-like of shape (n_samples,), default=None
+            More panels, such as age, site and scanner: titles and values in the order of `X`.
         method, max_samples, random_state, **kwargs
             As in :meth:`from_predictions`. Only drawn samples are embedded.
 
         Returns
         -------
         display : EmbeddingDisplay
+
+        Raises
+        ------
+        TypeError
+            If `columns` is neither a DataFrame nor a dict.
+        ValueError
+            If the lengths differ, or two panels have the same title.
         """
         check_layout(method)
         X = as_samples(X)
         rows = choose_rows(len(X), None if LAYOUTS[method].places else max_samples, random_state)
-        given = check_given(len(X), y=y, mapped_labels=mapped_labels)
-        given = {name: labels[rows] for name, labels in given.items()}
+        given = {"y": y, "mapped_labels": mapped_labels}
+        given = {
+            name: None if labels is None else check_column(labels, len(X), name)[rows]
+            for name, labels in given.items()
+        }
+        columns = _check_columns(columns, len(X), rows)
         assigned = estimator.assign(take(X, rows))
         panels = {
-            "true label": given.get("y"),
+            "true label": given["y"],
             "cluster": assigned.labels,
-            "mapped label": given.get("mapped_labels"),
+            "mapped label": given["mapped_labels"],
+            **columns,
         }
         if estimator.image_shape_ is not None:
             kwargs["prototypes"] = as_images(estimator.decode_prototypes(), estimator)
@@ -127,6 +153,7 @@ class EmbeddingDisplay(Display):
         max_samples=2000,
         perplexity=30.0,
         random_state=0,
+        title=None,
         ax=None,
     ) -> Self:
         """Project an embedding to two dimensions and draw it.
@@ -139,7 +166,7 @@ class EmbeddingDisplay(Display):
         embedding : array-like of shape (n_samples, embedding_dim)
             Embedding of the samples.
         panels : dict of str to array-like of shape (n_samples,)
-            Titles and labels of the panels, as for the class.
+            Titles and values of the panels, as for the class.
         prototype_embedding : array-like of shape (n_clusters, embedding_dim), default=None
             Embedding of the prototypes.
         prototypes : array-like of n_clusters images, default=None
@@ -157,6 +184,8 @@ class EmbeddingDisplay(Display):
         random_state : int, RandomState instance or None, default=0
             Seed for the choice of samples and the projection. None gives different results on each
             call.
+        title : str, default=None
+            Title of the figure.
         ax : matplotlib Axes, one per panel, default=None
             Axes to draw on. None makes a new figure.
 
@@ -169,11 +198,11 @@ class EmbeddingDisplay(Display):
         ImportError
             If the package of `method` is not installed.
         ValueError
-            If no panel has labels, the lengths differ, or `method` is unknown.
+            If no panel has values, the lengths differ, or `method` is unknown.
         """
         check_layout(method)
         embedding = np.asarray(embedding)
-        panels = pick(panels, len(embedding))
+        panels = check_panels(panels, len(embedding))
         if prototypes is not None:
             check_length("prototype_embedding", prototype_embedding, len(prototypes))
         rows = choose_rows(len(embedding), max_samples, random_state)
@@ -187,23 +216,32 @@ class EmbeddingDisplay(Display):
             coordinates = _fill_in(embedding, rows, coordinates, layout)
         return cls(
             coordinates,
-            pick(panels, len(embedding), drawn),
+            check_panels(panels, len(embedding), drawn),
             prototype_coordinates=layout.coordinates[len(rows) :],
             prototypes=prototypes,
             axis_label=layout.axis_label,
+            title=title,
         ).plot(ax=ax)
 
     def _draw(self, ax):
         n_panels = len(self.panels)
         self.figure_, self.axes_ = make_axes(ax, n_panels, width=4.2, height=4.7)
-        shared = [self.panels[t] for t in _SHARED if t in self.panels]
+        values = {
+            title: Values(given, are_labels=title in _LABELS)
+            for title, given in self.panels.items()
+        }
+        shared = [values[title].found for title in _SHARED if title in values]
         for index, (panel, title) in enumerate(zip(self.axes_, self.panels, strict=True)):
-            labels = self.panels[title]
-            looks = styles(shared if title in _SHARED else [labels])
-            scatter(panel, self.coordinates, labels.astype(str), looks, self.axis_label)
+            own = [] if values[title].are_numbers else [values[title].found]
+            looks = styles(shared if title in _SHARED else own)
+            draw_values(panel, self.coordinates, values[title], looks)
             if self.prototypes is not None:
                 self._draw_prototypes(panel, looks if title == "cluster" else {})
             panel.set_title(f"({chr(65 + index)}) {title}" if n_panels > 1 else title, loc="left")
+            name = self.axis_label
+            panel.set(xticks=[], yticks=[], xlabel=f"{name} 1", ylabel=f"{name} 2")
+        if self.title is not None:
+            self.figure_.suptitle(self.title)
 
     def _draw_prototypes(self, panel, styles):
         from matplotlib.offsetbox import AnnotationBbox, OffsetImage
@@ -216,6 +254,25 @@ class EmbeddingDisplay(Display):
             frame = {"edgecolor": color, "linewidth": 1.8}
             place = self.prototype_coordinates[cluster]
             panel.add_artist(AnnotationBbox(thumbnail, place, pad=0.1, bboxprops=frame))
+
+
+def _check_columns(columns, n_samples, rows):
+    """Return `rows` of the panels of a table or dict, by title."""
+    if columns is None:
+        return {}
+    if not hasattr(columns, "items"):
+        raise TypeError(
+            "columns must be a DataFrame or a dict of titles and values, got "
+            f"{type(columns).__name__}. Pass {{'age': ages}}."
+        )
+    panels = {}
+    for title, values in columns.items():
+        if str(title) in {*_LABELS, *panels}:
+            raise ValueError(
+                f"columns must have titles that no other panel has, got {str(title)!r}. Rename it."
+            )
+        panels[str(title)] = check_column(values, n_samples, f"columns[{title!r}]")[rows]
+    return panels
 
 
 # ---- Layouts: points (n, dimensions) of unit length to coordinates (n, 2) ----

@@ -69,13 +69,17 @@ def to_block(rows, limits):
 
 
 def make_axes(ax, n_panels, *, width, height):
-    """Return a new figure with panels side by side, or the figure of `ax`, and the axes."""
+    """Return a new figure with at most three panels a row, or the figure of `ax`, and the axes."""
     if ax is None:
         import matplotlib.pyplot as plt
 
-        size = (width * n_panels, height)
-        figure, axes = plt.subplots(1, n_panels, figsize=size, squeeze=False, layout="compressed")
-        return figure, axes.ravel()
+        n_rows = -(-n_panels // 3)
+        shape = (n_rows, -(-n_panels // n_rows))
+        size = (width * shape[1], height * n_rows)
+        figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, layout="compressed")
+        for spare in axes.ravel()[n_panels:]:
+            spare.remove()
+        return figure, axes.ravel()[:n_panels]
     axes = np.ravel(np.asarray(ax, dtype=object))
     if len(axes) != n_panels:
         raise ValueError(f"ax must hold {n_panels} matplotlib Axes, got {len(axes)}.")
@@ -96,26 +100,6 @@ def styles(label_arrays):
         name: (COLORS[i % n_colors], MARKERS[i // n_colors % len(MARKERS)])
         for i, name in enumerate(names)
     }
-
-
-def scatter(panel, coordinates, labels, styles, axis_label):
-    for name, (color, marker) in styles.items():
-        members = labels == name
-        # Rare labels are drawn above frequent ones.
-        order = 1 + 1 / (1 + members.sum())
-        look = {"s": 9, "alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": order}
-        panel.scatter(*coordinates[members].T, c=color, marker=marker, label=name, **look)
-    panel.set(xticks=[], yticks=[], xlabel=f"{axis_label} 1", ylabel=f"{axis_label} 2")
-    n_lines = np.ceil(len(styles) * (max(map(len, styles)) + 5) / 42)
-    panel.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.06),
-        ncols=int(np.ceil(len(styles) / n_lines)),
-        frameon=False,
-        markerscale=2,
-        handletextpad=0.1,
-        columnspacing=0.8,
-    )
 
 
 def draw_mosaic(ax, blocks, row_labels):

@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 from ._page import to_number, to_percent
 
 _LEVEL = 0.05
-_PHI, _DOMINANCE = 0.5, 0.7
+_PHI, _LEAST_PHI, _PURE, _DOMINANCE = 0.5, 0.2, 0.7, 0.7
 #: Words for a cluster whose values are the lowest or the highest.
 _EXTREMES = {
     "brightness": ("the darkest images", "the brightest images"),
@@ -19,9 +19,10 @@ def find_explained(columns, tested, labels, n_clusters):
     """Tell which clusters a technical column explains.
 
     The column must be associated with the clusters (corrected p below .05). In addition, the
-    correlation of membership with a category must be at least .5 (phi). For numbers, the
-    probability that a member has the higher (or the lower) value than another sample must exceed
-    its opposite by at least .7.
+    correlation of membership with a category must be at least .5 (phi); or at least .2 if the share
+    of the category in the cluster lies at least 70 % of the way from its share in all samples to 1.
+    For numbers, the probability that a member has the higher (or the lower) value than another
+    sample must exceed its opposite by at least .7.
 
     Parameters
     ----------
@@ -53,20 +54,22 @@ def find_explained(columns, tested, labels, n_clusters):
 
 
 def _compare_categories(name, codes, categories, inside):
-    """Yield strength and sentence of each category that fills the cluster and few others."""
+    """Yield strength and sentence of each category that goes with the cluster."""
     known = codes >= 0
     inside, codes = inside[known], codes[known]
     for code, category in enumerate(categories):
         share = (codes == code).mean()
-        if 0 < share < 1 and 0 < inside.mean() < 1:
-            within = (codes[inside] == code).mean()
-            phi = np.corrcoef(inside, codes == code)[0, 1]
-            if phi >= _PHI:
-                yield (
-                    phi,
-                    f"is {name} {category}: {to_percent(within)} of it, {to_percent(share)} of "
-                    "all.",
-                )
+        if not (0 < share < 1 and 0 < inside.mean() < 1):
+            continue
+        within = (codes[inside] == code).mean()
+        phi = np.corrcoef(inside, codes == code)[0, 1]
+        # A small cluster cannot reach a high phi, even if all of it is of one category.
+        if phi >= _PHI or (phi >= _LEAST_PHI and within - share >= _PURE * (1 - share)):
+            yield (
+                phi,
+                f"goes with {name} {category}: it is {to_percent(within)} of the cluster and "
+                f"{to_percent(share)} of all.",
+            )
 
 
 def _compare_numbers(name, values, _, inside):

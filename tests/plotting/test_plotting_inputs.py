@@ -51,7 +51,7 @@ def test_points_that_are_all_equal_are_laid_out_by_opentsne():
     [
         ({"panels": {"a": [1]}}, "panel 'a' must have 9 entries"),
         ({"panels": {"a": None}}, "at least one panel"),
-        ({"panels": {"a": ["x", None] * 4 + ["y"]}}, "panel 'a' must hold a label in every row"),
+        ({"panels": {"a": np.eye(9)}}, "panel 'a' must hold one label per sample"),
         ({"prototypes": np.zeros((3, 8, 8))}, "prototype_embedding must have 3 entries.* got None"),
     ],
 )
