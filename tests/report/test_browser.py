@@ -1,166 +1,29 @@
-"""The report in a browser: a headless Chromium moves, types, taps and prints."""
+"""The report in a browser: its map, its tables, small windows, print and barriers."""
 
 import io
 import json
 import os
-import shutil
-import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from pages import read_about, read_points
+from browsing import (
+    choose,
+    colours_of,
+    find,
+    find_lonely,
+    find_place,
+    move_to,
+    set_window,
+    tap,
+    text_of,
+)
 from PIL import Image
 
 from sklearn_cae import cluster_report
-from sklearn_cae.report import read_answers
 
 NASTY = "</script><script>alert('x')</script> & \"<b>\""
-
-
-@pytest.fixture(scope="module")
-def page(fitted, toy_images, tmp_path_factory):
-    X, y = toy_images
-    names = np.array(["disc", "cross", "stripes"])[y]
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    ages = np.where(y == 0, np.nan, np.linspace(20, 80, len(y)))
-    metadata = pd.DataFrame({"ward": np.where(y == 1, "north", "south"), "age": ages})
-    originals = [np.kron(image, np.ones((8, 8), dtype=np.uint8)) for image in X]
-    cluster_report(fitted, X, names, metadata, path, images=originals)
-    return SimpleNamespace(path=path, points=read_points(path))
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    """A headless Chromium that tells of requests and of what goes wrong on a page."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("chromium and chromedriver are needed to look at a page, and not found")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        *["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"],
-        *["--disable-background-networking", "--disable-component-update"],
-        "--force-prefers-reduced-motion",
-        f"--user-data-dir={profile}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(driver)
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
-
-
-@pytest.fixture
-def keys():
-    return pytest.importorskip("selenium.webdriver.common.keys").Keys
-
-
-@pytest.fixture
-def opened(chromium, page):
-    """The report, opened anew in a window of a desktop."""
-    set_window(chromium, 1280, mobile=False)
-    for kind in ("browser", "performance"):
-        chromium.get_log(kind)
-    chromium.get(page.path.as_uri())
-    return chromium
-
-
-@pytest.fixture
-def on_a_phone(chromium, page):
-    """The report, opened anew on a phone."""
-    set_window(chromium, 390, mobile=True)
-    chromium.get(page.path.as_uri())
-    return chromium
-
-
-def set_window(browser, width, *, mobile):
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": mobile}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": mobile})
-
-
-def find(browser, selector):
-    return browser.find_element("css selector", selector)
-
-
-def text_of(browser, selector):
-    return browser.execute_script(
-        "return document.querySelector(arguments[0]).textContent", selector
-    )
-
-
-def wait_for(browser, selector, text):
-    """Wait until an element contains a text."""
-    for _ in range(100):
-        if text in text_of(browser, selector):
-            return
-        time.sleep(0.05)
-    pytest.fail(f"{selector} says {text_of(browser, selector)!r}, not {text!r}")
-
-
-def wait_for_alert(browser):
-    support = pytest.importorskip("selenium.webdriver.support.ui")
-    conditions = pytest.importorskip("selenium.webdriver.support.expected_conditions")
-    return support.WebDriverWait(browser, 5).until(conditions.alert_is_present())
-
-
-def colours_of(browser):
-    """Colour and number of the points of each path of the map."""
-    return browser.execute_script(
-        "return [...document.querySelectorAll('.points')].map("
-        "(one) => [one.getAttribute('fill'), one.getAttribute('d').split('M').length - 1])"
-    )
-
-
-def choose(browser, column):
-    """Colour the map by a column."""
-    browser.execute_script(
-        """const select = document.getElementById("by");
-        const option = [...select.options].find((one) => one.text === arguments[0]);
-        select.value = option.value;
-        select.dispatchEvent(new Event("change"))""",
-        column,
-    )
-
-
-def find_place(browser, i):
-    """Scroll to the map; where its i-th point lies in the window."""
-    return browser.execute_script(
-        """const svg = document.querySelector("#plot svg");
-        svg.scrollIntoView({block: "center", behavior: "instant"});
-        const points = JSON.parse(document.getElementById("points").textContent);
-        const point = new DOMPoint(points.x[arguments[0]], points.y[arguments[0]]);
-        const place = point.matrixTransform(svg.getScreenCTM());
-        return [place.x, place.y]""",
-        i,
-    )
-
-
-def find_lonely(page):
-    """The point farthest from its neighbour: no other one is under the pointer."""
-    places = np.column_stack([page.points["x"], page.points["y"]])
-    distances = np.linalg.norm(places[:, None] - places, axis=2)
-    np.fill_diagonal(distances, np.inf)
-    return int(distances.min(axis=1).argmax())
-
-
-def move_to(browser, x, y):
-    event = {"type": "mouseMoved", "x": x, "y": y}
-    browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
-
-
-def tap(browser, x, y):
-    touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
-    browser.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
-    end = {"type": "touchEnd", "touchPoints": []}
-    browser.execute_cdp_cmd("Input.dispatchTouchEvent", end)
 
 
 def test_it_opens_without_errors_or_requests(opened, page):
@@ -334,93 +197,6 @@ def test_nasty_text_runs_nothing(chromium, fitted, toy_images, tmp_path):
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
 
 
-# ---- Members, enlarged ----
-
-
-def tell_focus(browser):
-    """Which of the pictures that can be enlarged has the focus."""
-    return browser.execute_script(
-        "return [...document.querySelectorAll('.enlarge')].indexOf(document.activeElement)"
-    )
-
-
-def tell_enlarged(browser):
-    """What the dialog says, and the classes and sources of its pictures."""
-    pictures = browser.find_elements("css selector", "#sides img")
-    return text_of(browser, "#whose"), [
-        (picture.get_attribute("class"), picture.get_attribute("src")) for picture in pictures
-    ]
-
-
-def tell_member(browser, i):
-    """The same of the i-th member on the page."""
-    told, pictures = browser.execute_script(
-        """const button = document.querySelectorAll(".enlarge")[arguments[0]];
-        const group = button.closest(".card").querySelector("h3").id.replace("c", "C");
-        const texts = [...button.closest("li").querySelectorAll("span")];
-        const pictures = [...button.querySelectorAll("img")];
-        return [[group.replace("-", " "), ...texts.map((one) => one.textContent)],
-                pictures.map((one) => [one.className, one.src])]""",
-        i,
-    )
-    return ", ".join(told), [tuple(one) for one in pictures]
-
-
-def test_a_click_enlarges_a_member(opened):
-    dialog = find(opened, "#enlarged")
-    opened.find_elements("css selector", ".enlarge")[1].click()
-    assert dialog.is_displayed()
-    told, pictures = tell_enlarged(opened)
-    assert (told, pictures) == tell_member(opened, 1)
-    assert [kind for kind, _ in pictures] == ["original", "seen", "saliency"]
-    sizes = opened.execute_script(
-        "return [...document.querySelectorAll('#sides img')].map((one) => one.clientHeight)"
-    )
-    assert min(sizes) > 400
-    find(opened, "#next").click()
-    assert tell_enlarged(opened)[0] == tell_member(opened, 2)[0]
-    find(opened, "#previous").click()
-    assert tell_enlarged(opened)[0] == told
-    find(opened, "#close").click()
-    assert not dialog.is_displayed()
-    assert tell_focus(opened) == 1
-    assert opened.get_log("browser") == []
-
-
-def test_keys_enlarge_members(opened, keys):
-    dialog, buttons = find(opened, "#enlarged"), opened.find_elements("css selector", ".enlarge")
-
-    def press(key):
-        opened.switch_to.active_element.send_keys(key)
-
-    opened.execute_script("arguments[0].focus()", buttons[0])
-    press(keys.ENTER)
-    assert dialog.is_displayed()
-    assert tell_enlarged(opened)[0] == tell_member(opened, 0)[0]
-    press(keys.ARROW_LEFT)
-    assert tell_enlarged(opened)[0] == tell_member(opened, len(buttons) - 1)[0]
-    for i in (0, 1, 2):
-        press(keys.ARROW_RIGHT)
-        assert tell_enlarged(opened)[0] == tell_member(opened, i)[0]
-    press(keys.ALT + keys.ARROW_RIGHT)  # the browser's own
-    press(keys.ESCAPE)
-    assert not dialog.is_displayed()
-    assert tell_focus(opened) == 2
-
-
-def test_a_tap_enlarges_a_member(on_a_phone):
-    place = on_a_phone.execute_script(
-        """const button = document.querySelector(".enlarge");
-        button.scrollIntoView({block: "center"});
-        const box = button.getBoundingClientRect();
-        return [box.left + box.width / 2, box.top + box.height / 2]"""
-    )
-    tap(on_a_phone, *place)
-    assert find(on_a_phone, "#enlarged").is_displayed()
-    tap(on_a_phone, 2, 2)  # beside the dialog
-    assert not find(on_a_phone, "#enlarged").is_displayed()
-
-
 # ---- Small windows, and readers who do not see or use a mouse ----
 
 
@@ -488,120 +264,3 @@ def test_axe_finds_nothing_serious(width, selector, chromium, page):
         if one["impact"] in ("serious", "critical")
     ]
     assert serious == []
-
-
-# ---- The reader's answers ----
-
-WRITTEN = {0: ("disc", "no", "round\n\nand small"), 1: ("", "yes", ""), 2: ("√ & <b>", "", "?")}
-
-
-def write_answers(browser, keys):
-    """Type the answers, as a reader does."""
-    for group, texts in WRITTEN.items():
-        for name, text in zip(("name", "artefact", "comment"), texts, strict=True):
-            field = find(browser, f"#{name}-{group}")
-            if name == "artefact":
-                field.send_keys(text)
-            else:
-                field.clear()
-                field.send_keys(text)
-    find(browser, "#reader").send_keys("A. B.")
-
-
-def download(browser, folder):
-    """Click on the button that saves; wait for the file."""
-    behaviour = {"behavior": "allow", "downloadPath": str(folder)}
-    browser.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
-    find(browser, "#download").click()
-    path = folder / "answers.json"
-    for _ in range(100):
-        if path.exists():
-            return path
-        time.sleep(0.05)
-    pytest.fail("no file was saved")
-
-
-def test_answers_are_saved_and_read_back(opened, keys, fitted, tmp_path):
-    write_answers(opened, keys)
-    path = download(opened, tmp_path)
-    assert "Saved as answers.json" in text_of(opened, "#saved")
-    answers = read_answers(path, fitted)
-    assert answers.names == {0: "disc", 2: "√ & <b>"}
-    assert answers.reader == "A. B."
-    columns = ["name", "artefact", "comment"]
-    assert [tuple(row) for row in answers.table[columns].to_numpy()] == list(WRITTEN.values())
-    assert abs(datetime.now(UTC) - answers.saved) < timedelta(minutes=1)
-    assert opened.get_log("browser") == []
-
-
-def test_answers_are_loaded_again(opened, page, keys, tmp_path):
-    write_answers(opened, keys)
-    path = download(opened, tmp_path)
-    opened.get(page.path.as_uri())
-    assert find(opened, "#name-0").get_attribute("value") == ""
-    find(opened, "#load").send_keys(str(path))
-    wait_for(opened, "#saved", "Loaded")
-    for group, texts in WRITTEN.items():
-        for name, text in zip(("name", "artefact", "comment"), texts, strict=True):
-            assert find(opened, f"#{name}-{group}").get_attribute("value") == text
-    assert find(opened, "#reader").get_attribute("value") == "A. B."
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"model": "0" * 64}, "about other clusters"),
-        ({"version": 2}, "not a file of answers"),
-        ({"groups": None}, "not a file of answers"),
-        (None, "not a file of answers"),
-    ],
-)
-def test_other_files_are_not_loaded(change, told, opened, page, tmp_path):
-    path = tmp_path / "answers.json"
-    content = {**read_about(page.path), "groups": [{"group": 0, "name": "other"}]}
-    path.write_text("{" if change is None else json.dumps({**content, **change}))
-    find(opened, "#load").send_keys(str(path))
-    wait_for(opened, "#saved", told)
-    assert find(opened, "#name-0").get_attribute("value") == ""
-    assert opened.get_log("browser") == []
-
-
-def test_answers_from_elsewhere_are_only_text(opened, page, tmp_path):
-    path = tmp_path / "answers.json"
-    groups = [{"group": 0, "name": NASTY, "comment": ["x"]}, None, {"group": 1, "artefact": "so"}]
-    path.write_text(json.dumps({**read_about(page.path), "groups": groups, "reader": 5}))
-    find(opened, "#load").send_keys(str(path))
-    wait_for(opened, "#saved", "Loaded")
-    assert find(opened, "#name-0").get_attribute("value") == NASTY
-    for field in ("#comment-0", "#artefact-1", "#reader"):
-        assert find(opened, field).get_attribute("value") == ""
-
-
-def test_unsaved_answers_are_not_lost_by_accident(opened, page, tmp_path):
-    unsaved = (
-        "const event = new Event('beforeunload', {cancelable: true});return !dispatchEvent(event)"
-    )
-    assert not opened.execute_script(unsaved)
-    find(opened, "#comment-1").send_keys("a")
-    assert opened.execute_script(unsaved)
-    download(opened, tmp_path)
-    assert not opened.execute_script(unsaved)
-    find(opened, "#comment-1").send_keys("b")
-    assert opened.execute_script(unsaved)
-    find(opened, "#load").send_keys(str(tmp_path / "answers.json"))
-    question = wait_for_alert(opened)
-    assert "not saved" in question.text
-    question.dismiss()
-    assert find(opened, "#comment-1").get_attribute("value") == "ab"
-    find(opened, "#load").send_keys(str(tmp_path / "answers.json"))
-    wait_for_alert(opened).accept()
-    wait_for(opened, "#saved", "Loaded")
-    assert find(opened, "#comment-1").get_attribute("value") == "a"
-
-
-def test_a_long_comment_is_seen_whole(opened):
-    comment = find(opened, "#comment-0")
-    comment.send_keys("many words " * 60)
-    script = "return [arguments[0].scrollHeight, arguments[0].clientHeight]"
-    needed, shown = opened.execute_script(script, comment)
-    assert 100 < needed <= shown
