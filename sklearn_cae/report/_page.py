@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 
 _FOLDER = files(__package__) / "page"
-_SCRIPTS = ("report.js", "colours.js", "answers.js")
+_SCRIPTS = ("report.js", "colours.js", "enlarge.js", "answers.js")
 
 
 def render(**parts):

@@ -79,7 +79,7 @@ def test_columns_that_tell_nothing_or_who_it_is_are_not_offered(read_columns):
             "known": ["yes", None] * 48,
         }
     )
-    assert list(columns) == ["known", "brightness", "contrast"]
+    assert list(columns) == ["known", "brightness", "contrast"]  # the last two are measured
 
 
 def test_counts_are_those_of_all_images(read_columns):

@@ -2,22 +2,22 @@
 
 (() => {
   const dialog = document.getElementById("enlarged");
+  if (!dialog) return;
   const whose = document.getElementById("whose");
   const sides = document.getElementById("sides");
-  const [previous, next] = ["previous", "next"].map((id) => document.getElementById(id));
   const buttons = [...document.querySelectorAll("button.enlarge")];
   const captions = {
     original: "The image",
     seen: "What the network saw",
-    saliency: "What pulled it here",
+    saliency: "What its similarity depends on",
   };
   let current = 0;
 
   // Return the group of a member, and what is written below its picture.
   const describe = (button) => {
-    const group = button.closest(".card").querySelector("h3").firstElementChild.nextSibling;
-    const texts = button.closest("li").querySelectorAll(":scope > span");
-    return [group, ...texts].map((one) => one.textContent.trim()).join(", ");
+    const texts = [...button.closest("li").querySelectorAll(":scope > span")];
+    const { group } = button.closest(".card").querySelector(".answer").dataset;
+    return [data.titles[group], ...texts.map((one) => one.textContent.trim())].join(", ");
   };
 
   const drawSides = (button) =>
@@ -37,14 +37,10 @@
     current = i;
     whose.textContent = describe(buttons[i]);
     sides.replaceChildren(...drawSides(buttons[i]));
-    previous.disabled = i === 0;
-    next.disabled = i === buttons.length - 1;
   };
 
-  const go = (step) => {
-    const i = current + step;
-    if (buttons[i]) show(i);
-  };
+  // After the last member comes the first one again.
+  const go = (step) => show((current + step + buttons.length) % buttons.length);
 
   buttons.forEach((button, i) => {
     button.addEventListener("click", () => {
@@ -62,7 +58,8 @@
     if (event.target === dialog) dialog.close(); // beside the pictures
   });
   dialog.addEventListener("close", () => buttons[current].focus());
-  previous.addEventListener("click", () => go(-1));
-  next.addEventListener("click", () => go(1));
-  document.getElementById("close").addEventListener("click", () => dialog.close());
+  const actions = { previous: () => go(-1), next: () => go(1), close: () => dialog.close() };
+  for (const [id, act] of Object.entries(actions)) {
+    document.getElementById(id).addEventListener("click", act);
+  }
 })();
