@@ -60,7 +60,9 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
     columns = Columns()
     for name, column in metadata.items():
         name, values, categories = str(name), *_read_column(column)
-        if name in _IDENTIFIERS or (patients is not None and _names_patients(values, patients)):
+        if name in _IDENTIFIERS or (
+            patients is not None and _names_patients(values, categories, patients)
+        ):
             columns.left_out.append(name)
         else:
             kind = columns.technical if name.lower() in TECHNICAL else columns.own
@@ -80,10 +82,16 @@ def _read_column(column):
     return column.cat.codes.to_numpy(), [str(name) for name in column.cat.categories]
 
 
-def _names_patients(values, patients):
-    """Return whether a column has a value of its own for each patient, such as another number."""
-    pairs = np.unique(np.column_stack([values, patients.numbers]), axis=0)
-    return len(pairs) == patients.n == len(np.unique(values))
+def _names_patients(values, categories, patients):
+    """Return whether each patient has another value: names or whole numbers, such as ids."""
+    if patients is None:
+        return False
+    known = values >= 0 if categories is not None else np.isfinite(values)
+    values, numbers = values[known], patients.numbers[known]
+    if categories is None and (values != np.round(values)).any():
+        return False
+    pairs = np.unique(np.column_stack([values, numbers]), axis=0)
+    return len(pairs) > 1 and len(pairs) == len(np.unique(values)) == len(np.unique(numbers))
 
 
 def add_measured(columns, samples, intensity_range):
