@@ -1,4 +1,4 @@
-"""Permutations and resamples of patients, for samples that are independent between patients only."""
+"""Permutations and resamples of patients, whose samples are not independent."""
 
 import warnings
 from dataclasses import dataclass
