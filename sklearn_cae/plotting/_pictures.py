@@ -88,7 +88,7 @@ def make_axes(ax, n_panels, *, width, height):
 
 def label(panel, xlabel, ylabel):
     panel.set(xlabel=xlabel, ylabel=ylabel)
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     panel.spines[["top", "right"]].set_visible(False)
 
 

@@ -1,5 +1,6 @@
 """Displays: what they draw, from arrays and from a small stand-in for the clusterer."""
 
+import itertools
 import sys
 
 import matplotlib
@@ -563,28 +564,47 @@ def test_losses_are_drawn_over_their_phases(clusterer):
     assert [len(line.get_xdata()) for line in warm_up.lines] == [50, 50]
     assert legend_of(warm_up) == ["total", "contrastive"]
     for panel, key in ((reconstruction, "reconstruction_loss"), (learning_rate, "learning_rate")):
-        curve, boundary = panel.lines
-        np.testing.assert_array_equal(curve.get_ydata(), [r[key] for r in clusterer.history_])
+        first, second, boundary = panel.lines
+        drawn = np.concatenate([first.get_ydata(), second.get_ydata()])
+        np.testing.assert_array_equal(drawn, [row[key] for row in clusterer.history_])
         assert list(boundary.get_xdata()) == [50.5, 50.5]
+        assert legend_of(panel) == ["warm-up", "conditioning"]
+        assert first.get_color() != second.get_color()
 
 
-def test_all_phases_are_named_in_their_order():
-    history = make_history(4, 2)
-    refinement = [{"phase": "refinement", "epoch": epoch} for epoch in (5, 6, 7)]
-    history = [
-        *history[:4],
-        *refinement,
-        *({**row, "epoch": row["epoch"] + 3} for row in history[4:]),
+def three_phases(*lengths):
+    phases = np.repeat(["warm_up", "refinement", "conditioning"], lengths)
+    return [
+        {"phase": str(phase), "epoch": epoch + 1, "learning_rate": 0.1, "reconstruction_loss": 0.2}
+        for epoch, phase in enumerate(phases)
     ]
-    panel = HistoryDisplay(history).plot().axes_[1]
-    names = [(text.get_text(), text.get_position()[0]) for text in panel.texts]
-    assert names == [("warm-up", 2.5), ("refinement", 6), ("conditioning", 8.5)]
-    assert [line.get_xdata()[0] for line in panel.lines[1:]] == [4.5, 7.5]
+
+
+@pytest.mark.parametrize("lengths", [(100, 5, 5), (1, 1, 1), (5, 5, 100), (200, 100, 65)])
+def test_names_of_phases_do_not_touch(lengths):
+    display = HistoryDisplay(three_phases(*lengths)).plot()
+    display.figure_.canvas.draw()
+    panels = display.axes_[1:]
+    for panel in panels:
+        assert legend_of(panel) == ["warm-up", "refinement", "conditioning"]
+        starts = [line.get_xdata()[0] for line in panel.lines if line.get_linestyle() == "--"]
+        assert starts == [lengths[0] + 0.5, sum(lengths[:2]) + 0.5]
+        assert panel.get_legend().get_window_extent().y0 >= panel.get_window_extent().y1
+    texts = [text for panel in panels for text in panel.get_legend().get_texts()]
+    boxes = [text.get_window_extent() for text in texts]
+    for left, right in itertools.pairwise(boxes):
+        assert right.x0 - left.x1 > 5  # pixels
+    legends = [panel.get_legend().get_window_extent() for panel in panels]
+    assert legends[1].x0 - legends[0].x1 > 5
+    width, height = display.figure_.canvas.get_width_height()
+    assert legends[1].x1 <= width
+    assert legends[1].y1 <= height
 
 
 def test_one_phase_has_no_boundary():
     display = HistoryDisplay(make_history(3, 0)).plot()
     assert [len(panel.lines) for panel in display.axes_] == [2, 1, 1]
+    assert [panel.get_legend() for panel in display.axes_[1:]] == [None, None]
 
 
 # ---- Images, axes, matplotlib ----
