@@ -6,6 +6,7 @@ import numpy as np
 
 #: Permutations of a test, which bound its p-value from below.
 PERMUTATIONS = 1999
+_FEWEST_ALIKE = 5
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class Permuted:
     mean: float
 
 
-def permuted_samples(groups, rng, n_permutations=PERMUTATIONS):
+def permuted_samples(groups, rng, *, alike, n_permutations=None):
     """Yield permutations of patients, each as the sample whose value each sample takes.
 
-    In each permutation, every patient gets the samples of one patient, from a random one on, in
-    a random circle. If a patient has more samples than it gets, they repeat; if it has fewer, it
-    takes the first ones. A value that is equal for all samples of a patient is therefore permuted
-    exactly.
+    In each permutation, every patient gets the samples of one patient. If a patient has fewer
+    samples than it gets, it takes some of them, and if it has more, they repeat. A value that is
+    equal for all samples of a patient is therefore permuted exactly. Other values repeat, and are
+    more alike within patients than before. So that they rarely do, patients can change places
+    only with patients of the same number of samples.
 
     Parameters
     ----------
@@ -42,8 +44,11 @@ def permuted_samples(groups, rng, n_permutations=PERMUTATIONS):
         Patient of each sample.
     rng : RandomState
         Generator of the permutations.
-    n_permutations : int, default=1999
-        Number of permutations.
+    alike : bool
+        Whether patients change places only with patients of the same number of samples. If there
+        are fewer than 5 of a number, the next larger number is added.
+    n_permutations : int, default=None
+        Number of permutations. None is 1999.
 
     Yields
     ------
@@ -54,26 +59,32 @@ def permuted_samples(groups, rng, n_permutations=PERMUTATIONS):
     # The samples of each patient in random order: a new order in each permutation takes long.
     order = rng.permutation(len(patients))
     order = order[np.argsort(patients[order], kind="stable")]
-    patients = patients[order]
     starts = np.cumsum(sizes) - sizes
-    places = np.arange(len(order)) - starts[patients]
-    for _ in range(n_permutations):
-        givers = rng.permutation(len(sizes))
-        firsts = (rng.random_sample(len(sizes)) * sizes[givers]).astype(int)
-        taken = (places + firsts[patients]) % sizes[givers][patients]
+    places = np.arange(len(order)) - np.repeat(starts, sizes)
+    strata = _strata(sizes) if alike else [np.arange(len(sizes))]
+    givers = np.empty(len(sizes), dtype=int)
+    for _ in range(PERMUTATIONS if n_permutations is None else n_permutations):
+        for members in strata:
+            givers[members] = rng.permutation(members)
+        given = sizes[givers]
+        firsts = (rng.random_sample(len(sizes)) * given).astype(int)
+        taken = (places + np.repeat(firsts, sizes)) % np.repeat(given, sizes)
         sources = np.empty_like(order)
-        sources[order] = order[starts[givers][patients] + taken]
+        sources[order] = order[np.repeat(starts[givers], sizes) + taken]
         yield sources
 
 
 def compare_permuted(statistic, values, groups, rng):
     """Compare a statistic with its values after permutations of patients.
 
+    If values differ within patients, patients change places only with patients of about the same
+    number of samples.
+
     Parameters
     ----------
     statistic : callable
-        Function of an array such as `values` that returns a number; large if the values differ
-        from chance.
+        Function of an array such as `values` that returns a number, which is large if the values
+        differ from chance.
     values : ndarray of shape (n_samples,)
         Value of each sample.
     groups : ndarray of shape (n_samples,), int
@@ -86,8 +97,27 @@ def compare_permuted(statistic, values, groups, rng):
     result : Permuted
     """
     found = float(statistic(values))
-    by_chance = np.array([statistic(values[each]) for each in permuted_samples(groups, rng)])
+    permuted = permuted_samples(groups, rng, alike=_varies(values, groups))
+    by_chance = np.array([statistic(values[sources]) for sources in permuted])
     # With a tolerance, because sums of equal tables differ in their last bits.
     as_far = (by_chance >= found * (1 - 1e-9)).sum()
     p_value = float((1 + as_far) / (1 + len(by_chance)))
     return Permuted(found, p_value, float(by_chance.mean()))
+
+
+def _strata(sizes):
+    """Divide the patients into strata of about the same number of samples."""
+    strata, waiting = [], []
+    for number in np.unique(sizes):
+        waiting.extend(np.flatnonzero(sizes == number))
+        if len(waiting) >= _FEWEST_ALIKE:
+            strata.append(waiting)
+            waiting = []
+    if waiting:
+        strata[-1:] = [[*(strata[-1] if strata else []), *waiting]]
+    return [np.array(members) for members in strata]
+
+
+def _varies(values, groups):
+    first, inverse = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    return bool((values != values[first[inverse]]).any())

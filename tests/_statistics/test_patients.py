@@ -19,15 +19,15 @@ def rng():
 
 @pytest.fixture
 def few_permutations(monkeypatch):
-    """Permute 199 times, in tests of many studies."""
-    monkeypatch.setattr(patients.permuted_samples, "__defaults__", (199,))
+    """Permute 99 times, in tests of many studies."""
+    monkeypatch.setattr(patients, "PERMUTATIONS", 99)
 
 
-def simulate(draw, n_patients=40, within=0.5):
+def simulate(draw, n_patients=40, within=(0.5, 0.5)):
     """Draw a study without association, whose clusters and values depend on the patient."""
     groups = np.repeat(np.arange(n_patients), draw.randint(1, 7, n_patients))
     own = draw.normal(size=(2, n_patients))[:, groups]
-    values, score = own + within * draw.normal(size=own.shape)
+    values, score = own + np.array(within)[:, None] * draw.normal(size=own.shape)
     return values, np.digitize(score, [-0.5, 0.5]), groups
 
 
@@ -38,10 +38,15 @@ def as_codes(values):
 # ---- Permutations ----
 
 
-@given(groups=st.lists(st.integers(-3, 3), min_size=1, max_size=20), seed=st.integers(0, 99))
-def test_each_patient_gets_the_samples_of_one_patient(groups, seed):
+@given(
+    groups=st.lists(st.integers(-3, 3), min_size=1, max_size=20),
+    seed=st.integers(0, 99),
+    alike=st.booleans(),
+)
+def test_each_patient_gets_the_samples_of_one_patient(groups, seed, alike):
     groups = np.array(groups)
-    for sources in permuted_samples(groups, np.random.RandomState(seed), 3):
+    draw = np.random.RandomState(seed)
+    for sources in permuted_samples(groups, draw, alike=alike, n_permutations=3):
         givers = []
         for patient in np.unique(groups):
             taken = sources[groups == patient]
@@ -56,12 +61,25 @@ def test_each_patient_gets_the_samples_of_one_patient(groups, seed):
 
 def test_every_permutation_and_every_sample_comes_about_equally_often():
     groups = np.array([7, 3, 7, 5, 7])
-    drawn = np.array(list(permuted_samples(groups, rng(), 6000)))
+    drawn = np.array(list(permuted_samples(groups, rng(), alike=False, n_permutations=6000)))
     orders, counts = np.unique(groups[drawn[:, [0, 1, 3]]], axis=0, return_counts=True)
     assert {tuple(order) for order in orders} == set(permutations([7, 3, 5]))
     assert stats.chisquare(counts).pvalue > 0.001
     of_seven = drawn[groups[drawn[:, 1]] == 7, 1]
     assert stats.chisquare(np.bincount(of_seven)[[0, 2, 4]]).pvalue > 0.001
+
+
+def test_patients_change_places_with_patients_of_as_many_samples():
+    # Six patients of one sample, five of two, two of three, one of nine.
+    sizes = np.array([1] * 6 + [2] * 5 + [3] * 2 + [9])
+    groups = np.repeat(np.arange(14), sizes)
+    firsts = np.cumsum(sizes) - sizes
+    drawn = np.array(list(permuted_samples(groups, rng(), alike=True, n_permutations=2000)))
+    givers = groups[drawn[:, firsts]]
+    assert (sizes[givers[:, :6]] == 1).all()
+    # There are only three of more than two samples, so they are one stratum with those of two.
+    for place in range(6, 14):
+        assert set(givers[:, place]) == set(range(6, 14))
 
 
 def test_p_value_of_constant_columns_is_that_of_all_permutations_of_patients():
@@ -95,30 +113,26 @@ def test_results_are_those_of_scipy_on_the_samples_as_they_are():
 # ---- False alarms, and agreement with the tests of independent samples ----
 
 
-@pytest.mark.parametrize("within", [0, 0.5])
+@pytest.mark.parametrize("within", [(0, 0), (1, 0), (0.4, 0.4)])
 @pytest.mark.usefixtures("few_permutations")
 def test_five_percent_false_alarms_where_images_give_many(within):
     draw = np.random.RandomState(1)
     studies = [simulate(draw, within=within) for _ in range(150)]
 
-    def rate(compare):
-        return np.mean([compare(*study).p_value < 0.05 for study in studies])
+    def false_alarms(compare):
+        return np.mean([compare(*study).p_value <= 0.05 for study in studies])
 
-    def categories(values, clusters, groups=None):
+    def numbers(values, clusters, groups):
+        return compare_numbers(values, clusters, draw, groups)
+
+    def categories(values, clusters, groups):
         return compare_categories(as_codes(values), clusters, draw, groups)
 
-    by_patients = [
-        rate(lambda values, clusters, groups: compare_numbers(values, clusters, draw, groups)),
-        rate(categories),
-    ]
-    by_images = [
-        rate(lambda values, clusters, _: compare_numbers(values, clusters)),
-        rate(lambda values, clusters, _: categories(values, clusters)),
-    ]
-    print(by_patients, by_images)
-    assert max(by_patients) < 0.1
-    assert min(by_patients) > 0.01
-    assert min(by_images) > 0.25
+    for compare in (numbers, categories):
+        by_patients = false_alarms(compare)
+        by_images = false_alarms(lambda *study, test=compare: test(*study[:2], None))
+        assert 0.01 < by_patients < 0.1
+        assert by_images > 0.12
 
 
 def test_with_one_image_per_patient_the_result_is_that_of_independent_samples():
