@@ -59,10 +59,9 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
     check_length("metadata", metadata, n_samples, "sample of X")
     columns = Columns()
     for name, column in metadata.items():
-        name, values, categories = str(name), *_read_column(column)
-        if name in _IDENTIFIERS or (
-            patients is not None and _names_patients(values, categories, patients)
-        ):
+        name = str(name)
+        values, categories = _read_column(column)
+        if name in _IDENTIFIERS or _names_patients(values, categories, patients):
             columns.left_out.append(name)
         else:
             kind = columns.technical if name.lower() in TECHNICAL else columns.own
