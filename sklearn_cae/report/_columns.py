@@ -61,11 +61,12 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
     for name, column in metadata.items():
         name = str(name)
         values, categories = _read_column(column)
-        if name in _IDENTIFIERS or _names_patients(values, categories, patients):
+        if name.lower() in TECHNICAL:
+            columns.technical.append((name, values, categories))
+        elif name in _IDENTIFIERS or _names_patients(values, categories, patients):
             columns.left_out.append(name)
         else:
-            kind = columns.technical if name.lower() in TECHNICAL else columns.own
-            kind.append((name, values, categories))
+            columns.own.append((name, values, categories))
     return columns
 
 
@@ -82,15 +83,20 @@ def _read_column(column):
 
 
 def _names_patients(values, categories, patients):
-    """Return whether each patient has another value: names or whole numbers, such as ids."""
+    """Return whether a column tells who a patient is.
+
+    That is, each category belongs to one patient, as names and numbers of studies do. Or each
+    patient has a whole number of its own.
+    """
     if patients is None:
         return False
-    known = values >= 0 if categories is not None else np.isfinite(values)
+    known = np.isfinite(values) if categories is None else values >= 0
     values, numbers = values[known], patients.numbers[known]
-    if categories is None and (values != np.round(values)).any():
+    n_values, n_patients = len(np.unique(values)), len(np.unique(numbers))
+    n_pairs = len(np.unique(np.column_stack([values, numbers]), axis=0))
+    if n_patients < 2 or n_pairs != n_values:
         return False
-    pairs = np.unique(np.column_stack([values, numbers]), axis=0)
-    return len(pairs) > 1 and len(pairs) == len(np.unique(values)) == len(np.unique(numbers))
+    return categories is not None or (n_values == n_patients and (values % 1 == 0).all())
 
 
 def add_measured(columns, samples, intensity_range):

@@ -179,6 +179,27 @@ def test_patients_have_numbers_for_names(report, groups):
     assert page.row("age")
 
 
+def test_columns_that_tell_who_a_patient_is_are_left_out(report, groups):
+    numbers = np.unique(groups, return_inverse=True)[1]
+    some = np.random.RandomState(0).rand(96) < 0.1
+    frame = pd.DataFrame(
+        {
+            "number": numbers,
+            "with missing ones": np.where(some, None, groups),
+            "study of a patient": [f"{group}, {i % 2}" for i, group in enumerate(groups)],
+            "decade": numbers // 10,
+            "sex": np.where(numbers % 2, "F", "M"),
+            "weight": numbers / 3,
+            "height": numbers,
+        }
+    )
+    page = report(groups=groups, metadata=frame)
+    assert "number, with missing ones, study of a patient." in page.text
+    for name in ("decade", "sex", "weight", "height"):
+        assert page.row(name)
+    assert "Doe" not in page.source
+
+
 def test_numbers_of_patients_follow_the_seed(report, groups):
     names = [report(groups=groups, random_state=seed).points["name"] for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
