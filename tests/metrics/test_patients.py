@@ -325,3 +325,8 @@ def test_one_patient_with_several_images_has_no_interval():
 def test_what_is_refused_is_named(params, message):
     with pytest.raises(ValueError, match=message):
         profile(**params)
+
+
+def test_patients_of_several_types_are_refused():
+    with pytest.raises(TypeError, match="groups must hold patients of one type, got int, str"):
+        profile(groups=np.array([*range(7), "a"], dtype=object))
