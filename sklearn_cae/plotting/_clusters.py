@@ -156,8 +156,8 @@ class PrototypeDisplay(Display):
 
     def _draw(self, ax):
         blocks = {
-            "most typical members": self.members,
-            "most doubtful members": self.doubtful,
+            "most typical\nmembers": self.members,
+            "most doubtful\nmembers": self.doubtful,
             "samples": self.samples,
         }
         blocks = {title: rows for title, rows in blocks.items() if any(map(len, rows))}
@@ -172,9 +172,8 @@ class PrototypeDisplay(Display):
         pictures = to_pictures(prototypes, find_contrast(prototypes))
         blocks = {"prototype": pictures[:, None]}
         if len(prototypes) > 1:
-            blocks["difference\nfrom mean"] = to_differences(prototypes - prototypes.mean(axis=0))[
-                0
-            ][:, None]
+            differences, _ = to_differences(prototypes - prototypes.mean(axis=0))
+            blocks["difference\nfrom mean"] = differences[:, None]
         return blocks
 
     def _mark_rows(self):

@@ -332,7 +332,7 @@ def test_missing_members_stay_white_and_empty_blocks_are_left_out():
     ).plot()
     canvas = display.ax_.images[0].get_array()
     titles = [text.get_text() for text in display.ax_.get_xticklabels()]
-    assert titles == ["prototype", "difference\nfrom mean", "most typical members"]
+    assert titles == ["prototype", "difference\nfrom mean", "most typical\nmembers"]
     upper, lower = np.split(canvas[:, 28:], 2)  # a picture is 10 wide with its pad, the gap 4
     assert upper.min() == 0
     assert lower.min() == 1
