@@ -332,7 +332,7 @@ def test_missing_members_stay_white_and_empty_blocks_are_left_out():
     ).plot()
     canvas = display.ax_.images[0].get_array()
     titles = [text.get_text() for text in display.ax_.get_xticklabels()]
-    assert titles == ["prototype", "difference\nfrom mean", "most typical\nmembers"]
+    assert titles == ["prototype", "difference\nfrom mean", "typical\nmembers"]
     upper, lower = np.split(canvas[:, 28:], 2)  # a picture is 10 wide with its pad, the gap 4
     assert upper.min() == 0
     assert lower.min() == 1
@@ -366,10 +366,22 @@ def test_prototypes_of_low_contrast_are_told_apart():
     assert blue[0] < blue[2]
 
 
-def test_one_prototype_has_no_mean_to_differ_from():
+def test_one_prototype_and_colors_have_no_difference():
     image = np.eye(8)
     display = PrototypeDisplay([image], [[image]], [[image]]).plot()
-    assert "difference" not in str(_text_of(display.ax_.get_xticklabels()))
+    assert _text_of(display.ax_.get_xticklabels())[:2] == ["prototype", "typical\nmembers"]
+    colored = np.random.RandomState(0).rand(2, 8, 8, 3)
+    display = PrototypeDisplay(colored, colored[:, None], colored[:, None]).plot()
+    assert _text_of(display.ax_.get_xticklabels())[:2] == ["prototype", "typical\nmembers"]
+
+
+def test_titles_of_narrow_blocks_do_not_touch(clusterer, toy):
+    display = PrototypeDisplay.from_estimator(clusterer, toy.data, n_members=1, n_samples=1)
+    display.figure_.canvas.draw()
+    boxes = [text.get_window_extent() for text in display.ax_.get_xticklabels()]
+    assert len(boxes) == 5
+    for left, right in itertools.pairwise(boxes):
+        assert right.x0 - left.x1 > 3  # pixels
 
 
 def test_members_alone_give_their_range():
