@@ -351,6 +351,17 @@ def test_images_in_a_row_are_the_prototype_then_the_members_then_the_samples():
     np.testing.assert_array_equal(display.ax_.get_xticks(), [5, 19, 33])
 
 
+def test_pictures_have_outlines_and_gaps_have_none():
+    white, none = np.ones((2, 8, 8)), np.ones((0, 8, 8))
+    display = PrototypeDisplay(white, [white, white[:1]], [none] * 2, intensity_range=(0, 1))
+    (outlines,) = display.plot().ax_.collections
+    corners = [tuple(path.get_extents().p0 + 0.5) for path in outlines.get_paths()]
+    assert corners == [  # of prototypes, differences, members
+        *[(1, 1), (1, 11), (15, 1), (15, 11)],
+        *[(29, 1), (39, 1), (29, 11)],
+    ]
+
+
 def test_prototypes_of_low_contrast_are_told_apart():
     """They use the range of all prototypes; the others use that of the training images."""
     ramp = np.linspace(-1, 1, 64).reshape(8, 8)
