@@ -12,6 +12,7 @@ _MODULE_OF = {
     "cluster_report": "report",
     "clustering_report": "metrics",
     "load": "persistence",
+    "patient_profile": "metrics",
     "recommended": "_recommended",
     "save": "persistence",
 }

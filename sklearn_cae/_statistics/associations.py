@@ -88,8 +88,7 @@ def compare_numbers(values, clusters, rng=None, groups=None):
     codes = np.unique(values, return_inverse=True)[1]
     found = compare_permuted(_kruskal_of(clusters, codes.max() + 1), codes, groups, rng)
     effect = _share_beyond(found.statistic, found.mean, n - 1)
-    test = "Kruskal-Wallis, patients permuted"
-    return Association(n_missing, "", test, found.statistic, found.p_value, effect)
+    return _of_patients(n_missing, "Kruskal-Wallis", found, effect)
 
 
 def compare_categories(codes, clusters, rng, groups=None):
@@ -137,9 +136,8 @@ def compare_categories(codes, clusters, rng, groups=None):
     codes = np.unique(codes, return_inverse=True)[1]
     found = compare_permuted(_chi_squared_of(clusters, n_categories), codes, groups, rng)
     largest = len(codes) * (min(table.shape) - 1)
-    effect = float(np.sqrt(_share_beyond(found.statistic, found.mean, largest)))
-    test = "chi-squared, patients permuted"
-    return Association(n_missing, "", test, found.statistic, found.p_value, effect)
+    effect = np.sqrt(_share_beyond(found.statistic, found.mean, largest))
+    return _of_patients(n_missing, "chi-squared", found, effect)
 
 
 def adjust(p_values):
@@ -265,6 +263,11 @@ def _why_not(values, clusters, groups):
     if (clusters == clusters[0]).all():
         return "all values are in one cluster"
     return ""
+
+
+def _of_patients(n_missing, test, found, effect):
+    numbers = (float(number) for number in (found.statistic, found.p_value, effect))
+    return Association(n_missing, "", f"{test}, patients permuted", *numbers)
 
 
 def _kruskal_of(clusters, n_values):

@@ -1,5 +1,6 @@
-"""Permutation of patients: tests for samples that are independent between patients only."""
+"""Permutations and resamples of patients, whose samples are not independent."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,18 +16,18 @@ class Permuted:
 
     Parameters
     ----------
-    statistic : float
-        Statistic of the samples as they are.
-    p_value : float
+    statistic : ndarray
+        Statistic of the samples as they are: a number, or an array of numbers.
+    p_value : ndarray
         Share of all permutations, including the one that changes nothing, whose statistic is at
         least as large.
-    mean : float
+    mean : ndarray
         Mean of the statistic over the permutations, which is its expectation by chance.
     """
 
-    statistic: float
-    p_value: float
-    mean: float
+    statistic: np.ndarray
+    p_value: np.ndarray
+    mean: np.ndarray
 
 
 def permuted_samples(groups, rng, *, alike, n_permutations=None):
@@ -83,9 +84,9 @@ def compare_permuted(statistic, values, groups, rng):
     Parameters
     ----------
     statistic : callable
-        Function of an array such as `values` that returns a number, which is large if the values
-        differ from chance.
-    values : ndarray of shape (n_samples,)
+        Function of an array such as `values` that returns a number or an array of numbers, which
+        are large if the values differ from chance.
+    values : ndarray of shape (n_samples, ...)
         Value of each sample.
     groups : ndarray of shape (n_samples,), int
         Patient of each sample.
@@ -96,13 +97,41 @@ def compare_permuted(statistic, values, groups, rng):
     -------
     result : Permuted
     """
-    found = float(statistic(values))
+    found = np.asarray(statistic(values))
     permuted = permuted_samples(groups, rng, alike=_varies(values, groups))
     by_chance = np.array([statistic(values[sources]) for sources in permuted])
     # With a tolerance, because sums of equal tables differ in their last bits.
-    as_far = (by_chance >= found * (1 - 1e-9)).sum()
-    p_value = float((1 + as_far) / (1 + len(by_chance)))
-    return Permuted(found, p_value, float(by_chance.mean()))
+    as_far = (by_chance >= found * (1 - 1e-9)).sum(axis=0)
+    return Permuted(found, (1 + as_far) / (1 + len(by_chance)), by_chance.mean(axis=0))
+
+
+def bootstrap_interval(statistic, n_patients, n_resamples, rng):
+    """Return the 95 % interval of a statistic over resamples of patients (percentiles).
+
+    Parameters
+    ----------
+    statistic : callable
+        Function of the rows of the drawn patients, an ndarray of shape (n_patients,), that returns
+        an array of numbers. NaN is left out.
+    n_patients : int
+        Number of patients.
+    n_resamples : int
+        Number of resamples.
+    rng : RandomState
+        Generator of the resamples.
+
+    Returns
+    -------
+    low, high : ndarray
+        Percentiles 2.5 and 97.5 of the statistic; NaN if it is always NaN.
+    """
+    drawn = np.array(
+        [statistic(rng.randint(n_patients, size=n_patients)) for _ in range(n_resamples)]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that are always NaN
+        low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    return low, high
 
 
 def _strata(sizes):

@@ -4,19 +4,24 @@ The accuracy of a majority mapping (purity) never falls if clusters are split, a
 high if most samples have the same class. :func:`clustering_report` therefore adds the number of
 clusters, the majority baseline, and scores such as ARI, which do not rise by chance.
 :func:`stability_report` needs no labels: it fits the model again and reports which clusters come
-back.
+back. :func:`patient_profile` describes groups of patients who have several images.
 
 Imports `_input`, `_statistics` and `_utils`.
 """
 
+from ._outcome import OutcomeTest
+from ._patients import PatientProfile, patient_profile
 from ._scores import ClusteringReport, clustering_report, hungarian_accuracy, purity_score
 from ._stability import StabilityReport, stability_report
 
 __all__ = [
     "ClusteringReport",
+    "OutcomeTest",
+    "PatientProfile",
     "StabilityReport",
     "clustering_report",
     "hungarian_accuracy",
+    "patient_profile",
     "purity_score",
     "stability_report",
 ]

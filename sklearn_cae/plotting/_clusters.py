@@ -13,11 +13,29 @@ from .._input.arrays import as_samples
 from .._input.labels import check_labels, check_length
 from .._utils.random import local_random_state
 from ._display import Display, check_given, take
-from ._pictures import COLORS, as_images, draw_mosaic, find_range, make_axes, to_block
+from ._pictures import (
+    COLORS,
+    as_images,
+    draw_mosaic,
+    find_contrast,
+    find_range,
+    make_axes,
+    styles,
+    to_block,
+    to_channels_last,
+    to_differences,
+    to_pictures,
+)
 
 
 class PrototypeDisplay(Display):
     """Clusters as rows: decoded prototype, typical and doubtful members, samples.
+
+    A row has the colour and the marker of its cluster in :class:`EmbeddingDisplay`. Prototypes are
+    means, which have little contrast, so they are drawn at a higher contrast than the other images:
+    black is the first, and white the 99th percentile of all prototypes. Beside each is its
+    difference from the mean of the prototypes: red pixels are brighter than the mean, and blue ones
+    darker.
 
     Parameters
     ----------
@@ -31,7 +49,8 @@ class PrototypeDisplay(Display):
     row_labels : list of n_clusters str, default=None
         Labels of the rows. None uses the numbers of the clusters.
     intensity_range : (float, float), default=None
-        Intensities drawn black and white. None uses the minimum and maximum of the prototypes.
+        Intensities drawn black and white in members and samples. None uses the minimum and maximum
+        of all of them.
 
     Attributes
     ----------
@@ -136,17 +155,45 @@ class PrototypeDisplay(Display):
         ).plot(ax=ax)
 
     def _draw(self, ax):
-        limits = self.intensity_range or find_range(self.prototypes)
         blocks = {
-            "prototype": [[image] for image in self.prototypes],
             "most typical members": self.members,
             "most doubtful members": self.doubtful,
             "samples": self.samples,
         }
-        blocks = {
-            title: to_block(rows, limits) for title, rows in blocks.items() if any(map(len, rows))
-        }
+        blocks = {title: rows for title, rows in blocks.items() if any(map(len, rows))}
+        limits = self.intensity_range or _find_range_of_rows(blocks.values())
+        blocks = {title: to_block(rows, limits) for title, rows in blocks.items()}
+        blocks = {**self._to_prototype_blocks(), **blocks}
         self.figure_, self.ax_ = draw_mosaic(ax, blocks, self.row_labels)
+        self._mark_rows()
+
+    def _to_prototype_blocks(self):
+        prototypes = to_channels_last(self.prototypes)
+        pictures = to_pictures(prototypes, find_contrast(prototypes))
+        blocks = {"prototype": pictures[:, None]}
+        if len(prototypes) > 1:
+            blocks["difference\nfrom mean"] = to_differences(prototypes - prototypes.mean(axis=0))[
+                0
+            ][:, None]
+        return blocks
+
+    def _mark_rows(self):
+        """Draw the marker of each cluster between the label of its row and the pictures."""
+        from matplotlib.transforms import offset_copy
+
+        self.ax_.tick_params(axis="y", pad=16)  # points, as all lengths below
+        place = offset_copy(self.ax_.get_yaxis_transform(), self.figure_, x=-9, units="points")
+        looks = styles([np.arange(len(self.row_labels))]).values()
+        for height, (color, marker) in zip(self.ax_.get_yticks(), looks, strict=True):
+            look = {"color": color, "marker": marker, "markersize": 7, "clip_on": False}
+            self.ax_.plot(0, height, transform=place, scalex=False, scaley=False, **look)
+
+
+def _find_range_of_rows(blocks):
+    """Return the lowest and highest intensity of blocks of rows of images."""
+    ranges = [find_range(row) for rows in blocks for row in rows if len(row)]
+    lows, highs = zip(*ranges, strict=True) if ranges else ([0], [1])
+    return min(lows), max(highs)
 
 
 class ContingencyDisplay(Display):
@@ -261,7 +308,7 @@ class ContingencyDisplay(Display):
         )
         image = self.ax_.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), count in np.ndenumerate(self.contingency):
-            color = "white" if share[row, column] > 0.5 else "black"
+            color = "white" if share[row, column] > 0.65 else "black"
             self.ax_.text(column, row, _write(count), ha="center", va="center", color=color)
         self.ax_.set_xticks(range(n_classes), self.classes.astype(str))
         self.ax_.set_yticks(range(n_clusters), self.row_labels)

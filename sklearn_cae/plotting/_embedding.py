@@ -12,7 +12,7 @@ from .._input.labels import check_column, check_length
 from .._utils.random import draw_seed, local_random_state
 from ._display import Display, choose_rows, take
 from ._panels import Values, check_panels, draw_values
-from ._pictures import as_images, find_range, make_axes, styles, to_pictures
+from ._pictures import as_images, find_contrast, make_axes, styles, to_pictures
 
 _SHARED = ("true label", "mapped label")  # panels with the same colours
 _LABELS = (*_SHARED, "cluster")  # panels whose numbers are names
@@ -37,8 +37,8 @@ class EmbeddingDisplay(Display):
     prototype_coordinates : array-like of shape (n_clusters, 2), default=None
         Coordinates of the prototypes.
     prototypes : array-like of n_clusters images, default=None
-        Images of the prototypes, from black at their minimum to white at their maximum. In the
-        panel "cluster", each frame has the colour of the cluster.
+        Images of the prototypes, from black at the first to white at the 99th percentile of all of
+        them. In the panel "cluster", each frame has the colour of the cluster.
     axis_label : str, default="t-SNE"
         Name of the coordinates.
     title : str, default=None
@@ -246,7 +246,7 @@ class EmbeddingDisplay(Display):
     def _draw_prototypes(self, panel, styles):
         from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-        pictures = to_pictures(self.prototypes, find_range(self.prototypes))
+        pictures = to_pictures(self.prototypes, find_contrast(self.prototypes))
         points = 24 if len(pictures) <= 10 else 16
         for cluster, picture in enumerate(pictures):
             color, _ = styles.get(str(cluster), ("black", None))

@@ -88,7 +88,7 @@ class ElbowDisplay(Display):
 
 
 class HistoryDisplay(Display):
-    """Losses and learning rate over the epochs of all phases.
+    """Losses and learning rate over the epochs of all phases, each phase in its colour.
 
     Parameters
     ----------
@@ -141,31 +141,40 @@ class HistoryDisplay(Display):
         # The two losses are close to each other: the total is a broad line below the other.
         self._draw_line(warm_up, in_warm_up, "train_loss", "total", color="0.8", linewidth=5)
         self._draw_line(warm_up, in_warm_up, "contrastive_loss", "contrastive")
-        self._draw_line(reconstruction, self.history, "reconstruction_loss")
-        self._draw_line(learning_rate, self.history, "learning_rate")
+        for panel, key in (
+            (reconstruction, "reconstruction_loss"),
+            (learning_rate, "learning_rate"),
+        ):
+            self._draw_phases(panel, key)
         reconstruction.set_yscale("log")  # the first epochs are far above all others
         warm_up.legend(frameon=False)
         names = ("warm-up loss", "reconstruction loss", "learning rate")
         for panel, name in zip(self.axes_, names, strict=True):
             label(panel, "epoch", name)
-        self._mark_phases()
 
     def _draw_line(self, panel, rows, key, label=None, **look):
         values = [row.get(key, np.nan) for row in rows]
         look = {"color": COLORS[0], "marker": "." if len(rows) < 30 else None} | look
         panel.plot([row["epoch"] for row in rows], values, label=label, **look)
 
-    def _mark_phases(self):
-        """Draw a line before each phase except the first, and their names above the curves."""
-        last = {row["phase"]: row["epoch"] for row in self.history}  # in the order of the fit
-        if len(last) < 2:
-            return
-        start = 0.5
-        for phase, end in last.items():
-            for panel in self.axes_[1:]:
-                if start > 1:
-                    panel.axvline(start, color=_FAINT, linestyle="--", linewidth=1)
-                place = {"y": 1.02, "transform": panel.get_xaxis_transform(), "fontsize": 8}
-                name = phase.replace("_", "-")
-                panel.text((start + end + 0.5) / 2, s=name, ha="center", color=_FAINT, **place)
-            start = end + 0.5
+    def _draw_phases(self, panel, key):
+        """Draw each phase in its colour, after a dashed line, and name the colours above."""
+        phases = list(dict.fromkeys(row["phase"] for row in self.history))  # in order of the fit
+        for index, phase in enumerate(phases):
+            rows = [row for row in self.history if row["phase"] == phase]
+            self._draw_line(panel, rows, key, phase.replace("_", "-"), color=COLORS[index])
+            if index:
+                start = rows[0]["epoch"] - 0.5
+                panel.axvline(start, color=_FAINT, linestyle="--", linewidth=1)
+        if len(phases) > 1:
+            panel.legend(
+                loc="lower center",
+                bbox_to_anchor=(0.5, 1.0),
+                ncols=len(phases),
+                frameon=False,
+                fontsize=8,
+                handlelength=0.8,
+                handletextpad=0.4,
+                columnspacing=0.8,
+                borderaxespad=0,
+            )

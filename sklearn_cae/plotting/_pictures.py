@@ -35,6 +35,12 @@ def find_range(images):
     return float(np.min(images)), float(np.max(images))  # their type may overflow in high - low
 
 
+def find_contrast(images):
+    """Return the range in which images of low contrast differ most."""
+    low, high = np.percentile(images, [1, 99])
+    return (float(low), float(high)) if low < high else find_range(images)
+
+
 def to_channels_last(images):
     images = np.asarray(images, dtype=float)
     if images.ndim == 3:
@@ -53,6 +59,19 @@ def to_pictures(images, limits):
     low, high = limits
     images = ((to_channels_last(images) - low) / ((high - low) or 1)).clip(0, 1)
     return images if images.shape[-1] == 3 else images.mean(axis=-1, keepdims=True).repeat(3, -1)
+
+
+def to_differences(images):
+    """Return differences as pictures from blue to red, (n, H, W, 3), and their colour scale.
+
+    The scale ends at the 99th percentile, because a single pixel may differ far more.
+    """
+    from matplotlib import cm, colors
+
+    images = to_channels_last(images).mean(axis=-1)
+    high = np.percentile(abs(images), 99) or abs(images).max() or 1
+    scale = cm.ScalarMappable(colors.CenteredNorm(0, high), "RdBu_r")
+    return scale.cmap(scale.norm(images))[..., :3], scale
 
 
 def to_block(rows, limits):
@@ -88,7 +107,7 @@ def make_axes(ax, n_panels, *, width, height):
 
 def label(panel, xlabel, ylabel):
     panel.set(xlabel=xlabel, ylabel=ylabel)
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     panel.spines[["top", "right"]].set_visible(False)
 
 

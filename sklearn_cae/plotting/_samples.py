@@ -10,14 +10,14 @@ from .._input.arrays import as_samples, check_image_array
 from .._input.labels import check_length
 from .._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from ._display import Display, choose_rows, take
-from ._pictures import as_images, draw_mosaic, find_range, to_block, to_channels_last, to_pictures
+from ._pictures import as_images, draw_mosaic, find_range, to_block, to_differences, to_pictures
 
 
 class ReconstructionDisplay(Display):
     """Images, their reconstructions and the differences between them, in three rows.
 
     The differences are reconstruction minus original, averaged over channels. Red pixels are
-    brighter in the reconstruction.
+    brighter in the reconstruction. The colour scale ends at the 99th percentile of the differences.
 
     Parameters
     ----------
@@ -86,17 +86,14 @@ class ReconstructionDisplay(Display):
         )
 
     def _draw(self, ax):
-        from matplotlib import cm, colors
-
         limits = self.intensity_range or find_range(self.originals)
         images = [to_pictures(each, limits) for each in (self.originals, self.reconstructions)]
-        difference = to_channels_last(self.reconstructions.astype(float) - self.originals)
-        difference = difference.mean(axis=-1)
-        scale = cm.ScalarMappable(colors.CenteredNorm(0, abs(difference).max() or 1), "RdBu_r")
-        block = np.stack([*images, scale.cmap(scale.norm(difference))[..., :3]])
+        differences, scale = to_differences(self.reconstructions.astype(float) - self.originals)
+        block = np.stack([*images, differences])
         names = ["original", "reconstruction", "difference"]
         self.figure_, self.ax_ = draw_mosaic(ax, {"": block}, names)
-        self.figure_.colorbar(scale, ax=self.ax_, label="reconstruction - original", pad=0.01)
+        bar = {"label": "reconstruction - original", "pad": 0.01, "extend": "both"}
+        self.figure_.colorbar(scale, ax=self.ax_, **bar)
 
 
 class AugmentationDisplay(Display):

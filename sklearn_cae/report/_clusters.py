@@ -54,6 +54,8 @@ class Clusters:
         Checked samples.
     y : ndarray of shape (n_samples,) or None
         Labels.
+    assigned : Bunch
+        Result of the estimator's `assign`.
     names : list of str
         Names of the samples.
     n_members : int
@@ -64,11 +66,10 @@ class Clusters:
         Patients of the samples.
     """
 
-    def __init__(self, estimator, X, y, names, n_members, originals=None, patients=None):
+    def __init__(self, estimator, X, y, assigned, names, n_members, originals, patients):
         self.n, self.n_samples = estimator.n_clusters_, len(X)
         self.y, self.names = y, names
         self.originals, self.patients = originals, patients
-        self.assigned = assigned = estimator.assign(X)
         self.labels, self.margins = assigned.labels, assigned.margin
         self.embedding = assigned.embedding
         self.looks = list(styles([range(self.n)]).values())

@@ -59,12 +59,14 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
     check_length("metadata", metadata, n_samples, "sample of X")
     columns = Columns()
     for name, column in metadata.items():
-        name, values, categories = str(name), *_read_column(column)
-        if name in _IDENTIFIERS or (patients is not None and _names_patients(values, patients)):
+        name = str(name)
+        values, categories = _read_column(column)
+        if name.lower() in TECHNICAL:
+            columns.technical.append((name, values, categories))
+        elif name in _IDENTIFIERS or _names_patients(values, categories, patients):
             columns.left_out.append(name)
         else:
-            kind = columns.technical if name.lower() in TECHNICAL else columns.own
-            kind.append((name, values, categories))
+            columns.own.append((name, values, categories))
     return columns
 
 
@@ -80,10 +82,21 @@ def _read_column(column):
     return column.cat.codes.to_numpy(), [str(name) for name in column.cat.categories]
 
 
-def _names_patients(values, patients):
-    """Return whether a column has a value of its own for each patient, such as another number."""
-    pairs = np.unique(np.column_stack([values, patients.numbers]), axis=0)
-    return len(pairs) == patients.n == len(np.unique(values))
+def _names_patients(values, categories, patients):
+    """Return whether a column tells who a patient is.
+
+    That is, each category belongs to one patient, as names and numbers of studies do. Or each
+    patient has a whole number of its own.
+    """
+    if patients is None:
+        return False
+    known = np.isfinite(values) if categories is None else values >= 0
+    values, numbers = values[known], patients.numbers[known]
+    n_values, n_patients = len(np.unique(values)), len(np.unique(numbers))
+    n_pairs = len(np.unique(np.column_stack([values, numbers]), axis=0))
+    if n_patients < 2 or n_pairs != n_values:
+        return False
+    return categories is not None or (n_values == n_patients and (values % 1 == 0).all())
 
 
 def add_measured(columns, samples, intensity_range):

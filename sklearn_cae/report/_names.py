@@ -29,6 +29,8 @@ class Patients:
         Number of patients.
     numbers : ndarray of shape (n_samples,), int
         Number of the patient of each sample, from 1 on.
+    sizes : ndarray of shape (n,), int
+        Number of samples of each patient, in ascending order.
     """
 
     def __init__(self, groups, n_samples, rng):
@@ -41,6 +43,7 @@ class Patients:
                 "or leave groups out if patients are not known."
             )
         self.numbers = 1 + rng.permutation(self.n)[codes]
+        self.sizes = np.sort(np.bincount(codes))
 
     def count_in(self, rows):
         """Return the number of patients of some samples."""

@@ -13,7 +13,7 @@ from .._statistics.associations import associate
 from .._storage.files import write_whole
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
-from ..metrics import clustering_report
+from ..metrics import clustering_report, patient_profile
 from ._answers import check_answers, describe_answers
 from ._clusters import Clusters
 from ._columns import add_measured, check_metadata
@@ -48,10 +48,14 @@ def cluster_report(
     The report shows the prototype and the most typical and most doubtful members of each cluster,
     and a map of the embedding that shows the image under the pointer. It also shows scores against
     `y`, the association of each column of `metadata` with the clusters, and the settings of the
-    fit. If samples are vectors, no pictures are drawn.
+    fit. If samples are vectors, no pictures are drawn, but for `images`.
 
-    The report contains images and metadata from `X` and `metadata`. Send it only to people who may
-    see them. It does not contain the folders of checkpoints and caches.
+    Technical columns tell how images were taken: brightness, contrast and border of `X`, and
+    columns of `metadata` such as bits, height, manufacturer, scanner and site. They are tested
+    apart. A warning at the top names clusters that follow one of them.
+
+    The report contains images and metadata from `X`, `images` and `metadata`. Send it only to
+    people who may see them. It contains neither `groups` nor the folders of checkpoints and caches.
 
     Parameters
     ----------
@@ -64,11 +68,26 @@ def cluster_report(
         Metadata of the samples, such as age, sex, site and scanner, in the order of `X`. Its index
         is ignored. Columns of numbers are compared by ranks, all others by counts; convert codes
         (such as site 1, 2 or 3) to strings. Missing and infinite values are left out and counted.
+        Columns that name files or patients are left out: file, patient, study, series, and with
+        `groups` those whose categories belong to one patient each.
     path : str or path-like, default="report.html"
         File to write. An existing file is replaced.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each sample. P-values then come from random exchanges of patients. The report
+        counts patients, tells whether images of a patient are in one cluster, and names samples
+        "patient 12, image 2". Patients are numbered in random order.
+    images : sequence of length n_samples, default=None
+        Originals of the samples for the screen: arrays of shape (H, W) or (H, W, 3), Pillow
+        pictures, or paths of files, such as :class:`~sklearn_cae.images.Originals`. Only those of
+        the members that are shown are read. Arrays of other types than uint8 are shown between
+        their percentiles .5 and 99.5. An original that cannot be read has a note in its place, and
+        a UserWarning tells why.
     names : array-like of str of shape (n_samples,), default=None
-        Names of the samples, such as their files, which are shown beside the row numbers. File
-        names may tell who a patient is.
+        Names of the samples, such as their files. File names may tell who a patient is. None names
+        them by patient (see `groups`) or by row, as "image 12".
+    stability : StabilityReport, default=None
+        Result of ``stability_report(estimator, X)`` for this fitted estimator and this `X`. The
+        report tells which clusters come back.
     answers : Answers, default=None
         Answers of a reader of an earlier report about the same clusters, from `read_answers`. The
         report shows the names of the groups beside their numbers, and the answers in its fields.
@@ -91,12 +110,13 @@ def cluster_report(
     Raises
     ------
     ImportError
-        If jinja2 or Pillow is not installed, or pandas is not installed and `metadata` is passed.
+        If jinja2 or Pillow is not installed, or pandas is not installed and `metadata` or `groups`
+        is passed.
     NotFittedError
         If the estimator is not fitted.
     ValueError, TypeError
-        If `y`, `metadata` or `names` does not match `X`, `answers` are about other clusters, or a
-        parameter is invalid.
+        If `y`, `metadata`, `groups`, `images` or `names` does not match `X`, `groups` has a single
+        patient, `stability` or `answers` are about other clusters, or a parameter is invalid.
     OSError
         If the folder of `path` does not exist or is not writable.
 
@@ -114,7 +134,7 @@ def cluster_report(
     ...     path.read_text(encoding="utf-8")[:15]
     '<!DOCTYPE html>'
     """
-    _check_packages("jinja2", "PIL")
+    _check_packages("jinja2", "PIL", *([] if groups is None else ["pandas"]))
     check_is_fitted(estimator)
     check_scalar(max_samples, "max_samples", Integral, min_val=1)
     check_scalar(n_members, "n_members", Integral, min_val=1)
@@ -130,8 +150,9 @@ def cluster_report(
     noun = "sample" if estimator.image_shape_ is None and images is None else "image"
     names = name_samples(names, patients, len(X), noun)
 
-    group = Clusters(estimator, X, y, names, n_members, originals, patients)
-    stable = None if stability is None else tell_stability(stability, group.labels, group.n)
+    assigned = estimator.assign(X)
+    stable = stability and tell_stability(stability, assigned.labels)
+    group = Clusters(estimator, X, y, assigned, names, n_members, originals, patients)
     if group.pictures is not None:
         add_measured(columns, estimator._check_input(X), estimator.intensity_range_)
     metadata = _compare(columns, group, rng)
@@ -141,10 +162,11 @@ def cluster_report(
         notes=find_notes(estimator, stable, metadata["explained"]),
         group=group,
         answers=describe_answers(answers, estimator),
-        table=to_csv_uri(names, group.assigned, patients),
+        table=to_csv_uri(names, assigned, patients),
         stable=stable,
         plot=draw_plot(estimator, group, columns.all, max_samples, random_state),
         scores=None if y is None else clustering_report(y, group.labels).to_dict(),
+        profile=patients and patient_profile(group.labels, patients.numbers, random_state=rng),
         metadata=metadata,
         parameters=tell_parameters(estimator),
         made=tell_how(estimator, X, random_state),

@@ -20,7 +20,7 @@ def check_stability(stability):
         )
 
 
-def tell_stability(stability, labels, n_clusters):
+def tell_stability(stability, labels):
     """Return how well each cluster comes back; raise if the report is about other clusters.
 
     Parameters
@@ -29,8 +29,6 @@ def tell_stability(stability, labels, n_clusters):
         Stability of the fitted estimator.
     labels : ndarray of shape (n_samples,), int
         Clusters that the estimator assigns to the samples.
-    n_clusters : int
-        Number of clusters.
 
     Returns
     -------

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from sklearn.mixture import GaussianMixture
 
@@ -32,6 +33,19 @@ def test_the_corner_that_differs_is_salient(make_quick, corners):
     means = [corner.mean() for half in np.split(maps, 2) for corner in np.split(half, 2, axis=1)]
     assert np.argmax(means) == 0
     assert means[0] > 1.2 * max(means[1:])
+
+
+def test_it_is_the_gradient_for_the_prototype_of_the_own_cluster(fitted, toy_images):
+    rows = np.r_[[np.flatnonzero(fitted.labels_ == cluster)[0] for cluster in range(3)]]
+    for row, found in zip(rows, fitted.saliency(toy_images[0][rows]), strict=True):
+        image = torch.tensor(toy_images[0][row][None, None] / 255, dtype=torch.float32)
+        image.requires_grad_()
+        unit = torch.nn.functional.normalize(fitted.encoder_(image))[0]
+        own = torch.from_numpy(fitted.cluster_centers_)[fitted.labels_[row]]
+        (unit @ own).backward()
+        expected = gaussian_filter(image.grad[0, 0].abs().numpy(), 16 / 32)
+        np.testing.assert_allclose(found, expected / expected.max(), atol=1e-4)
+    fitted.encoder_.zero_grad(set_to_none=True)
 
 
 def test_maps_are_shares_of_their_maximum(fitted, toy_images):

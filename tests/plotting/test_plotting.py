@@ -1,5 +1,6 @@
 """Displays: what they draw, from arrays and from a small stand-in for the clusterer."""
 
+import itertools
 import sys
 
 import matplotlib
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from nets import default_device
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
@@ -330,18 +332,85 @@ def test_missing_members_stay_white_and_empty_blocks_are_left_out():
     ).plot()
     canvas = display.ax_.images[0].get_array()
     titles = [text.get_text() for text in display.ax_.get_xticklabels()]
-    assert titles == ["prototype", "most typical members"]
-    upper, lower = np.split(canvas[:, 14:], 2)  # a prototype is 10 wide with its pad, the gap 4
+    assert titles == ["prototype", "difference\nfrom mean", "most typical members"]
+    upper, lower = np.split(canvas[:, 28:], 2)  # a picture is 10 wide with its pad, the gap 4
     assert upper.min() == 0
     assert lower.min() == 1
 
 
 def test_images_in_a_row_are_the_prototype_then_the_members_then_the_samples():
     gray = np.ones((1, 8, 8))
-    display = PrototypeDisplay(0.1 * gray, [0.2 * gray], [0.3 * gray], intensity_range=(0, 1))
-    middle = display.plot().ax_.images[0].get_array()[5, :, 0]
-    np.testing.assert_allclose(middle[[5, 19, 33]], [0.1, 0.2, 0.3])
+    prototype = np.linspace(0, 1, 64).reshape(1, 8, 8)
+    display = PrototypeDisplay(prototype, [0.2 * gray], [0.3 * gray], intensity_range=(0, 1))
+    canvas = display.plot().ax_.images[0].get_array()
+    np.testing.assert_allclose(canvas[5, [19, 33], 0], [0.2, 0.3])
+    low, high = np.percentile(prototype, [1, 99])
+    np.testing.assert_allclose(
+        canvas[1:9, 1:9, 0], ((prototype[0] - low) / (high - low)).clip(0, 1)
+    )
     np.testing.assert_array_equal(display.ax_.get_xticks(), [5, 19, 33])
+
+
+def test_prototypes_of_low_contrast_are_told_apart():
+    """They use the range of all prototypes; the others use that of the training images."""
+    ramp = np.linspace(-1, 1, 64).reshape(8, 8)
+    prototypes = 128 + np.stack([2 * ramp, ramp + 3])
+    members = [[image] for image in prototypes]
+    display = PrototypeDisplay(prototypes, members, [[], []], intensity_range=(0, 255)).plot()
+    dark, bright = np.split(display.ax_.images[0].get_array(), 2)
+    assert np.ptp(dark[1:9, 29:37, 0]) < 0.02  # the member
+    assert np.ptp(dark[1:9, 1:9, 0]) > 0.5
+    assert bright[1:9, 1:9, 0].mean() - dark[1:9, 1:9, 0].mean() > 0.3
+    red, blue = bright[5, 20], dark[5, 20]  # differences from the mean
+    assert red[0] > red[2]
+    assert blue[0] < blue[2]
+
+
+def test_one_prototype_has_no_mean_to_differ_from():
+    image = np.eye(8)
+    display = PrototypeDisplay([image], [[image]], [[image]]).plot()
+    assert "difference" not in str(_text_of(display.ax_.get_xticklabels()))
+
+
+def test_members_alone_give_their_range():
+    prototypes = np.stack([np.eye(8), 2 * np.eye(8)])
+    members = [[np.zeros((8, 8)), np.full((8, 8), 4.0)], [np.full((8, 8), 8.0)]]
+    display = PrototypeDisplay(prototypes, members, [[], []]).plot()
+    canvas = display.ax_.images[0].get_array()
+    np.testing.assert_allclose(canvas[[5, 5, 15], [33, 43, 33], 0], [0, 0.5, 1])
+    assert PrototypeDisplay(prototypes, [[], []], [[], []]).plot().ax_.images  # prototypes alone
+
+
+def test_rows_have_the_colors_and_markers_of_the_map(clusterer, toy):
+    display = PrototypeDisplay.from_estimator(clusterer, toy.data)
+    (panel,) = EmbeddingDisplay.from_estimator(clusterer, toy.data, max_samples=30).axes_
+    marks = display.ax_.lines
+    assert [to_rgb(mark.get_color()) for mark in marks] == [
+        tuple(color_of(panel, name)) for name in "012"
+    ]
+    np.testing.assert_array_equal([mark.get_ydata()[0] for mark in marks], display.ax_.get_yticks())
+    looks = list(_pictures.styles([np.arange(9)]).values())
+    images = np.zeros((9, 8, 8))
+    marks = PrototypeDisplay(images, images[:, None], images[:, None]).plot().ax_.lines
+    assert [(mark.get_color(), mark.get_marker()) for mark in marks] == looks
+
+
+def test_marks_lie_between_labels_and_pictures(clusterer, toy):
+    display = PrototypeDisplay.from_estimator(clusterer, toy.data)
+    display.figure_.canvas.draw()
+    for mark, text in zip(display.ax_.lines, display.ax_.get_yticklabels(), strict=True):
+        box = mark.get_window_extent()
+        assert text.get_window_extent().x1 < box.x0
+        assert box.x1 < display.ax_.get_window_extent().x0
+
+
+def test_a_single_pixel_does_not_set_the_scale_of_differences():
+    originals = np.zeros((4, 16, 16))
+    reconstructions = originals + 1
+    reconstructions[0, 0, 0] = 100
+    display = ReconstructionDisplay(originals, reconstructions).plot()
+    red = display.ax_.images[0].get_array()[-9, 9]
+    assert red[0] > 2 * red[2]
 
 
 def test_doubtful_members_have_the_smallest_margins_of_their_cluster(clusterer, toy):
@@ -563,28 +632,47 @@ def test_losses_are_drawn_over_their_phases(clusterer):
     assert [len(line.get_xdata()) for line in warm_up.lines] == [50, 50]
     assert legend_of(warm_up) == ["total", "contrastive"]
     for panel, key in ((reconstruction, "reconstruction_loss"), (learning_rate, "learning_rate")):
-        curve, boundary = panel.lines
-        np.testing.assert_array_equal(curve.get_ydata(), [r[key] for r in clusterer.history_])
+        first, second, boundary = panel.lines
+        drawn = np.concatenate([first.get_ydata(), second.get_ydata()])
+        np.testing.assert_array_equal(drawn, [row[key] for row in clusterer.history_])
         assert list(boundary.get_xdata()) == [50.5, 50.5]
+        assert legend_of(panel) == ["warm-up", "conditioning"]
+        assert first.get_color() != second.get_color()
 
 
-def test_all_phases_are_named_in_their_order():
-    history = make_history(4, 2)
-    refinement = [{"phase": "refinement", "epoch": epoch} for epoch in (5, 6, 7)]
-    history = [
-        *history[:4],
-        *refinement,
-        *({**row, "epoch": row["epoch"] + 3} for row in history[4:]),
+def three_phases(*lengths):
+    phases = np.repeat(["warm_up", "refinement", "conditioning"], lengths)
+    return [
+        {"phase": str(phase), "epoch": epoch + 1, "learning_rate": 0.1, "reconstruction_loss": 0.2}
+        for epoch, phase in enumerate(phases)
     ]
-    panel = HistoryDisplay(history).plot().axes_[1]
-    names = [(text.get_text(), text.get_position()[0]) for text in panel.texts]
-    assert names == [("warm-up", 2.5), ("refinement", 6), ("conditioning", 8.5)]
-    assert [line.get_xdata()[0] for line in panel.lines[1:]] == [4.5, 7.5]
+
+
+@pytest.mark.parametrize("lengths", [(100, 5, 5), (1, 1, 1), (5, 5, 100), (200, 100, 65)])
+def test_names_of_phases_do_not_touch(lengths):
+    display = HistoryDisplay(three_phases(*lengths)).plot()
+    display.figure_.canvas.draw()
+    panels = display.axes_[1:]
+    for panel in panels:
+        assert legend_of(panel) == ["warm-up", "refinement", "conditioning"]
+        starts = [line.get_xdata()[0] for line in panel.lines if line.get_linestyle() == "--"]
+        assert starts == [lengths[0] + 0.5, sum(lengths[:2]) + 0.5]
+        assert panel.get_legend().get_window_extent().y0 >= panel.get_window_extent().y1
+    texts = [text for panel in panels for text in panel.get_legend().get_texts()]
+    boxes = [text.get_window_extent() for text in texts]
+    for left, right in itertools.pairwise(boxes):
+        assert right.x0 - left.x1 > 5  # pixels
+    legends = [panel.get_legend().get_window_extent() for panel in panels]
+    assert legends[1].x0 - legends[0].x1 > 5
+    width, height = display.figure_.canvas.get_width_height()
+    assert legends[1].x1 <= width
+    assert legends[1].y1 <= height
 
 
 def test_one_phase_has_no_boundary():
     display = HistoryDisplay(make_history(3, 0)).plot()
     assert [len(panel.lines) for panel in display.axes_] == [2, 1, 1]
+    assert [panel.get_legend() for panel in display.axes_[1:]] == [None, None]
 
 
 # ---- Images, axes, matplotlib ----
@@ -651,7 +739,7 @@ def test_chest_x_rays_are_drawn(data_root, tmp_path):
     )
     display = PrototypeDisplay.from_estimator(clusterer, X, y)
     display.figure_.savefig(tmp_path / "prototypes.png")
-    # Black and white are those of the type, not of the images drawn.
+    # Black and white of members are those of the type, not of the images drawn.
     canvas = display.ax_.images[0].get_array()
-    assert canvas.shape == (4 * 32, 16 * 32 + 3 * 14, 3)
-    np.testing.assert_allclose(canvas[2:30, 48:76, 0], display.members[0][0] / 255)
+    assert canvas.shape == (4 * 32, 17 * 32 + 4 * 14, 3)
+    np.testing.assert_allclose(canvas[2:30, 94:122, 0], display.members[0][0] / 255)

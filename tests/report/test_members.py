@@ -11,6 +11,8 @@ from PIL import Image
 
 from sklearn_cae import cluster_report
 from sklearn_cae.images import Originals, read_images
+from sklearn_cae.metrics import patient_profile
+from sklearn_cae.report._page import to_percent
 
 pytestmark = pytest.mark.usefixtures("quick_map")
 
@@ -177,6 +179,27 @@ def test_patients_have_numbers_for_names(report, groups):
     assert page.row("age")
 
 
+def test_columns_that_tell_who_a_patient_is_are_left_out(report, groups):
+    numbers = np.unique(groups, return_inverse=True)[1]
+    some = np.random.RandomState(0).rand(96) < 0.1
+    frame = pd.DataFrame(
+        {
+            "number": numbers,
+            "with missing ones": np.where(some, None, groups),
+            "study of a patient": [f"{group}, {i % 2}" for i, group in enumerate(groups)],
+            "decade": numbers // 10,
+            "sex": np.where(numbers % 2, "F", "M"),
+            "weight": numbers / 3,
+            "height": numbers,
+        }
+    )
+    page = report(groups=groups, metadata=frame)
+    assert "number, with missing ones, study of a patient." in page.text
+    for name in ("decade", "sex", "weight", "height"):
+        assert page.row(name)
+    assert "Doe" not in page.source
+
+
 def test_numbers_of_patients_follow_the_seed(report, groups):
     names = [report(groups=groups, random_state=seed).points["name"] for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
@@ -223,6 +246,23 @@ def test_p_values_are_those_of_patients(report, fitted):
     assert together.row("age")[-1] == "Kruskal-Wallis, patients permuted"
     assert "exchanges of whole patients" in together.text
     assert "pass the patients as groups" in alone.text
+
+
+def test_agreement_within_patients(report, fitted, groups):
+    page, profile = report(groups=groups), patient_profile(fitted.labels_, groups)
+    assert f"The 96 images are of {len(set(groups))} patients. A patient has 1 to " in page.text
+    assert f"in the same cluster with a probability of {profile.agreement:.2f} (" in page.text
+    assert f"of different patients it is {profile.agreement_by_chance:.2f}." in page.text
+    table = next(table for table in page.tables if table[0][2:3] == ["Mean share"])
+    for number, (_, count, share, _) in enumerate(table[1:]):
+        assert int(count) == profile.shares.n_patients[number]
+        assert share == to_percent(profile.shares.share[number])
+
+
+def test_patients_with_one_image_have_no_agreement(report):
+    page = report(groups=range(96))
+    assert "The 96 images are of 96 patients. A patient has 1 image." in page.text
+    assert "in the same cluster with a probability" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,8 @@ def test_stability_of_other_groups_is_refused(report, stable, make_quick, toy_im
         report(stability=new_fit)
     with pytest.raises(ValueError, match=message):
         report(stability=replace(stable, labels=stable.labels[::-1]))
+    with pytest.raises(ValueError, match=message):
+        report(stability=replace(stable, fitted=False))
     with pytest.raises(ValueError, match="a report of 95 samples, and X has 96"):
         report(stability=replace(stable, labels=stable.labels[:-1]))
     with pytest.raises(TypeError, match="stability must be the result of stability_report"):
