@@ -233,7 +233,6 @@ def _read_text(text, field, name):
             f"{name} must be text of at most {LIMITS[field]} characters, got {got}. Correct the "
             "file of answers."
         )
-    text = text.replace("\r\n", "\n")
     return "".join(
         each for each in text if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cs")
     )

@@ -38,6 +38,7 @@ def test_a_click_enlarges_a_member(opened):
     assert dialog.is_displayed()
     told, pictures = tell_enlarged(opened)
     assert (told, pictures) == tell_member(opened, 1)
+    assert dialog.accessible_name == told
     assert [kind for kind, _ in pictures] == ["original", "seen", "saliency"]
     sizes = opened.execute_script(
         "return [...document.querySelectorAll('#sides img')].map((one) => one.clientHeight)"

@@ -73,6 +73,7 @@ def test_columns_that_tell_nothing_or_who_it_is_are_not_offered(read_columns):
     columns, _ = read_columns(
         {
             "patient": [f"patient {i}" for i in range(96)],
+            "case": [f"case {i}" for i in range(96)],
             "modality": "CR",
             "height": 512,
             "nothing": None,
@@ -83,6 +84,8 @@ def test_columns_that_tell_nothing_or_who_it_is_are_not_offered(read_columns):
 
 
 def test_counts_are_those_of_all_images(read_columns):
-    columns, rows = read_columns({"site": ["north", "south"] * 48}, max_samples=10)
-    assert len(rows) == len(columns["site"]["codes"]) == 10
-    assert [count for _, count, *_ in columns["site"]["legend"]] == [48, 48]
+    metadata = {"site": ["north", "south", None] * 32, "age": [20, 30, np.nan] * 32}
+    columns, rows = read_columns(metadata, max_samples=10)
+    assert len(rows) == len(columns["site"]["codes"]) == len(columns["age"]["values"]) == 10
+    assert [count for _, count, *_ in columns["site"]["legend"]] == [32, 32, 32]
+    assert columns["age"]["legend"][0][1] == 32
