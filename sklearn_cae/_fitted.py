@@ -589,9 +589,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """Return the measure of `novelty`; raise if there is none."""
         if self._state.novelty is None:
             raise ValueError(
-                f"novelty needs a fit on at least {FEWEST} samples, by a version that measures it, "
-                f"got a fit on {len(self.labels_)}. Fit with more samples, or call recluster(X) "
-                "with the training samples."
+                f"novelty needs a fit on at least {FEWEST} samples, by a version of this package "
+                f"that measures it, got a fit on {len(self.labels_)} samples. Fit again, with more "
+                "samples if there were fewer."
             )
         return self._state.novelty
 

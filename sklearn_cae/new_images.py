@@ -117,11 +117,12 @@ class DriftReport:
         images", "brightness" and "contrast", with the columns
 
         fit, new : float
-            Value in the fit and now: share of images in the largest group of the fit, share of
-            unusual images, mean brightness and mean contrast as shares of the intensity range.
+            Value in the fit and now: share of unusual images, mean brightness and mean contrast as
+            shares of the intensity range. NaN for the shares of groups, which `shares` lists.
         effect : float
-            Size of the change in [0, 1]: half the sum of the differences of shares; the share of
-            unusual images above 5 %; the largest difference of the two distribution functions.
+            Size of the change in [0, 1]: half the sum of the absolute differences of shares; how
+            much the share of unusual images has risen; the largest difference of the two
+            distribution functions.
         p_value, p_adjusted : float
             P-value, and the same corrected for the number of comparisons (Benjamini-Hochberg).
     shares : DataFrame
@@ -160,10 +161,8 @@ class DriftReport:
         per_patient = "" if self.n_tested == self.n_new else f", {self.n_tested} of them tested"
         lines = [f"Drift report: {self.n_new} new images{per_patient}", f"  {_HEADING}"]
         for row in self.tests.itertuples():
-            lines.append(
-                f"  {row.Index:<18}{row.fit:>7.3f}{row.new:>8.3f}{row.effect:>9.3f}"
-                f"{row.p_adjusted:>14.2g}"
-            )
+            values = "".join(f"{'' if np.isnan(v) else f'{v:.3f}':>8}" for v in (row.fit, row.new))
+            lines.append(f"  {row.Index:<17}{values}{row.effect:>9.3f}{row.p_adjusted:>14.2g}")
         lines.append("  group         in the fit     now")
         for row in self.shares.itertuples():
             lines.append(f"  {row.Index:<18}{row.fit:>6.1%}{row.new:>8.1%}")
@@ -274,11 +273,10 @@ def _one_each(groups, n_samples, rng):
 
 def _compare_shares(before, now):
     shares = before / before.sum(), now / now.sum()
-    largest = before.argmax()
     effect = np.abs(shares[0] - shares[1]).sum() / 2
     filled = (before + now) > 0
     p_value = stats.chi2_contingency([before[filled], now[filled]], correction=False).pvalue
-    return shares[0][largest], shares[1][largest], effect, p_value
+    return np.nan, np.nan, effect, p_value
 
 
 def _compare_unusual(before, now):
