@@ -17,6 +17,7 @@ from torch.utils.data import Subset
 
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
 from ._grouping import assignment, gaussians, neighbors, search
+from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
 from ._input.passes import fingerprint
 from ._storage.checkpoint import Checkpoint
@@ -773,9 +774,10 @@ class ContrastiveAutoencoderClusterer(
             self._keep(posterior=assignment.Posterior(self.clusterer_, posterior.kept[order]))
 
     def _describe_clusters(self, X, embedding, before):
-        """Drop empty clusters, number the others, assign samples, and fit the Gaussians.
+        """Drop empty clusters, number the others, assign samples, and describe each cluster.
 
-        `sample` draws from the Gaussians, and `decode_prototypes` decodes their means.
+        `sample` draws from the Gaussians, `decode_prototypes` decodes their means, and `novelty`
+        compares samples with the clusters.
         """
         self._drop_empty(embedding)
         self._number_clusters(X, before)
@@ -786,7 +788,7 @@ class ContrastiveAutoencoderClusterer(
             self._closest(embedding),
             self._posterior_variance(embedding),
         )
-        self._keep(gaussians=drawn_from)
+        self._keep(gaussians=drawn_from, novelty=Novelty.of(X, self.labels_))
 
     def _condition_decoder(self, trainer):
         """Train the decoder with soft assignments as input; the encoder is fixed."""

@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from ._grouping import assignment
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.members import find_typical
 from ._grouping.saliency import Pull, to_maps
+from ._grouping.novelty import FEWEST, Novelty
 from ._input import arrays, checks, formats, looks
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
@@ -45,12 +46,15 @@ class FittedState:
         Soft assignment by the clusterer, with ``assignment="clusterer"``.
     gaussians : ClusterGaussians
         Distribution of the embeddings of each cluster.
+    novelty : Novelty or None
+        Measure of how unusual samples are; None after a fit on few samples.
     """
 
     format: formats.ImageFormat | formats.VectorFormat | None = None
     built_for: dict | None = None
     posterior: assignment.Posterior | None = None
     gaussians: ClusterGaussians | None = None
+    novelty: Novelty | None = None
 
 
 def fitted_state(estimator) -> FittedState:
@@ -94,8 +98,42 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     # ---- Assigning ----
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, *, reject=None) -> np.ndarray:
         """Assign samples to their closest prototype by cosine, or by the rule in `assignment`.
+
+        Parameters
+        ----------
+        X : array-like, tensor or DataFrame
+            Samples in the form that was fitted.
+        reject : float, default=None
+            Share of samples like those of the fit that may be rejected, in (0, 1), such as 0.05.
+            Samples whose `novelty` is at least 1 - `reject` belong to no cluster. None assigns all
+            samples.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Cluster of each sample, from 0 to `n_clusters_` - 1, or -1 for a rejected sample.
+        """
+        if reject is None:
+            return self._labels_of(self._check_input(X))
+        check_scalar(reject, "reject", Real, min_val=0, max_val=1, include_boundaries="neither")
+        X, measure, label = self._check_input(X), self._novelty_measure(), self._labeller()
+        labels, novelty = self._run(
+            self.encoder_, X, then=lambda embedding: (label(embedding),), beside=measure
+        )
+        return np.where(novelty.numpy() >= 1 - reject, -1, labels.numpy())
+
+    def novelty(self, X) -> np.ndarray:
+        """Measure how unusual samples are, compared with the training samples.
+
+        Three scores are computed: the error of 20 principal components of the training samples, the
+        same error relative to the contrast of the sample, and the distance to the closest cluster
+        in these components. The largest score counts. It is compared with the scores of training
+        samples that were held back: components are fitted five times without a fifth of them.
+
+        Networks are not used. They reconstruct their training samples far better than new ones, so
+        that new samples of the same kind would look unusual.
 
         Parameters
         ----------
@@ -104,10 +142,29 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
-            Cluster of each sample, from 0 to `n_clusters_` - 1.
+        novelty : ndarray of shape (n_samples,)
+            Share in [0, 1) of the held-back training samples that are less unusual. Of new samples
+            of the same kind, about 5 % reach 0.95. At most 2000 training samples are used.
+
+        Raises
+        ------
+        ValueError
+            If the fit had fewer than 20 samples, or the model was saved by an older version.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_cae import ContrastiveAutoencoderClusterer
+        >>> from sklearn_cae.datasets import make_toy_images
+        >>> X, _ = make_toy_images(60, random_state=0, return_X_y=True)
+        >>> clusterer = ContrastiveAutoencoderClusterer(
+        ...     n_clusters=3, warm_up_epochs=2, conditioning_epochs=0, random_state=0
+        ... ).fit(X)
+        >>> bool((clusterer.novelty(255 - X) > 0.95).all())
+        True
         """
-        return self._labels_of(self._check_input(X))
+        X, measure = self._check_input(X), self._novelty_measure()
+        return self._in_batches(measure, X).numpy()
 
     def predict_proba(self, X) -> np.ndarray:
         """Compute the soft assignment of samples.
@@ -152,15 +209,19 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 Soft assignment, as from `predict_proba`.
             embedding : ndarray of shape (n_samples, embedding_dim), float32
                 Embedding, as from `embed`.
+            novelty : ndarray of shape (n_samples,) or None
+                Novelty, as from `novelty`; None if it cannot be measured.
         """
         answer = self._answerer()
         answers = self._run(
             self.encoder_,
             self._check_input(X),
             then=lambda embedding: (*answer(embedding), embedding),
+            beside=self._state.novelty,
         )
-        names = ("labels", "similarity", "margin", "soft_assignment", "embedding")
-        return Bunch(**{name: each.numpy() for name, each in zip(names, answers, strict=True)})
+        names = ("labels", "similarity", "margin", "soft_assignment", "embedding", "novelty")
+        found = {name: each.numpy() for name, each in zip(names, answers, strict=False)}
+        return Bunch(**{"novelty": None, **found})
 
     def transform(self, X) -> np.ndarray:
         """Compute the soft assignment, embedding, projection or distance, as `output` says.
@@ -540,11 +601,12 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return None
         return self._run(self.log_variance_head_, torch.from_numpy(embedding)).exp().numpy()
 
-    def _run(self, network, *inputs, then=None):
+    def _run(self, network, *inputs, then=None, beside=None):
         """Run a network in float32 and in batches over `Samples` or tensors of equal length.
 
         If `then` is a function, it is applied to the output of each batch. Its result, one tensor
-        or several, replaces the output.
+        or several, replaces the output. If `beside` is a function, it is applied to each batch of
+        inputs, and its result is added to the results of `then`.
         """
         device = choose_device(self.device)
         if not _is_on(network, device):  # a model that was loaded is on the CPU
@@ -553,7 +615,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         def run(*batch):
             output = network(*(each.to(device) for each in batch)).cpu()
-            return output if then is None else then(output)
+            output = output if then is None else then(output)
+            return output if beside is None else (*output, beside(*batch))
 
         return self._in_batches(run, *inputs)
 
@@ -571,6 +634,16 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 for all_of_it, each in zip(outputs, made, strict=True):
                     all_of_it[batch] = each
         return outputs if isinstance(output, tuple) else outputs[0]
+
+    def _novelty_measure(self):
+        """Return the measure of `novelty`; raise if there is none."""
+        if self._state.novelty is None:
+            raise ValueError(
+                f"novelty needs a fit on at least {FEWEST} samples, by a version of this package "
+                f"that measures it, got a fit on {len(self.labels_)} samples. Fit again, with more "
+                "samples if there were fewer."
+            )
+        return self._state.novelty
 
     def _similarity_of(self, X):
         """Compute the cosines of `Samples` to the prototypes, (n_samples, `n_clusters_`)."""

@@ -34,7 +34,7 @@ __all__ = ["LoadError", "load", "save"]
 
 _MAX_FEATURES = 2**22
 #: Parts of the state that are saved unchanged.
-_KEPT = ("format", "built_for", "gaussians")
+_KEPT = ("format", "built_for", "gaussians", "novelty")
 
 
 class _KnownEstimator(Known):
@@ -221,6 +221,7 @@ class _KnownClusterer(_KnownEstimator):
         if "embedding_covariances_" in state:  # format 1
             covariances = state.pop("embedding_covariances_")
             state["_gaussians"] = ClusterGaussians.from_covariances(covariances)
+        state.setdefault("_novelty", None)  # older files have none
         kept = FittedState(**{name: state.pop(f"_{name}") for name in _KEPT})
         instance = Known.put_together(self, state)
         instance._validate_params()
@@ -248,6 +249,8 @@ class _KnownClusterer(_KnownEstimator):
         device, instance.device = instance.device, "cpu"
         answer(instance, X)
         instance.decode_prototypes()
+        if fitted_state(instance).novelty is not None:
+            instance.novelty(X)
         instance.device = device
 
 
@@ -403,6 +406,7 @@ _CLASSES = {
     _KnownHistory: {"skorch.history": ["History"]},
     Known: {
         "sklearn_cae._grouping.gaussians": ["ClusterGaussians"],
+        "sklearn_cae._grouping.novelty": ["Novelty"],
         "sklearn_cae._input.formats": ["ImageFormat", "VectorFormat"],
         "sklearn_cae.augmentations": ["ImageViews", "VectorViews"],
         "sklearn_cae.modules": ["Encoder", "UnpooledEncoder", "VectorEncoder"],

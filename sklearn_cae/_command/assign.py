@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ._messages import errors_in_a_sentence, refuse
 from ._options import add_files_options, check_output
-from ._results import KEYS, tell_failures, write_table
+from ._results import tell_failures, write_table
 
 
 def add_to(commands):
@@ -23,25 +23,17 @@ def add_to(commands):
 
 
 def run(options):
-    """Read the images, assign them, and write the table."""
+    """Read the images, assign them, compare them with those of the fit, and write the table."""
     with errors_in_a_sentence():
         output = _check_output(Path(options.output))
-        clusterer, reading = _load(options.model)
-        found = reading.read(
-            options.folder,
-            metadata=options.metadata,
-            patient=options.patient,
-            n_jobs=options.jobs,
-            verbose=1,
-        )
-        groups = _assign(clusterer, found)
-        write_table(output, groups)
+        new = _assign(options)
+        write_table(output, new.table)
         failed = output.with_name(f"{output.stem}_failures.csv")
         failed.unlink(missing_ok=True)
-        if len(found.failures):
-            write_table(failed, found.failures)
-    tell_failures(found.failures, failed)
-    _tell_sizes(clusterer, groups)
+        if len(new.failures):
+            write_table(failed, new.failures)
+    tell_failures(new.failures, failed)
+    _tell_drift(new)
     print(f"Written: {output}")
 
 
@@ -52,30 +44,31 @@ def _check_output(output):
     return output
 
 
-def _load(path):
-    from .._estimator import ContrastiveAutoencoderClusterer
-    from ..images import load_reading
-    from ..persistence import load
+def _assign(options):
+    from ..new_images import assign_files
 
-    reading, clusterer = load_reading(path), load(path)
-    if not isinstance(clusterer, ContrastiveAutoencoderClusterer):
-        refuse(
-            f"MODEL must hold a ContrastiveAutoencoderClusterer, but {path} holds a "
-            f"{type(clusterer).__name__}."
+    try:
+        return assign_files(
+            options.model,
+            options.folder,
+            metadata=options.metadata,
+            patient=options.patient,
+            n_jobs=options.jobs,
+            verbose=1,
         )
-    return clusterer, reading
+    except TypeError as error:  # a file of another estimator
+        refuse(str(error))
 
 
-def _assign(clusterer, found):
-    from ..report import cluster_table
+def _tell_drift(new):
+    """Print how the images differ from those of the fit, by which a changed scanner shows."""
+    from ..new_images import drift_report
 
-    return cluster_table(clusterer, found.data, found.metadata[KEYS])
-
-
-def _tell_sizes(clusterer, groups):
-    """Print the share of each group now and in the fit, by which a changed scanner shows."""
-    print(f"Images: {len(groups)}, doubtful ones: {groups['doubtful'].sum()}.")
-    print("group  share now  share in the fit")
-    for group in range(clusterer.n_clusters_):
-        now, before = (groups["group"] == group).mean(), (clusterer.labels_ == group).mean()
-        print(f"{group:5}  {now:9.0%}  {before:16.0%}")
+    print(f"Images: {len(new.table)}, doubtful ones: {new.table['doubtful'].sum()}.")
+    if "unusual" not in new.table:
+        print("The model was made by an older version, and cannot tell unusual images.")
+        return
+    print(drift_report(new.clusterer, new.data, random_state=0))
+    unusual = new.table.loc[new.table["unusual"], "file"]
+    if len(unusual):
+        print(f"Unusual images, such as {unusual.iloc[0]}: {len(unusual)}. Look at them.")

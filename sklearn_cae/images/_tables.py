@@ -133,10 +133,14 @@ def _by_file(at, metadata, values):
 
 
 def _ends(name):
-    """Return a file name and its ends, each also without its suffix."""
+    """Return a file name and its ends, each also without its last suffix, and without all.
+
+    A volume has two suffixes (.nii.gz); the dots of an identifier (1.2.840.1.dcm) start none.
+    """
     parts = PurePosixPath(name).parts
     ends = ["/".join(parts[start:]) for start in range(len(parts))]
-    bare = [end[: len(end) - len("".join(PurePosixPath(end).suffixes))] for end in ends]
+    suffixes = PurePosixPath(name).suffixes
+    bare = {end.removesuffix("".join(suffixes[-n:])) for end in ends for n in (1, len(suffixes))}
     return {*ends, *bare}
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _DOUBTFUL = 0.5
+_UNUSUAL = 0.95
 
 
 def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
@@ -43,6 +44,12 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
         doubtful : bool
             Whether the probability is below one half, so that all other clusters together are
             likelier.
+        novelty : float
+            Share of the training samples that are less unusual, as from ``estimator.novelty``. The
+            column is missing if the model cannot measure it.
+        unusual : bool
+            Whether the novelty is at least 0.95. Of new samples like those of the fit, about 5 %
+            are.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
     ... ).fit(X)
     >>> table = cluster_table(clusterer, X)
     >>> list(table.columns)
-    ['group', 'probability', 'margin', 'doubtful']
+    ['group', 'probability', 'margin', 'doubtful', 'novelty', 'unusual']
     >>> bool((table.group == clusterer.labels_).all())
     True
     """
@@ -92,6 +99,8 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
     )
     if answers is not None:
         table.insert(1, "name", [answers.names.get(group, "") for group in assigned.labels])
+    if assigned.novelty is not None:
+        table["novelty"], table["unusual"] = assigned.novelty, assigned.novelty >= _UNUSUAL
     return table if metadata is None else metadata.reset_index(drop=True).join(table)
 
 

@@ -73,7 +73,7 @@ def test_everything_is_written(done):
 def test_each_image_has_a_row_and_a_group(done):
     groups, clusterer = pd.read_csv(done / "groups.csv"), load(done / "model.safetensors")
     columns = ["file", "frame", "patient", "group", "probability", "margin", "doubtful"]
-    assert list(groups.columns) == columns
+    assert list(groups.columns) == [*columns, "novelty", "unusual"]
     assert groups.group.tolist() == clusterer.labels_.tolist()
     files = groups.file.tolist()
     assert len(files) == 40

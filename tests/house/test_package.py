@@ -46,10 +46,13 @@ ALLOWED = {
     "persistence": {
         *("__version__", "_fitted", "_grouping", "_storage", "_training", "_utils", "clusterers")
     },
+    "new_images": {
+        *("_grouping", "_input", "_statistics", "_utils", "images", "persistence", "report"),
+    },
     # Above all others: calls of what is public.
     "_command": {
         *("_estimator", "_recommended", "_storage", "_utils", "datasets", "images"),
-        *("label_mapper", "metrics", "persistence", "plotting", "probes", "report"),
+        *("label_mapper", "metrics", "new_images", "persistence", "plotting", "probes", "report"),
     },
 }
 KNOW_SKORCH = {"_training", "callbacks"}

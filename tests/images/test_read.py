@@ -348,6 +348,15 @@ def test_what_does_not_match_is_named_both_ways(tmp_path, gradient):
     assert table_of(found)["age"].isna().to_dict() == {"1.png": False, "2.png": True}
 
 
+@pytest.mark.parametrize("value", ["1.2.840.1", "1.2.840.1.png", "a/1.2.840.1"])
+def test_dots_of_an_identifier_start_no_suffix(tmp_path, gradient, value):
+    write(tmp_path, {"a/1.2.840.1.png": gradient, "a/1.2.840.2.png": gradient})
+    table = pd.DataFrame({"uid": [value], "age": [50]})
+    with pytest.warns(UserWarning, match="1 of 2 images have no row"):
+        found = read_images(tmp_path, size=32, metadata=table)
+    assert found.metadata["age"][0] == 50
+
+
 def test_one_name_of_two_files_is_joined_to_neither(tmp_path, gradient):
     write(tmp_path, {"a/1.png": gradient, "b/1.png": gradient, "b/2.png": gradient})
     table = pd.DataFrame({"file": ["1.png", "2.png"], "age": [50, 70]})

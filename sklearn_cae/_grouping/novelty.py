@@ -1,0 +1,121 @@
+"""How unusual samples are, compared with training samples that were held back."""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.model_selection import KFold
+from torch.nn.functional import adaptive_avg_pool2d
+
+#: Fewest training samples: with fewer, even the most unusual sample is no rarer than 5 %.
+FEWEST = 20
+_MOST = 2000  # training samples used
+_SIDE = 32  # pixels per side to which larger images are reduced
+_MOST_FEATURES = 4096
+_COMPONENTS = 20
+_FOLDS = 5
+_SMALL = 1e-6  # share of the variance of all samples that is as good as zero
+
+
+class Novelty:
+    """Error of the principal components of samples, and distance to the closest group in them.
+
+    Networks reconstruct their training samples better than others, so their errors on training
+    samples do not tell how large the errors on other samples are. Principal components can be
+    fitted again without a part of the samples in no time. The scores of the samples that were held
+    back are those of samples that were never seen.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_features,)
+    components : ndarray of shape (n_components, n_features)
+        Mean, and principal components.
+    spread : ndarray of shape (n_components,)
+        Standard deviations of the components within groups.
+    centers : ndarray of shape (n_groups, n_components)
+        Means of the groups.
+    scale : float
+        Mean variance of the features.
+    level, unit : ndarray of shape (3,)
+        Mean and standard deviation of the scores of samples that were held back.
+    reference : ndarray of shape (n_reference,)
+        The largest standardised score of each sample that was held back, in ascending order.
+    intensities : ndarray of shape (n_reference, 2)
+        Mean and standard deviation of the values of each of these samples, in another order.
+    """
+
+    def __init__(self, mean, components, spread, centers, scale):
+        self.mean = mean
+        self.components = components
+        self.spread = spread
+        self.centers = centers
+        self.scale = scale
+
+    @classmethod
+    def of(cls, samples, labels):
+        """Fit to `Samples` and their groups; return None if there are too few samples."""
+        if len(samples) < FEWEST:
+            return None
+        rows = np.linspace(0, len(samples) - 1, min(len(samples), _MOST)).round().astype(int)
+        batch, labels = samples[rows], labels[rows]
+        X = _flatten(batch)
+        held_back = np.empty((len(X), 3))
+        for kept, held in KFold(_FOLDS, shuffle=True, random_state=0).split(X):
+            held_back[held] = cls._fit(X[kept], labels[kept])._scores(X[held])
+        novelty = cls._fit(X, labels)
+        novelty.level, novelty.unit = held_back.mean(axis=0), held_back.std(axis=0)
+        novelty.unit[novelty.unit == 0] = 1
+        novelty.reference = np.sort(novelty._standardise(held_back))
+        novelty.intensities = measure_intensities(batch).numpy()
+        return novelty
+
+    @classmethod
+    def _fit(cls, X, labels):
+        n_samples, n_features = X.shape
+        n_components = max(1, min(_COMPONENTS, n_samples // 2, n_features // 2))
+        pca = PCA(n_components, svd_solver="randomized", random_state=0).fit(X)
+        placed = pca.transform(X)
+        groups, labels = np.unique(labels, return_inverse=True)
+        centers = np.array([placed[labels == group].mean(axis=0) for group in range(len(groups))])
+        spread = (placed - centers[labels]).std(axis=0)
+        scale = float(X.var(axis=0).mean()) or 1.0
+        return cls(pca.mean_, pca.components_, np.maximum(spread, _SMALL * scale), centers, scale)
+
+    def __call__(self, batch):
+        """Return the share of the samples held back that are less unusual, float64 (n,)."""
+        return torch.from_numpy(self._rank(self._standardise(self._scores(_flatten(batch)))))
+
+    def held_back(self):
+        """Return the novelty of the samples that were held back, (n_reference,)."""
+        return self._rank(self.reference)
+
+    def _rank(self, scores):
+        below = np.searchsorted(self.reference, scores, side="left")
+        return below / (len(self.reference) + 1)
+
+    def _scores(self, X):
+        """Return error, error relative to the contrast, and distance, as logarithms (n, 3)."""
+        centered = X - self.mean
+        placed = centered @ self.components.T
+        error = np.square(centered - placed @ self.components).mean(axis=1)
+        small = _SMALL * self.scale
+        relative = (error + small) / (X.var(axis=1) + small)
+        away = (placed[:, None] - self.centers) / self.spread
+        distance = np.square(away).sum(axis=2).min(axis=1)
+        return np.log(np.stack([error + small, relative, distance + _SMALL], axis=1))
+
+    def _standardise(self, scores):
+        return ((scores - self.level) / self.unit).max(axis=1)
+
+
+def measure_intensities(batch):
+    """Return mean and standard deviation of each sample of a tensor, (n, 2)."""
+    values = batch.flatten(1)
+    return torch.stack([values.mean(dim=1), values.std(dim=1, correction=0)], dim=1)
+
+
+def _flatten(batch):
+    """Return tensors (n, C, H, W) or (n, n_features) as float64 rows of bounded length."""
+    if batch.ndim == 4 and max(batch.shape[2:]) > _SIDE:
+        batch = adaptive_avg_pool2d(batch, [min(side, _SIDE) for side in batch.shape[2:]])
+    rows = batch.flatten(1).double().numpy()
+    return rows[:, :: -(-rows.shape[1] // _MOST_FEATURES)]

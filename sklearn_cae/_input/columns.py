@@ -1,0 +1,52 @@
+"""Columns of a table that a user passes: numbers, or categories with codes."""
+
+import numpy as np
+
+from .._utils.extras import import_extra
+from .labels import check_length
+
+
+def read_columns(metadata, n_samples, purpose="Metadata are read with"):
+    """Return per column: name, numbers or category codes, and names of categories or None.
+
+    Parameters
+    ----------
+    metadata : pandas DataFrame of n_samples rows
+        Table; its index is ignored.
+    n_samples : int
+        Number of samples.
+    purpose : str, default="Metadata are read with"
+        First words of the error if pandas is not installed.
+
+    Returns
+    -------
+    columns : list of (str, ndarray, list of str or None)
+        Numbers are floats, NaN if missing. Codes are integers, -1 if missing.
+
+    Raises
+    ------
+    TypeError
+        If `metadata` is no DataFrame.
+    ValueError
+        If it has another number of rows.
+    """
+    pandas = import_extra("pandas", purpose, "report")
+    if not isinstance(metadata, pandas.DataFrame):
+        raise TypeError(
+            f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
+            "pandas.DataFrame(metadata) or metadata.to_pandas()."
+        )
+    check_length("metadata", metadata, n_samples, "sample of X")
+    return [(str(name), *_read_column(column)) for name, column in metadata.items()]
+
+
+def _read_column(column):
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    column = column.infer_objects()  # numbers may be objects if the frame also had text
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return column.to_numpy(dtype=float, na_value=np.nan), None
+    if column.dtype != "category":
+        column = column.map(str, na_action="ignore")
+    column = column.astype("category").cat.remove_unused_categories()
+    return column.cat.codes.to_numpy(), [str(name) for name in column.cat.categories]
