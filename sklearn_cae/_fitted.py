@@ -18,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._grouping import assignment
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.members import find_typical
-from ._grouping.saliency import Pull, to_maps
 from ._grouping.novelty import FEWEST, Novelty
+from ._grouping.saliency import Pull, to_maps
 from ._input import arrays, checks, formats, looks
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch

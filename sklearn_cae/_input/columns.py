@@ -6,7 +6,7 @@ from .._utils.extras import import_extra
 from .labels import check_length
 
 
-def read_columns(metadata, n_samples, purpose="Metadata are read with"):
+def read_columns(metadata, n_samples):
     """Return per column: name, numbers or category codes, and names of categories or None.
 
     Parameters
@@ -15,8 +15,6 @@ def read_columns(metadata, n_samples, purpose="Metadata are read with"):
         Table; its index is ignored.
     n_samples : int
         Number of samples.
-    purpose : str, default="Metadata are read with"
-        First words of the error if pandas is not installed.
 
     Returns
     -------
@@ -25,12 +23,14 @@ def read_columns(metadata, n_samples, purpose="Metadata are read with"):
 
     Raises
     ------
+    ImportError
+        If pandas is not installed.
     TypeError
         If `metadata` is no DataFrame.
     ValueError
         If it has another number of rows.
     """
-    pandas = import_extra("pandas", purpose, "report")
+    pandas = import_extra("pandas", "Metadata are read with", "report")
     if not isinstance(metadata, pandas.DataFrame):
         raise TypeError(
             f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "

@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from .._storage.files import written_whole
 from ._chunks import FULL, read_images_of
-from ._tables import _as_text, join
+from ._tables import as_text, join
 
 #: Types of the images, and their white.
 DTYPES = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -48,7 +48,7 @@ def gather(reading, rows, failures, table, cache):
 def _groups(metadata):
     """Return the patient of each image; the file, if the patient is not known."""
     patients = metadata["patient"].where(metadata["patient"].notna(), metadata["file"])
-    return patients.map(_as_text).to_numpy(dtype=str)
+    return patients.map(as_text).to_numpy(dtype=str)
 
 
 def _with_found(reading, rows):

@@ -96,13 +96,13 @@ def _best_match(metadata, table):
     at = _index_ends(metadata.file)
     for by, match in (("file", partial(_by_file, at)), ("patient", _by_patient)):
         for column in table.rows.columns:
-            row_of, reasons = match(metadata, table.rows[column].dropna().map(_as_text))
+            row_of, reasons = match(metadata, table.rows[column].dropna().map(as_text))
             if len(row_of) > len(best[2]):
                 best = column, by, row_of, reasons
     return best
 
 
-def _as_text(value):
+def as_text(value):
     return (
         str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     )
@@ -158,7 +158,7 @@ def _by_patient(metadata, values):
         rows.setdefault(value, []).append(row)
     row_of, reasons = {}, {}
     for index, patient in metadata["patient"].dropna().items():
-        found = rows.get(_as_text(patient), [])
+        found = rows.get(as_text(patient), [])
         if len(found) > 1:
             reasons["images", index] = f"its patient has {len(found)} rows"
         elif found:
@@ -188,7 +188,7 @@ def _unmatched(metadata, table, column, row_of, reasons):
     listed += [
         (
             "table",
-            _as_text(table.rows[column][row]) if column is not None else str(row),
+            as_text(table.rows[column][row]) if column is not None else str(row),
             reasons.get(("table", row), "no image"),
         )
         for row in range(len(table.rows))

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .._input.labels import check_length
+from .._input.columns import read_columns
 from .._input.looks import gray_blocks
-from .._utils.extras import import_extra
 from ..images._resize import share_of_border
 
 #: Columns of `read_images` that name a file or a patient.
@@ -50,17 +49,8 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
     """Return the columns of the metadata; raise if they do not match the samples."""
     if metadata is None:
         return Columns()
-    pandas = import_extra("pandas", "A report needs", "report")
-    if not isinstance(metadata, pandas.DataFrame):
-        raise TypeError(
-            f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
-            "pandas.DataFrame(metadata) or metadata.to_pandas()."
-        )
-    check_length("metadata", metadata, n_samples, "sample of X")
     columns = Columns()
-    for name, column in metadata.items():
-        name = str(name)
-        values, categories = _read_column(column)
+    for name, values, categories in read_columns(metadata, n_samples):
         if name.lower() in TECHNICAL:
             columns.technical.append((name, values, categories))
         elif name in _IDENTIFIERS or _names_patients(values, categories, patients):
@@ -68,18 +58,6 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
         else:
             columns.own.append((name, values, categories))
     return columns
-
-
-def _read_column(column):
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-    column = column.infer_objects()  # numbers may be objects if the frame also had text
-    if is_numeric_dtype(column) and not is_bool_dtype(column):
-        return column.to_numpy(dtype=float, na_value=np.nan), None
-    if column.dtype != "category":
-        column = column.map(str, na_action="ignore")
-    column = column.astype("category").cat.remove_unused_categories()
-    return column.cat.codes.to_numpy(), [str(name) for name in column.cat.categories]
 
 
 def _names_patients(values, categories, patients):
