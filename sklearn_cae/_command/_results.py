@@ -11,7 +11,8 @@ KEYS = ["file", "frame", "patient"]
 _NAMES = ["file", "patient", "study", "series"]
 _FILES = {
     "report.html": "groups, map, and the metadata that groups follow",
-    "groups.csv": "a row per image: group, probability, margin, whether it is doubtful",
+    "groups.csv": "a row per image: group, probability, margin, novelty, doubtful or unusual",
+    "patients.csv": "a row per patient: share of each group, agreement of the images",
     "prototypes.png": "a row per group: prototype, typical and doubtful members, drawn images",
     "embedding.png": "map of all images",
     "reconstructions.png": "images, and what the network makes of them",
@@ -77,6 +78,7 @@ def write_check(check, found, output):
 
 def write_results(clusterer, found, options, output):
     """Write the model, the table of groups, the report and pictures; return the table."""
+    from ..images import Originals
     from ..persistence import save
     from ..report import cluster_report, cluster_table
 
@@ -84,12 +86,16 @@ def write_results(clusterer, found, options, output):
     save(clusterer, output / "model.safetensors", reading=found.reading)
     groups = cluster_table(clusterer, found.data, found.metadata[KEYS])
     write_table(output / "groups.csv", groups)
+    patients = _patients_of(found)
+    _write_patients(clusterer, patients, options.seed, output)
     cluster_report(
         clusterer,
         found.data,
         metadata=_to_compare(found.metadata, options.patient),
         path=output / "report.html",
-        names=found.metadata["file"],
+        groups=patients,
+        images=Originals(found.metadata, options.folder, found.reading),
+        names=None if options.pseudonyms else found.metadata["file"],
         title=f"Groups of images in {Path(options.folder).resolve().name}",
         random_state=options.seed,
     )
@@ -97,10 +103,35 @@ def write_results(clusterer, found, options, output):
     return groups
 
 
+def _patients_of(found):
+    """Return the patient of each image, or None if each image is of another one or all of one."""
+    n_patients = len(set(found.groups))
+    return found.groups if 1 < n_patients < len(found.groups) else None
+
+
+def _write_patients(clusterer, patients, seed, output):
+    """Write a row per patient, and print whether images of a patient are in one group."""
+    path = output / "patients.csv"
+    path.unlink(missing_ok=True)
+    if patients is None:
+        return
+    from ..metrics import patient_profile
+
+    profile = patient_profile(clusterer.labels_, patients, random_state=seed)
+    write_table(path, profile.table.reset_index())
+    low, high = profile.agreement_interval
+    print(
+        f"{profile.n_patients} patients, {profile.n_several} of them with several images. Two "
+        f"images of a patient are in one group with probability {profile.agreement:.2f} "
+        f"({low:.2f} to {high:.2f}), those of different patients with "
+        f"{profile.agreement_by_chance:.2f}."
+    )
+
+
 def _to_compare(metadata, patient):
     """Return the columns that groups may follow: no names, and not equal in all rows."""
     names = [*_NAMES, *([patient] if patient in metadata else [])]
-    compared = metadata.drop(columns=names).assign(aspect=metadata["width"] / metadata["height"])
+    compared = metadata.drop(columns=names)
     return compared.loc[:, compared.nunique() > 1]
 
 

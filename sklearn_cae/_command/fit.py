@@ -70,6 +70,12 @@ def add_to(commands):
         default="auto",
         help="channels (default: auto, rgb if most images have colours)",
     )
+    parser.add_argument(
+        "--pseudonyms",
+        action="store_true",
+        help="name images by numbers in the report, not by their files, so that a reader does not "
+        "learn the names",
+    )
     add_fit_options(parser, epochs="recommended for the number of images")
     parser.set_defaults(run=run)
 

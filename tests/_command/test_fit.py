@@ -14,17 +14,10 @@ from sklearn_cae import load, save
 from sklearn_cae.__main__ import main
 
 WRITTEN = {
-    *("report.html", "groups.csv", "metadata.csv", "failures.csv", "model.safetensors"),
-    *(
-        "check.txt",
-        "check.csv",
-        "scores.json",
-        "README.txt",
-        "first_look.png",
-        "prototypes.png",
-        "embedding.png",
-    ),
-    *("reconstructions.png", "history.png", "cache", "checkpoints"),
+    *("report.html", "groups.csv", "patients.csv", "metadata.csv", "failures.csv"),
+    *("model.safetensors", "check.txt", "check.csv", "scores.json", "README.txt"),
+    *("first_look.png", "prototypes.png", "embedding.png", "reconstructions.png", "history.png"),
+    *("cache", "checkpoints"),
 }
 
 
@@ -103,6 +96,20 @@ def test_what_was_not_read_or_matched_is_listed(done):
     assert "no image" in failures["note.dcm"]
     unmatched = pd.read_csv(done / "unmatched.csv")
     assert set(unmatched["what"]) == {"north/P07_38.png", "south/P07_39.png"}
+
+
+def test_each_patient_has_a_row(done):
+    patients = pd.read_csv(done / "patients.csv")
+    # Two images have no row in the table, so that their files stand for their patients.
+    assert patients.n_samples.tolist() == [5] * 7 + [3, 1, 1]
+
+
+def test_pseudonyms_hide_names_of_files_and_patients(cohort, tmp_path, capsys):
+    fit(cohort, tmp_path / "results", "--pseudonyms")
+    report = (tmp_path / "results" / "report.html").read_text()
+    assert "patient 1, image 1" in report
+    assert not any(name in report for name in ("P00", "P07", ".png", "north/"))
+    assert "10 patients, 8 of them with several images" in capsys.readouterr().out
 
 
 def test_the_report_names_files_and_compares_metadata(done):
