@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import cross_entropy, linear
 
 from ._input.arrays import as_samples
-from ._input.labels import check_labels, encode_labels
+from ._input.labels import check_labels, encode_groups, encode_labels
 from ._utils.random import draw_seed, local_random_state, plain_torch
 
 
@@ -30,7 +30,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         Number of neighbours that vote, all with the same weight.
     memory_fraction : float, default=1.0
         Share of the training samples in the memory bank, in (0, 1]. For each class with n_c
-        samples, ``max(1, round(memory_fraction * n_c))`` are drawn.
+        samples, ``max(1, round(memory_fraction * n_c))`` are drawn. If `groups` are passed to
+        `fit`, it is the share of the patients, who are drawn with all their samples.
     metric : {"cosine", "euclidean"}, default="cosine"
         Distance between embeddings. The contrastive loss trains cosine similarities.
     random_state : int, RandomState instance or None, default=None
@@ -79,7 +80,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y) -> Self:
+    def fit(self, X, y, groups=None) -> Self:
         """Fill the memory bank.
 
         Parameters
@@ -88,6 +89,10 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
             Embeddings.
         y : array-like of shape (n_samples,)
             Labels.
+        groups : array-like of shape (n_samples,), default=None
+            Patient of each sample. If passed, whole patients are drawn: the share
+            `memory_fraction` of those with the same most frequent class, at least one. If a class
+            is then in no drawn sample, one of its patients is drawn as well. None draws samples.
 
         Returns
         -------
@@ -97,14 +102,14 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the memory bank contains fewer than `n_neighbors` samples.
+            If the memory bank contains fewer than `n_neighbors` samples, or `groups` differs from
+            `X` in length or lacks a patient.
         """
         X = validate_data(self, as_samples(X))
         y = check_labels(y, len(X))
         self.classes_, class_index = encode_labels(y)
-        memory = _stratified_subset(
-            class_index, self.memory_fraction, local_random_state(self.random_state)
-        )
+        rng = local_random_state(self.random_state)
+        memory = _draw(class_index, groups, self.memory_fraction, rng)
         if self.n_neighbors > len(memory):
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} must be at most the size of the memory bank, "
@@ -161,7 +166,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
     ----------
     label_fraction : float, default=0.2
         Share of the training labels used, in (0, 1]. For each class with n_c samples,
-        ``max(1, round(label_fraction * n_c))`` are drawn.
+        ``max(1, round(label_fraction * n_c))`` are drawn. If `groups` are passed to `fit`, it is
+        the share of the patients, who are drawn with all their samples.
     epochs : int, default=200
         Number of passes over the drawn samples.
     learning_rate : float, default=3e-4
@@ -235,7 +241,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y) -> Self:
+    def fit(self, X, y, groups=None) -> Self:
         """Draw labelled samples and train the layer on them.
 
         Parameters
@@ -244,6 +250,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             Embeddings.
         y : array-like of shape (n_samples,)
             Labels.
+        groups : array-like of shape (n_samples,), default=None
+            Patient of each sample. If passed, whole patients are drawn: the share
+            `label_fraction` of those with the same most frequent class, at least one. If a class
+            is then in no drawn sample, one of its patients is drawn as well. None draws samples.
 
         Returns
         -------
@@ -253,7 +263,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` contains fewer than two classes.
+            If `y` contains fewer than two classes, or `groups` differs from `X` in length or lacks
+            a patient.
         """
         X = validate_data(self, as_samples(X), dtype=(np.float64, np.float32))
         y = check_labels(y, len(X))
@@ -264,7 +275,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
                 "of several classes, or use KNNProbe."
             )
         rng = local_random_state(self.random_state)
-        drawn = self.training_indices_ = _stratified_subset(class_index, self.label_fraction, rng)
+        drawn = self.training_indices_ = _draw(class_index, groups, self.label_fraction, rng)
         X, class_index = X[drawn].astype(np.float64), class_index[drawn]
         mean, scale = _mean_and_scale(X) if self.standardize else (0.0, 1.0)
         weight, bias = self._train_layer((X - mean) / scale, class_index, rng)
@@ -354,6 +365,20 @@ def _mean_and_scale(X):
     """Return the mean and the standard deviation (1 where it is 0), each (n_features,)."""
     scaler = StandardScaler().fit(X)
     return scaler.mean_, scaler.scale_
+
+
+def _draw(class_index, groups, fraction, rng):
+    """Draw samples of each class, or whole patients; return the drawn samples, ascending."""
+    if groups is None:
+        return _stratified_subset(class_index, fraction, rng)
+    _, patients = encode_groups(groups, len(class_index))
+    counts = np.zeros((patients.max() + 1, class_index.max() + 1), dtype=int)
+    np.add.at(counts, (patients, class_index), 1)
+    drawn = _stratified_subset(counts.argmax(axis=1), fraction, rng)
+    for one in range(counts.shape[1]):
+        if not counts[drawn, one].any():  # no patient has it most often, or none that was drawn
+            drawn = np.append(drawn, rng.choice(np.flatnonzero(counts[:, one])))
+    return np.flatnonzero(np.isin(patients, drawn))
 
 
 def _stratified_subset(class_index, fraction, rng):

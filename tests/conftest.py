@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from quick import quick_clusterer
 
-from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.plotting._embedding import LAYOUTS
 
@@ -62,22 +62,6 @@ def pneumonia(data_root):
 def toy_images():
     """(X, y): 96 images of three shapes, uint8 (96, 16, 16)."""
     return make_toy_images(96, n_classes=3, image_size=16, random_state=0, return_X_y=True)
-
-
-def quick_clusterer(**params):
-    """Build a clusterer that trains in a second on a hundred small images."""
-    defaults = {
-        "n_clusters": 3,
-        "warm_up_epochs": 2,
-        "conditioning_epochs": 1,
-        "embedding_dim": 16,
-        "batch_size": 32,
-        "optimizer": "adamw",
-        "device": "cpu",
-        "precision": "float32",
-        "random_state": 0,
-    }
-    return ContrastiveAutoencoderClusterer(**{**defaults, **params})
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from nets import default_device
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from sklearn_cae import KNNProbe, LinearProbe, probes
@@ -64,6 +66,76 @@ def test_subset_keeps_its_share_of_each_class(make_probe, y, fraction):
     assert_array_equal(rows, np.unique(rows))
     drawn = Counter(y[row] for row in rows)
     assert drawn == {c: max(1, round(fraction * n)) for c, n in Counter(y).items()}
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=2, max_size=40).filter(
+        lambda pairs: len({label for label, _ in pairs}) > 1
+    ),
+    st.floats(0.01, 1),
+)
+@pytest.mark.parametrize(
+    "make_probe",
+    [
+        lambda fraction: KNNProbe(1, memory_fraction=fraction),
+        lambda fraction: LinearProbe(fraction, epochs=1),
+    ],
+    ids=["knn", "linear"],
+)
+def test_with_groups_whole_patients_are_drawn(make_probe, pairs, fraction):
+    y, patients = map(np.array, zip(*pairs, strict=True))
+    probe = make_probe(fraction).fit(np.eye(len(y)), y, groups=patients)
+    drawn = np.isin(np.arange(len(y)), drawn_rows(probe))
+    assert not set(patients[drawn]) & set(patients[~drawn])
+    assert set(y[drawn]) == set(y)
+    often = {
+        one: min(sorted(y), key=lambda c: -(y[patients == one] == c).sum()) for one in patients
+    }
+    share = Counter({c: max(1, round(fraction * n)) for c, n in Counter(often.values()).items()})
+    found = Counter(often[one] for one in set(patients[drawn]))
+    assert found >= share
+    # More only for a class that is in none of them.
+    assert found.total() <= share.total() + len(set(y)) - 1
+
+
+def test_patients_are_drawn_by_their_most_frequent_class():
+    y = np.array(["a"] * 30 + ["b"] * 10)
+    patients = np.repeat(np.arange(20), 2)
+    probe = KNNProbe(1, memory_fraction=0.4, random_state=0).fit(np.eye(40), y, patients)
+    assert Counter(y[probe.memory_indices_]) == {"a": 12, "b": 4}
+
+
+@pytest.mark.parametrize("probe", [KNNProbe(1), LinearProbe(epochs=1)], ids=["knn", "linear"])
+def test_bad_groups_are_refused(probe):
+    X, y = make_embeddings(n_samples=20)
+    with pytest.raises(ValueError, match="groups must have 20 entries"):
+        probe.fit(X, y, groups=np.arange(19))
+    with pytest.raises(ValueError, match=r"groups must name the patient .* got 1 of 20"):
+        probe.fit(X, y, groups=[None, *range(19)])
+
+
+@pytest.mark.parametrize("probe", [KNNProbe(1), LinearProbe(epochs=2)], ids=["knn", "linear"])
+def test_groups_are_routed_to_probe_and_splits(probe, monkeypatch):
+    X, y = make_embeddings(n_samples=60)
+    patients = np.arange(60) // 3
+    seen = []
+    draw = probes._draw
+
+    def spy(class_index, groups, fraction, rng):
+        seen.append(groups)
+        return draw(class_index, groups, fraction, rng)
+
+    monkeypatch.setattr(probes, "_draw", spy)
+    with config_context(enable_metadata_routing=True):
+        probe = clone(probe).set_fit_request(groups=True)
+        cross_val_score(probe, X, y, cv=GroupKFold(4), params={"groups": patients})
+        name = "n_neighbors" if isinstance(probe, KNNProbe) else "epochs"
+        search = GridSearchCV(probe, {name: [1, 2]}, cv=GroupKFold(4))
+        search.fit(X, y, groups=patients)
+    assert len(seen) == 4 + 2 * 4 + 1
+    assert all(set(patients) - set(groups) for groups in seen[:-1])  # some are held back
+    assert [len(set(groups)) for groups in seen[:4]] == [15] * 4
 
 
 @pytest.mark.parametrize(

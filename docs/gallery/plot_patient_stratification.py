@@ -5,7 +5,7 @@ Stratifying patients: a story in six steps
 Some of these chest X-rays of children show pneumonia. Which groups are there, what are they, and
 would another fit find them? Only fifty labels are used before the end. To run in seconds, the page
 uses 1000 images and few epochs. This data set does not identify patients. With your own data, keep
-all images of a patient on the same side of a split.
+all images of a patient on the same side of a split (:doc:`/guide/patients`).
 """
 
 import numpy as np

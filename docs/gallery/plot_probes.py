@@ -4,7 +4,8 @@ How many labels does an embedding save?
 
 A probe is a simple classifier on an embedding that was trained without labels. If it needs few
 labels, the embedding already separates the classes. This page trains two probes on the embedding,
-on the projection (which the contrastive loss uses), and on pixels.
+on the projection (which the contrastive loss uses), and on pixels. If patients have several images,
+split and draw by patient (:doc:`/guide/patients`).
 """
 
 import matplotlib.pyplot as plt

@@ -22,9 +22,10 @@ print(clusterer.n_clusters_, "groups")
 #
 # The groups
 # ----------
-# Each row is a group: its decoded prototype, the most typical members (closest to the prototype),
-# the most doubtful members (almost as close to another group), and new images that are sampled from
-# the group. The digits and their shares at the left need labels. Without labels, leave ``y`` out.
+# Each row is a group: its decoded prototype, the difference from the mean of all prototypes (red is
+# brighter), the most typical members (closest to the prototype), the most doubtful members (almost
+# as close to another group), and new images that are sampled from the group. The digits and their
+# shares at the left need labels. Without labels, leave ``y`` out.
 
 from sklearn_cae.plotting import EmbeddingDisplay, PrototypeDisplay
 

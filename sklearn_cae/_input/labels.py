@@ -89,6 +89,47 @@ def check_known(labels, name="y"):
     return labels
 
 
+def encode_groups(groups, n_samples):
+    """Return the sorted patients and the patient of each sample.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        Patient of each sample, of any type that can be sorted.
+    n_samples : int
+        Number of samples.
+
+    Returns
+    -------
+    patients : ndarray of shape (n_patients,)
+        Distinct patients.
+    codes : ndarray of shape (n_samples,)
+        Index of the patient of each sample in `patients`.
+
+    Raises
+    ------
+    ValueError
+        If there is not exactly one patient per sample, or one is missing.
+    TypeError
+        If patients of different types cannot be sorted.
+    """
+    groups = check_column(groups, n_samples, "groups")
+    missing = np.array([is_missing(patient) for patient in groups])
+    if missing.any():
+        raise ValueError(
+            f"groups must name the patient of every sample, got {missing.sum()} of {n_samples} "
+            f"that are missing, such as that of row {np.flatnonzero(missing)[0]}. Leave these "
+            "samples out, or give each the name of its file."
+        )
+    try:
+        return np.unique(groups, return_inverse=True)
+    except TypeError as error:
+        types = sorted({type(patient).__name__ for patient in groups})
+        raise TypeError(
+            f"groups must hold patients of one type, got {', '.join(types)}. Convert them to str."
+        ) from error
+
+
 def keep_missing(y):
     """Convert a list of strings with missing ones to objects; as text, NaN would be "nan"."""
     if isinstance(y, (list, tuple)) and np.asarray(y).dtype.kind == "U":

@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from .._storage.files import written_whole
 from ._chunks import FULL, read_images_of
-from ._tables import join
+from ._tables import _as_text, join
 
 #: Types of the images, and their white.
 DTYPES = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -36,8 +36,19 @@ def gather(reading, rows, failures, table, cache):
     metadata, unmatched = join(metadata, table)
     failed = pd.DataFrame({"file": list(failures), "reason": list(failures.values())})
     return Bunch(
-        data=data, metadata=metadata, failures=failed, unmatched=unmatched, reading=reading
+        data=data,
+        metadata=metadata,
+        groups=_groups(metadata),
+        failures=failed,
+        unmatched=unmatched,
+        reading=reading,
     )
+
+
+def _groups(metadata):
+    """Return the patient of each image; the file, if the patient is not known."""
+    patients = metadata["patient"].where(metadata["patient"].notna(), metadata["file"])
+    return patients.map(_as_text).to_numpy(dtype=str)
 
 
 def _with_found(reading, rows):

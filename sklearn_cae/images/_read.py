@@ -164,6 +164,9 @@ def read_images(
             height and width, bits, photometric interpretation, modality, manufacturer, model,
             station, spacing, intensities at black and white, mean and contrast (the standard
             deviation, both as shares of white), share of border, and the columns of the table.
+        groups : ndarray of str of shape (n_images,)
+            Patient of each image, from the table or the file. If it is not known, the file, so that
+            slices of a volume and frames of a file are one patient. Pass it as ``groups=``.
         failures : DataFrame
             File and reason, for each file that was not read.
         unmatched : DataFrame

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_scalar
 
-from .._input.labels import check_column, is_missing
+from .._input.labels import encode_groups
 from .._input.tensors import to_numpy
 from .._statistics.patients import bootstrap_interval
 from .._utils.extras import import_extra
@@ -179,7 +179,13 @@ def patient_profile(
     pandas = import_extra("pandas", "A table of patients needs", "report")
     check_scalar(n_resamples, "n_resamples", Integral, min_val=100)
     names, assigned = _read_assignment(labels_or_proba)
-    patients, codes = _read_patients(groups, len(assigned), pandas)
+    patients, codes = encode_groups(groups, len(assigned))
+    if len(patients) < 2:
+        raise ValueError(
+            f"groups must hold at least 2 patients, got one: {patients.tolist()[0]!r}. Pass the "
+            "patient of each sample."
+        )
+    patients = pandas.Index(patients, name="patient")
     if outcome is not None:
         outcome = read_outcome(outcome, patients, codes)
     rng = local_random_state(random_state)
@@ -270,8 +276,7 @@ def _read_assignment(labels_or_proba):
         ) from error
     if not len(shares):
         raise ValueError("labels_or_proba must hold at least one sample, got none.")
-    sums = shares.sum(axis=1)
-    wrong = ~(np.isclose(sums, 1, atol=1e-4) & (shares >= -1e-6).all(axis=1))
+    wrong = ~(np.isclose(shares.sum(axis=1), 1, atol=1e-4) & (shares >= -1e-6).all(axis=1))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(
@@ -279,26 +284,7 @@ def _read_assignment(labels_or_proba):
             f"{shares[row].round(4).tolist()} in row {row} ({wrong.sum()} such rows). Pass labels "
             "or a soft assignment, such as assign(X).soft_assignment."
         )
-    return np.arange(shares.shape[1]), shares / sums[:, None]
-
-
-def _read_patients(groups, n_samples, pandas):
-    """Return the names of the patients, as an Index, and the patient of each sample."""
-    groups = check_column(groups, n_samples, "groups")
-    missing = np.array([is_missing(patient) for patient in groups])
-    if missing.any():
-        raise ValueError(
-            f"groups must name the patient of every sample, got {missing.sum()} of {n_samples} "
-            f"that are missing, such as that of row {np.flatnonzero(missing)[0]}. Leave these "
-            "samples out, or give each the name of its file."
-        )
-    codes, patients = pandas.factorize(groups, sort=True)
-    if len(patients) < 2:
-        raise ValueError(
-            f"groups must hold at least 2 patients, got one: {patients.tolist()[0]!r}. Pass the "
-            "patient of each sample."
-        )
-    return pandas.Index(patients, name="patient"), codes
+    return np.arange(shares.shape[1]), shares
 
 
 def _number(value, interval):

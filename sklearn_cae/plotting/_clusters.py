@@ -33,9 +33,9 @@ class PrototypeDisplay(Display):
 
     A row has the colour and the marker of its cluster in :class:`EmbeddingDisplay`. Prototypes are
     means, which have little contrast, so they are drawn at a higher contrast than the other images:
-    black is the first, and white the 99th percentile of all prototypes. Beside each is its
-    difference from the mean of the prototypes: red pixels are brighter than the mean, and blue ones
-    darker.
+    black is the first, and white the 99th percentile of all prototypes. Beside each, except with
+    three colours, is its difference from the mean of the prototypes: red pixels are brighter than
+    the mean, and blue ones darker.
 
     Parameters
     ----------
@@ -156,8 +156,8 @@ class PrototypeDisplay(Display):
 
     def _draw(self, ax):
         blocks = {
-            "most typical members": self.members,
-            "most doubtful members": self.doubtful,
+            "typical\nmembers": self.members,
+            "doubtful\nmembers": self.doubtful,
             "samples": self.samples,
         }
         blocks = {title: rows for title, rows in blocks.items() if any(map(len, rows))}
@@ -171,10 +171,9 @@ class PrototypeDisplay(Display):
         prototypes = to_channels_last(self.prototypes)
         pictures = to_pictures(prototypes, find_contrast(prototypes))
         blocks = {"prototype": pictures[:, None]}
-        if len(prototypes) > 1:
-            blocks["difference\nfrom mean"] = to_differences(prototypes - prototypes.mean(axis=0))[
-                0
-            ][:, None]
+        if len(prototypes) > 1 and prototypes.shape[-1] != 3:  # colours differ in more ways
+            differences, _ = to_differences(prototypes - prototypes.mean(axis=0))
+            blocks["difference\nfrom mean"] = differences[:, None]
         return blocks
 
     def _mark_rows(self):

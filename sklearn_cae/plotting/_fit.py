@@ -141,11 +141,8 @@ class HistoryDisplay(Display):
         # The two losses are close to each other: the total is a broad line below the other.
         self._draw_line(warm_up, in_warm_up, "train_loss", "total", color="0.8", linewidth=5)
         self._draw_line(warm_up, in_warm_up, "contrastive_loss", "contrastive")
-        for panel, key in (
-            (reconstruction, "reconstruction_loss"),
-            (learning_rate, "learning_rate"),
-        ):
-            self._draw_phases(panel, key)
+        self._draw_phases(reconstruction, "reconstruction_loss")
+        self._draw_phases(learning_rate, "learning_rate")
         reconstruction.set_yscale("log")  # the first epochs are far above all others
         warm_up.legend(frameon=False)
         names = ("warm-up loss", "reconstruction loss", "learning rate")

@@ -75,10 +75,10 @@ def to_differences(images):
 
 
 def to_block(rows, limits):
-    """Pad rows of images with white to shape (n_rows, n_columns, H, W, 3)."""
+    """Stack rows of images to shape (n_rows, n_columns, H, W, 3), with NaN behind short rows."""
     filled = {i: to_pictures(row, limits) for i, row in enumerate(rows) if len(row)}
     longest = max(filled.values(), key=len)
-    block = np.ones((len(rows), *longest.shape))
+    block = np.full((len(rows), *longest.shape), np.nan)
     for i, pictures in filled.items():
         block[i, : len(pictures)] = pictures
     return block
@@ -122,11 +122,17 @@ def styles(label_arrays):
 
 
 def draw_mosaic(ax, blocks, row_labels):
-    """Draw blocks of pictures side by side as one image, with a title above each."""
+    """Draw blocks of pictures side by side as one image, with a title above each.
+
+    Pictures have thin outlines, because white ones would vanish on white.
+    """
     n_rows, _, height, width, _ = next(iter(blocks.values())).shape
     pad, gap = max(1, width // 14), width // 2
-    strips, centres, right = [], [], 0
+    strips, centres, corners, right = [], [], [], 0
     for block in blocks.values():
+        rows, columns = np.nonzero(~np.isnan(block[:, :, 0, 0, 0]))
+        corners += [(right + columns * (width + 2 * pad) + pad, rows * (height + 2 * pad) + pad)]
+        block = np.where(np.isnan(block), 1, block)
         block = np.pad(block, [(0, 0), (0, 0), (pad, pad), (pad, pad), (0, 0)], constant_values=1)
         strip = block.swapaxes(1, 2).reshape(n_rows * (height + 2 * pad), -1, 3)
         centres.append(right + strip.shape[1] / 2)
@@ -138,9 +144,19 @@ def draw_mosaic(ax, blocks, row_labels):
         ax, 1, width=canvas.shape[1] * inches + 2, height=canvas.shape[0] * inches + 0.5
     )
     axes[0].imshow(canvas, interpolation="nearest")
+    _outline(axes[0], np.hstack(corners).T - 0.5, width, height)
     axes[0].set_xticks(centres, list(blocks))
     axes[0].set_yticks((np.arange(n_rows) + 0.5) * (height + 2 * pad), row_labels, fontsize=9)
     axes[0].xaxis.tick_top()
     axes[0].tick_params(length=0)
     axes[0].spines[:].set_visible(False)
     return figure, axes[0]
+
+
+def _outline(panel, corners, width, height):
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    frames = [Rectangle(corner, width, height) for corner in corners]
+    look = {"facecolor": "none", "edgecolor": "0.75", "linewidth": 0.5}
+    panel.add_collection(PatchCollection(frames, **look), autolim=False)

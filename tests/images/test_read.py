@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -374,6 +375,24 @@ def test_the_patient_of_the_table(tmp_path, gradient):
     assert list(found.metadata.height_table) == [180]
     assert list(found.metadata.height) == [32]
     assert len(found.failures) == 0  # the table is in the folder, and is no image
+
+
+def test_groups_are_patients_of_the_table_then_of_files_then_files(tmp_path, gradient):
+    write(tmp_path, {f"{number}.png": gradient for number in range(4)})
+    numbers = np.arange(12, dtype=np.int16).reshape(2, 3, 2)
+    for name in ("sub-7/head.nii", "unnamed.nii"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(numbers, np.eye(4)), tmp_path / name)
+    table = pd.DataFrame({"file": ["0.png", "1.png", "2.png"], "id": [12.0, 12.0, np.nan]})
+    with pytest.warns(UserWarning, match="5 of 8 images have no row"):
+        found = read_images(tmp_path, size=16, frames="all", metadata=table, patient="id")
+    assert found.groups.dtype.kind == "U"
+    assert dict(zip(found.metadata.file, found.groups, strict=True)) == {
+        **{"0.png": "12", "1.png": "12", "2.png": "2.png", "3.png": "3.png"},
+        **{"sub-7/head.nii": "sub-7", "unnamed.nii": "unnamed.nii"},
+    }
+    # Slices of a volume count as one patient.
+    assert np.unique(found.groups, return_counts=True)[1].tolist() == [2, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,7 @@ def test_missing_members_stay_white_and_empty_blocks_are_left_out():
     ).plot()
     canvas = display.ax_.images[0].get_array()
     titles = [text.get_text() for text in display.ax_.get_xticklabels()]
-    assert titles == ["prototype", "difference\nfrom mean", "most typical members"]
+    assert titles == ["prototype", "difference\nfrom mean", "typical\nmembers"]
     upper, lower = np.split(canvas[:, 28:], 2)  # a picture is 10 wide with its pad, the gap 4
     assert upper.min() == 0
     assert lower.min() == 1
@@ -351,6 +351,17 @@ def test_images_in_a_row_are_the_prototype_then_the_members_then_the_samples():
     np.testing.assert_array_equal(display.ax_.get_xticks(), [5, 19, 33])
 
 
+def test_pictures_have_outlines_and_gaps_have_none():
+    white, none = np.ones((2, 8, 8)), np.ones((0, 8, 8))
+    display = PrototypeDisplay(white, [white, white[:1]], [none] * 2, intensity_range=(0, 1))
+    (outlines,) = display.plot().ax_.collections
+    corners = [tuple(path.get_extents().p0 + 0.5) for path in outlines.get_paths()]
+    assert corners == [  # of prototypes, differences, members
+        *[(1, 1), (1, 11), (15, 1), (15, 11)],
+        *[(29, 1), (39, 1), (29, 11)],
+    ]
+
+
 def test_prototypes_of_low_contrast_are_told_apart():
     """They use the range of all prototypes; the others use that of the training images."""
     ramp = np.linspace(-1, 1, 64).reshape(8, 8)
@@ -366,10 +377,22 @@ def test_prototypes_of_low_contrast_are_told_apart():
     assert blue[0] < blue[2]
 
 
-def test_one_prototype_has_no_mean_to_differ_from():
+def test_one_prototype_and_colors_have_no_difference():
     image = np.eye(8)
     display = PrototypeDisplay([image], [[image]], [[image]]).plot()
-    assert "difference" not in str(_text_of(display.ax_.get_xticklabels()))
+    assert _text_of(display.ax_.get_xticklabels())[:2] == ["prototype", "typical\nmembers"]
+    colored = np.random.RandomState(0).rand(2, 8, 8, 3)
+    display = PrototypeDisplay(colored, colored[:, None], colored[:, None]).plot()
+    assert _text_of(display.ax_.get_xticklabels())[:2] == ["prototype", "typical\nmembers"]
+
+
+def test_titles_of_narrow_blocks_do_not_touch(clusterer, toy):
+    display = PrototypeDisplay.from_estimator(clusterer, toy.data, n_members=1, n_samples=1)
+    display.figure_.canvas.draw()
+    boxes = [text.get_window_extent() for text in display.ax_.get_xticklabels()]
+    assert len(boxes) == 5
+    for left, right in itertools.pairwise(boxes):
+        assert right.x0 - left.x1 > 3  # pixels
 
 
 def test_members_alone_give_their_range():

@@ -95,7 +95,7 @@ def test_no_member_of_a_single_cluster_is_doubtful(make_quick, toy_images):
     model = make_quick(n_clusters=1, warm_up_epochs=1, conditioning_epochs=0).fit(X)
     display = PrototypeDisplay.from_estimator(model, X)
     titles = [label.get_text() for label in display.ax_.get_xticklabels()]
-    assert titles == ["prototype", "most typical members", "samples"]
+    assert titles == ["prototype", "typical\nmembers", "samples"]
 
 
 # ---- Numbers and words ----
