@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import quick_clusterer
 from PIL import Image
+from quick import quick_clusterer
 from sklearn.cluster import KMeans
 
 from sklearn_cae import assign_files, drift_report, save

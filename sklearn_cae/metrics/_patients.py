@@ -276,8 +276,7 @@ def _read_assignment(labels_or_proba):
         ) from error
     if not len(shares):
         raise ValueError("labels_or_proba must hold at least one sample, got none.")
-    sums = shares.sum(axis=1)
-    wrong = ~(np.isclose(sums, 1, atol=1e-4) & (shares >= -1e-6).all(axis=1))
+    wrong = ~(np.isclose(shares.sum(axis=1), 1, atol=1e-4) & (shares >= -1e-6).all(axis=1))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(
@@ -285,7 +284,7 @@ def _read_assignment(labels_or_proba):
             f"{shares[row].round(4).tolist()} in row {row} ({wrong.sum()} such rows). Pass labels "
             "or a soft assignment, such as assign(X).soft_assignment."
         )
-    return np.arange(shares.shape[1]), shares / sums[:, None]
+    return np.arange(shares.shape[1]), shares
 
 
 def _number(value, interval):

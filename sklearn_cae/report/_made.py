@@ -47,11 +47,14 @@ def find_notes(estimator, stable, explained):
 
 
 def _tell_unstable(stable):
-    numbers = ", ".join(map(str, stable["unstable"]))
-    many = len(stable["unstable"]) > 1
+    *others, last = map(str, stable["unstable"])
+    if not others:
+        who, them = f"Cluster {last} does", "it"
+    else:
+        who, them = f"Clusters {', '.join(others)} and {last} do", "them"
     return (
-        f"Cluster{'s' * many} {numbers} {'do' if many else 'does'} not come back when the network "
-        f"is trained again on one half of the data. Do not build on {'them' if many else 'it'}."
+        f"{who} not come back when the network is trained again on one half of the data. Do not "
+        f"build on {them}."
     )
 
 

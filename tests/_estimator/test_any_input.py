@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import quick_clusterer
 from hypothesis import HealthCheck, assume, event, given, note, settings
 from hypothesis import strategies as st
+from quick import quick_clusterer
 from sklearn.cluster import KMeans
 
 from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe

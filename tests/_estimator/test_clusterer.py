@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import quick_clusterer
 from nets import default_device
+from quick import quick_clusterer
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans

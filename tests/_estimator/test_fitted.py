@@ -31,7 +31,7 @@ def asking(estimator, output):
 
 @pytest.fixture(scope="module")
 def variational(toy_images):
-    from conftest import quick_clusterer
+    from quick import quick_clusterer
 
     return quick_clusterer(variational=True, warm_up_epochs=6).fit(toy_images[0])
 

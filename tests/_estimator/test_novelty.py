@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import quick_clusterer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import quick_clusterer
 
 from sklearn_cae import load, save
 from sklearn_cae.datasets import load_mnist, make_toy_images

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conftest import quick_clusterer
+from quick import quick_clusterer
 from sklearn.base import clone
 
 from sklearn_cae import LinearProbe, load, save

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import quick_clusterer
+from quick import quick_clusterer
 from sklearn.cluster import DBSCAN
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import cross_val_score

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import quick_clusterer
+from quick import quick_clusterer
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -443,7 +443,7 @@ def test_tensors_are_taken_under_the_array_api():
     code = """
         import numpy as np, sklearn, torch
         from sklearn.datasets import make_blobs
-        from conftest import quick_clusterer
+        from quick import quick_clusterer
         from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe
         from sklearn_cae.clusterers import CommunityClusterer, MixtureClusterer
 

@@ -90,6 +90,8 @@ TAKERS = {
         "y",
     ),
 }
+#: Those that draw missing labels.
+DRAWS_MISSING = [take for name, (take, _) in TAKERS.items() if name.startswith("EmbeddingDisplay")]
 EACH_TAKER = pytest.mark.parametrize(("take", "name"), TAKERS.values(), ids=list(TAKERS))
 
 
@@ -128,6 +130,9 @@ def test_other_labels_are_refused_by_name(take, name, y, message, fitted, toy_im
     # Of two labellings that differ in length, the second is named.
     is_first_of_two = name == "y_true" and "96 entries" in message
     pattern = "labels must have 95 entries" if is_first_of_two else f"^{name} {message}"
+    if take in DRAWS_MISSING and "must hold a label in every row" in message:
+        take(y, fitted, toy_images[0])
+        return
     with pytest.raises(ValueError, match=pattern):
         take(y, fitted, toy_images[0])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import quick_clusterer
+from quick import quick_clusterer
 
 from sklearn_cae import load, save
 
@@ -128,7 +128,7 @@ FIT = """
 import sys, warnings, numpy as np, torch
 warnings.simplefilter("ignore")
 sys.path.insert(0, sys.argv[1])
-from conftest import quick_clusterer
+from quick import quick_clusterer
 from sklearn_cae.datasets import make_toy_images
 torch.set_num_threads(int(sys.argv[3]))
 X, _ = make_toy_images(96, n_classes=3, image_size=16, random_state=0, return_X_y=True)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from sklearn_cae import patient_profile
 from sklearn_cae._statistics import patients as permutations
+from sklearn_cae.metrics._patients import _agree_by_chance
 
 LABELS = np.array([0, 0, 1, 1, 1, 0, 2, 2])
 PATIENTS = np.array(["b", "b", "b", "a", "a", "c", "d", "d"])
@@ -157,6 +158,14 @@ def test_repr_shows_agreement_and_outcome(study):
     assert "Outcome (categories) of 60 patients" in text
 
 
+def test_a_patient_drawn_twice_is_no_pair_with_itself():
+    shares, times = np.eye(3)[[0, 0, 1, 2]], np.array([2, 1, 3, 0])
+    drawn = np.repeat(np.arange(4), times)
+    pairs = [(a, b) for a, b in combinations(drawn, 2) if a != b]
+    expected = np.mean([shares[a] @ shares[b] for a, b in pairs])
+    assert _agree_by_chance(shares, times) == pytest.approx(expected)
+
+
 # ---- Outcomes ----
 
 
@@ -237,6 +246,33 @@ def test_missing_outcomes_are_left_out_with_a_warning(study, missing):
     assert found.outcome.n_patients == 57
     assert found.table.outcome.isna().sum() == 3
     assert found.shares.equals(profile(labels, groups, kinds).shares)
+
+
+def test_a_series_by_patient_is_known_by_its_index():
+    """There are as many patients as images."""
+    labels, groups = [0, 0, 1, 1], ["d", "c", "b", "a"]
+    found = profile(labels, groups, pd.Series(["x", "x", "y", "y"], index=list("abcd")))
+    assert found.table.outcome.to_dict() == {"a": "x", "b": "x", "c": "y", "d": "y"}
+    found = profile(labels, groups, pd.Series(["x", "x", "y", "y"]))
+    assert found.table.outcome.to_dict() == {"d": "x", "c": "x", "b": "y", "a": "y"}
+
+
+def test_p_values_of_groups_are_corrected_for_their_number(study):
+    labels, groups, draw = study
+    found = profile(labels, groups, draw.randint(3, size=60)[groups]).outcome.groups
+    expected = stats.false_discovery_control(found.p_value)
+    assert found.p_adjusted.tolist() == pytest.approx(expected.tolist())
+    assert (found.p_adjusted != found.p_value).any()
+
+
+def test_a_group_of_equal_shares_is_left_out_of_the_tests():
+    u = np.random.RandomState(0).random_sample(20) * 0.5
+    found = profile(
+        np.column_stack([u, np.full(20, 0.5), 0.5 - u]), np.arange(20), np.arange(20) % 3
+    ).outcome
+    assert found.groups.p_adjusted.isna().tolist() == [False, True, False]
+    assert np.isnan(found.groups.p_value[1])
+    assert np.isfinite(found.p_value)
 
 
 def test_missing_numbers_and_single_samples_of_a_patient():

@@ -161,6 +161,8 @@ def test_clusters_come_back_or_not(report, stable):
     assert "Cluster 2 does not come back when the network is trained again" in page.notes()
     assert "0.60 between trainings with other seeds, and 0.25 between" in page.text
     assert "It was not checked" not in page.text
+    page = report(stability=replace(stable, jaccard=[0.1, 0.2, 0.3]))
+    assert "Clusters 0, 1 and 2 do not come back" in page.notes()
 
 
 def test_a_large_cluster_comes_back_by_its_size(make_quick, toy_images, tmp_path):

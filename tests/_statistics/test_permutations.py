@@ -69,17 +69,48 @@ def test_every_permutation_and_every_sample_comes_about_equally_often():
     assert stats.chisquare(np.bincount(of_seven)[[0, 2, 4]]).pvalue > 0.001
 
 
+def test_samples_of_a_patient_come_in_every_order():
+    groups = np.array([0, 0, 0, 1, 1, 1])
+    orders = {
+        tuple(sources[groups == 0] % 3)
+        for seed in range(20)
+        for sources in permuted_samples(
+            groups, np.random.RandomState(seed), alike=True, n_permutations=5
+        )
+    }
+    assert orders == set(permutations(range(3)))
+
+
 def test_patients_change_places_with_patients_of_as_many_samples():
-    # Six patients of one sample, five of two, two of three, one of nine.
-    sizes = np.array([1] * 6 + [2] * 5 + [3] * 2 + [9])
-    groups = np.repeat(np.arange(14), sizes)
+    # Five patients of one sample, five of two, two of three, one of nine.
+    sizes = np.array([1] * 5 + [2] * 5 + [3] * 2 + [9])
+    groups = np.repeat(np.arange(13), sizes)
     firsts = np.cumsum(sizes) - sizes
     drawn = np.array(list(permuted_samples(groups, rng(), alike=True, n_permutations=2000)))
     givers = groups[drawn[:, firsts]]
-    assert (sizes[givers[:, :6]] == 1).all()
-    # There are only three of more than two samples, so they are one stratum with those of two.
-    for place in range(6, 14):
-        assert set(givers[:, place]) == set(range(6, 14))
+    for place in range(13):
+        # There are only three of more than two samples, so they are one stratum with those of two.
+        assert set(givers[:, place]) == set(range(5) if place < 5 else range(5, 13))
+
+
+def test_patients_change_places_with_all_others_if_values_are_constant_within():
+    sizes = np.repeat([1, 2], 5)
+    groups = np.repeat(np.arange(10), sizes)
+    seen = []
+    compare_permuted(lambda values: seen.append(values) or 0, sizes[groups], groups, rng())
+    assert {values[0] for values in seen} == {1, 2}
+    seen.clear()
+    varied = sizes[groups] + np.arange(15) / 100
+    compare_permuted(lambda values: seen.append(values) or 0, varied, groups, rng())
+    assert (np.array(seen).round() == sizes[groups]).all()
+
+
+def test_permutations_that_lose_a_value_count_as_usual():
+    """The patient of three samples may give one of them, so that the others are not there."""
+    values, groups = np.array([0, 0, 0, 1, 0]), np.array([0, 1, 2, 2, 2])
+    clusters = np.array([0, 1, 0, 1, 1])
+    assert compare_categories(values, clusters, rng(), groups).p_value > 0.05
+    assert compare_numbers(values * 1.0, clusters, rng(), groups).p_value > 0.05
 
 
 def test_p_value_of_constant_columns_is_that_of_all_permutations_of_patients():
@@ -93,7 +124,8 @@ def test_p_value_of_constant_columns_is_that_of_all_permutations_of_patients():
     assert found.statistic == pytest.approx(observed)
     assert found.p_value == pytest.approx(np.mean(np.array(all_h) >= observed - 1e-9), abs=0.03)
     beyond = (observed - np.mean(all_h)) / (len(groups) - 1 - np.mean(all_h))
-    assert found.effect == pytest.approx(max(0, beyond), abs=0.03)
+    assert found.effect == pytest.approx(beyond, abs=0.01)
+    assert found.effect < (observed - 1) / (len(groups) - 2) - 0.05  # that of independent samples
 
 
 def test_results_are_those_of_scipy_on_the_samples_as_they_are():
