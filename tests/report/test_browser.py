@@ -174,6 +174,33 @@ def test_the_table_sorts(opened, fitted, toy_images, keys):
     assert order() == [0, 1, 2]
 
 
+@pytest.fixture
+def on_paper(opened):
+    """The report, as it is printed on A4 within margins of 16 mm."""
+    set_window(opened, 673, mobile=True)  # paper has no scroll bar
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    yield opened
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_cards_fit_on_pages(on_paper):
+    find(on_paper, "#comment-0").send_keys("A comment of\nthree lines,\nwhich are printed.")
+    heights = on_paper.execute_script(
+        "return [...document.querySelectorAll('.card')].map((one) => one.offsetHeight)"
+    )
+    assert 300 < max(heights) < 1001  # 265 mm
+    sizes = "return [document.documentElement.scrollWidth, innerWidth]"
+    assert on_paper.execute_script(sizes) == [673, 673]
+
+
+def test_print_shows_the_chosen_colours(on_paper):
+    choose(on_paper, "age")
+    assert find(on_paper, ".ramp").is_displayed()
+    assert find(on_paper, "#by").is_displayed()
+    exact = "return getComputedStyle(document.querySelector('.ramp')).printColorAdjust"
+    assert on_paper.execute_script(exact) == "exact"
+
+
 def test_print_has_the_map_and_no_tip(opened, page):
     move_to(opened, *find_place(opened, 0))
     assert find(opened, "#tip").is_displayed()

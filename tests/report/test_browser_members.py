@@ -1,6 +1,9 @@
 """Members of clusters in a browser, enlarged by a click, a key or a tap."""
 
+import numpy as np
 from browsing import find, tap, text_of
+
+from sklearn_cae import cluster_report
 
 
 def tell_focus(browser):
@@ -73,6 +76,17 @@ def test_keys_enlarge_members(opened, keys):
     press(keys.ESCAPE)
     assert not dialog.is_displayed()
     assert tell_focus(opened) == 2
+
+
+def test_originals_of_vectors_are_enlarged_too(chromium, make_quick, tmp_path, quick_map):
+    rng = np.random.RandomState(0)
+    X = np.vstack([rng.normal(center, size=(20, 5)) for center in (-4, 0, 4)])
+    images = [np.full((20, 20), row, dtype=np.uint8) for row in range(60)]
+    model = make_quick(warm_up_epochs=1).fit(X)
+    path = cluster_report(model, X, path=tmp_path / "report.html", images=images)
+    chromium.get(path.as_uri())
+    find(chromium, ".enlarge").click()
+    assert [kind for kind, _ in tell_enlarged(chromium)[1]] == ["original"]
 
 
 def test_a_tap_enlarges_a_member(on_a_phone):
