@@ -17,9 +17,11 @@ def shown(monkeypatch):
     shown = []
 
     def display(figure):
-        panels = figure.axes
-        epochs = [list(line.get_xdata()) for line in panels[1].lines[:1]]
-        shown.append((epochs[0], [text.get_text() for text in panels[1].texts]))
+        panel = figure.axes[1]
+        curves = [line for line in panel.lines if line.get_linestyle() == "-"]
+        epochs = [epoch for curve in curves for epoch in curve.get_xdata()]
+        legend = panel.get_legend()
+        shown.append((epochs, [text.get_text() for text in legend.get_texts()] if legend else []))
 
     monkeypatch.setattr("IPython.display.display", display)
     monkeypatch.setattr("IPython.display.clear_output", lambda wait: shown.append("cleared"))

@@ -136,12 +136,11 @@ def cluster_report(
     """
     _check_packages("jinja2", "PIL", *([] if groups is None else ["pandas"]))
     check_is_fitted(estimator)
-    check_scalar(max_samples, "max_samples", Integral, min_val=1)
-    check_scalar(n_members, "n_members", Integral, min_val=1)
+    for name, number in (("max_samples", max_samples), ("n_members", n_members)):
+        check_scalar(number, name, Integral, min_val=1)
     check_answers(answers, estimator)
-    path = _check_path(path)
     check_stability(stability)
-    X = as_samples(X)
+    path, X = _check_path(path), as_samples(X)
     rng = local_random_state(random_state)
     y = None if y is None else _check_labels(y, len(X))
     patients = None if groups is None else Patients(groups, len(X), rng)

@@ -17,6 +17,7 @@ def test_a_model_trained_on_a_gpu_loads_on_the_cpu(toy_images, make_quick):
     assert next(loaded.encoder_.parameters()).device.type == "cpu"
     np.testing.assert_allclose(loaded.predict_proba(X), model.predict_proba(X), atol=1e-3)
     assert model.sample(3, random_state=0)[0].shape == (3, 16, 16)
+    np.testing.assert_allclose(loaded.saliency(X), model.saliency(X), atol=0.05)
 
 
 def test_views_are_those_of_the_cpu(toy_images):

@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 
+from sklearn_cae.clusterers import ElbowClusterer
 from sklearn_cae.metrics import stability_report
 
 
@@ -219,6 +220,13 @@ def test_the_stability_of_a_model_at_hand(toy_images, fitted):
     np.testing.assert_array_equal(np.take(report.ids, report.labels), fitted.labels_)
     with pytest.raises(ValueError, match="X"):
         stability_report(fitted, X[:, :8])
+
+
+def test_warnings_of_the_fits_point_to_the_call():
+    X = np.random.default_rng(0).normal(size=(80, 5))
+    with pytest.warns(UserWarning, match="No elbow") as caught:
+        stability_report(ElbowClusterer(max_clusters=6), X, n_repeats=1, random_state=0)
+    assert {each.filename for each in caught} == {__file__}
 
 
 class Interrupted(KMeans):
