@@ -6,11 +6,12 @@ only patients are: p-values come from permutations of patients.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import stats
 
-from .patients import compare_permuted
+from .patients import compare_permuted, varies
 
 MOST_CATEGORIES = 50
 _SMALL_COUNT = 5
@@ -72,23 +73,18 @@ def compare_numbers(values, clusters, rng=None, groups=None):
     .. [1] Tomczak and Tomczak, "The need to report effect size estimates revisited", Trends in
        Sport Sciences 21, 2014.
     """
+    if groups is not None:
+        return compare_over_patients([(values, None)], clusters, groups, rng)[0]
     known = np.isfinite(values)
     n_missing = int((~known).sum())
     values, clusters = values[known], clusters[known]
-    groups = None if groups is None else groups[known]
-    reason = _why_not(values, clusters, groups)
+    reason = _why_not(values, clusters)
     if reason:
         return Association(n_missing, reason)
-    n = len(values)
-    if groups is None:
-        parts = [values[clusters == cluster] for cluster in np.unique(clusters)]
-        statistic, p_value = map(float, stats.kruskal(*parts))
-        effect = _share_beyond(statistic, len(parts) - 1, n - 1)
-        return Association(n_missing, "", "Kruskal-Wallis", statistic, p_value, effect)
-    codes = np.unique(values, return_inverse=True)[1]
-    found = compare_permuted(_kruskal_of(clusters, codes.max() + 1), codes, groups, rng)
-    effect = _share_beyond(found.statistic, found.mean, n - 1)
-    return _of_patients(n_missing, "Kruskal-Wallis", found, effect)
+    parts = [values[clusters == cluster] for cluster in np.unique(clusters)]
+    statistic, p_value = map(float, stats.kruskal(*parts))
+    effect = _share_beyond(statistic, len(parts) - 1, len(values) - 1)
+    return Association(n_missing, "", "Kruskal-Wallis", statistic, p_value, effect)
 
 
 def compare_categories(codes, clusters, rng, groups=None):
@@ -118,26 +114,60 @@ def compare_categories(codes, clusters, rng, groups=None):
     .. [1] Bergsma, "A bias-correction for Cramer's V and Tschuprow's T", Journal of the Korean
        Statistical Society 42, 2013.
     """
+    if groups is not None:
+        return compare_over_patients([(codes, ())], clusters, groups, rng)[0]
     known = codes >= 0
     n_missing = int((~known).sum())
     codes, clusters = codes[known], clusters[known]
-    groups = None if groups is None else groups[known]
-    n_categories = len(np.unique(codes))
-    reason = _why_not(codes, clusters, groups)
-    if n_categories > MOST_CATEGORIES:
-        reason = f"{n_categories} different values, more than {MOST_CATEGORIES}"
+    reason = _why_not(codes, clusters) or _why_too_many(codes)
     if reason:
         return Association(n_missing, reason)
     table = stats.contingency.crosstab(clusters, codes).count
-    if groups is None:
-        test, statistic, p_value = _test_table(table, rng)
-        effect = _cramers_v(statistic, table)
-        return Association(n_missing, "", test, statistic, p_value, effect)
-    codes = np.unique(codes, return_inverse=True)[1]
-    found = compare_permuted(_chi_squared_of(clusters, n_categories), codes, groups, rng)
-    largest = len(codes) * (min(table.shape) - 1)
-    effect = np.sqrt(_share_beyond(found.statistic, found.mean, largest))
-    return _of_patients(n_missing, "chi-squared", found, effect)
+    result = stats.chi2_contingency(table, correction=False)
+    test, p_value = "chi-squared", float(result.pvalue)
+    if result.expected_freq.min() < _SMALL_COUNT:
+        test, p_value = "chi-squared, permuted", _permute(table, result, rng)
+    effect = _cramers_v(float(result.statistic), table)
+    return Association(n_missing, "", test, float(result.statistic), p_value, effect)
+
+
+def compare_over_patients(columns, clusters, groups, rng):
+    """Test columns by permutations of patients, which columns without gaps share.
+
+    Parameters
+    ----------
+    columns : list of (ndarray of shape (n_samples,), list of str or None)
+        Per column its numbers or codes, and the names of its categories; None for numbers.
+    clusters : ndarray of shape (n_samples,)
+        Cluster of each sample.
+    groups : ndarray of shape (n_samples,), int
+        Patient of each sample.
+    rng : RandomState
+        Generator of the permutations.
+
+    Returns
+    -------
+    associations : list of Association
+    """
+    found, batches = [None] * len(columns), {}
+    for index, (values, categories) in enumerate(columns):
+        known = np.isfinite(values) if categories is None else values >= 0
+        reason = _why_not(values[known], clusters[known], groups[known])
+        if categories is not None:
+            reason = reason or _why_too_many(values[known])
+        if reason:
+            found[index] = Association(int((~known).sum()), reason)
+        else:
+            alike = varies(values[known], groups[known])
+            batches.setdefault((known.tobytes(), alike), (known, []))[1].append(index)
+    for known, members in batches.values():
+        tests = [_Column(columns[index], known, clusters) for index in members]
+        codes = np.array([test.codes for test in tests])
+        result = compare_permuted(partial(_compute, tests), codes, groups[known], rng)
+        numbers = zip(result.statistic, result.p_value, result.mean, strict=True)
+        for index, test, each in zip(members, tests, numbers, strict=True):
+            found[index] = test.associate(*map(float, each))
+    return found
 
 
 def adjust(p_values):
@@ -229,13 +259,20 @@ def associate(columns, labels, n_clusters, rng, groups=None):
         Lists "tested" and "untested" of a dict per column: its name and categories, "tested" (its
         Association), "p_adjusted", and the counts and summaries of each cluster.
     """
+    if groups is not None:
+        compared = compare_over_patients([each[1:] for each in columns], labels, groups, rng)
+    else:
+        compared = [
+            compare_numbers(values, labels)
+            if categories is None
+            else compare_categories(values, labels, rng)
+            for _, values, categories in columns
+        ]
     results = []
-    for name, values, categories in columns:
+    for (name, values, categories), tested in zip(columns, compared, strict=True):
         if categories is None:
-            tested = compare_numbers(values, labels, rng, groups)
             counts, rows = quartiles(values, labels, n_clusters)
         else:
-            tested = compare_categories(values, labels, rng, groups)
             rows = count_categories(values, labels, n_clusters, len(categories))
             counts = rows.sum(axis=1).tolist()
         results.append(
@@ -252,7 +289,7 @@ def associate(columns, labels, n_clusters, rng, groups=None):
     }
 
 
-def _why_not(values, clusters, groups):
+def _why_not(values, clusters, groups=None):
     """Return the reason why values cannot be tested, or an empty text."""
     if len(values) == 0:
         return "all values are missing"
@@ -265,47 +302,59 @@ def _why_not(values, clusters, groups):
     return ""
 
 
-def _of_patients(n_missing, test, found, effect):
-    numbers = (float(number) for number in (found.statistic, found.p_value, effect))
-    return Association(n_missing, "", f"{test}, patients permuted", *numbers)
+def _why_too_many(codes):
+    """Return the reason why categories cannot be tested, or an empty text."""
+    n_categories = len(np.unique(codes))
+    too_many = n_categories > MOST_CATEGORIES
+    return f"{n_categories} different values, more than {MOST_CATEGORIES}" if too_many else ""
 
 
-def _kruskal_of(clusters, n_values):
-    """Return a function that computes H from the codes of sorted values."""
-    clusters, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
-    n = len(clusters)
+class _Column:
+    """Known values of a column, whose statistic is computed for each permutation."""
 
-    def kruskal(codes):
-        counts = np.bincount(codes, minlength=n_values)
+    def __init__(self, column, known, clusters):
+        values, categories = column
+        self.is_number = categories is None
+        self.n_missing = int((~known).sum())
+        distinct, self.codes = np.unique(values[known], return_inverse=True)
+        self.n_values = len(distinct)
+        _, self.clusters, self.sizes = np.unique(
+            clusters[known], return_inverse=True, return_counts=True
+        )
+
+    def compute(self, codes):
+        """Return H, or chi-squared, of permuted codes."""
+        return self._kruskal(codes) if self.is_number else self._chi_squared(codes)
+
+    def _kruskal(self, codes):
+        n = len(codes)
+        counts = np.bincount(codes, minlength=self.n_values)
         ranks = np.cumsum(counts) - (counts - 1) / 2 - (n + 1) / 2  # of each value, centred
-        sums = np.bincount(clusters, ranks[codes])
+        sums = np.bincount(self.clusters, ranks[codes])
         spread = counts @ ranks**2
-        return (n - 1) * (sums**2 / sizes).sum() / spread if spread else 0.0
+        return (n - 1) * (sums**2 / self.sizes).sum() / spread if spread else 0.0
 
-    return kruskal
-
-
-def _chi_squared_of(clusters, n_categories):
-    """Return a function that computes chi-squared from the codes of categories."""
-    clusters, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
-    n, shape = len(clusters), (len(sizes), n_categories)
-
-    def chi_squared(codes):
-        table = np.bincount(clusters * n_categories + codes, minlength=np.prod(shape))
+    def _chi_squared(self, codes):
+        shape = len(self.sizes), self.n_values
+        table = np.bincount(self.clusters * self.n_values + codes, minlength=np.prod(shape))
         table = table.reshape(shape)
-        expected = np.outer(sizes, np.maximum(table.sum(axis=0), 1))  # times n; some have none
-        return n * ((table**2 / expected).sum() - 1)
+        expected = np.outer(self.sizes, np.maximum(table.sum(axis=0), 1))  # times n
+        return len(codes) * ((table**2 / expected).sum() - 1)
 
-    return chi_squared
+    def associate(self, statistic, p_value, mean):
+        """Return the association of a statistic, by its p-value and its mean by chance."""
+        n = len(self.codes)
+        if self.is_number:
+            test, effect = "Kruskal-Wallis", _share_beyond(statistic, mean, n - 1)
+        else:
+            largest = n * (min(len(self.sizes), self.n_values) - 1)
+            test, effect = "chi-squared", float(np.sqrt(_share_beyond(statistic, mean, largest)))
+        test = f"{test}, patients permuted"
+        return Association(self.n_missing, "", test, statistic, p_value, effect)
 
 
-def _test_table(table, rng):
-    """Return name, statistic and p-value of the test of independent samples."""
-    result = stats.chi2_contingency(table, correction=False)
-    statistic = float(result.statistic)
-    if result.expected_freq.min() < _SMALL_COUNT:
-        return "chi-squared, permuted", statistic, _permute(table, result, rng)
-    return "chi-squared", statistic, float(result.pvalue)
+def _compute(tests, codes):
+    return [test.compute(column) for test, column in zip(tests, codes, strict=True)]
 
 
 def _share_beyond(statistic, by_chance, largest):

@@ -86,7 +86,7 @@ def compare_permuted(statistic, values, groups, rng):
     statistic : callable
         Function of an array such as `values` that returns a number or an array of numbers, which
         are large if the values differ from chance.
-    values : ndarray of shape (n_samples, ...)
+    values : ndarray of shape (..., n_samples)
         Value of each sample.
     groups : ndarray of shape (n_samples,), int
         Patient of each sample.
@@ -98,8 +98,8 @@ def compare_permuted(statistic, values, groups, rng):
     result : Permuted
     """
     found = np.asarray(statistic(values))
-    permuted = permuted_samples(groups, rng, alike=_varies(values, groups))
-    by_chance = np.array([statistic(values[sources]) for sources in permuted])
+    permuted = permuted_samples(groups, rng, alike=varies(values, groups))
+    by_chance = np.array([statistic(np.take(values, sources, axis=-1)) for sources in permuted])
     # With a tolerance, because sums of equal tables differ in their last bits.
     as_far = (by_chance >= found * (1 - 1e-9)).sum(axis=0)
     return Permuted(found, (1 + as_far) / (1 + len(by_chance)), by_chance.mean(axis=0))
@@ -147,6 +147,7 @@ def _strata(sizes):
     return [np.array(members) for members in strata]
 
 
-def _varies(values, groups):
+def varies(values, groups):
+    """Return whether any values differ within patients."""
     first, inverse = np.unique(groups, return_index=True, return_inverse=True)[1:]
-    return bool((values != values[first[inverse]]).any())
+    return bool((values != values[..., first[inverse]]).any())

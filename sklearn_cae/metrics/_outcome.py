@@ -248,8 +248,8 @@ def _why_not(shares, design, categories):
 
 def _test(shares, design, rng):
     """Return explained share, its mean by chance, and p-value: per group, then of all groups."""
-    axes, lengths, _ = np.linalg.svd(design - design.mean(axis=0), full_matrices=False)
-    axes = axes[:, lengths > lengths[0] * 1e-9]
+    _, lengths, axes = np.linalg.svd((design - design.mean(axis=0)).T, full_matrices=False)
+    axes = axes[lengths > lengths[0] * 1e-9]
     shares = shares - shares.mean(axis=0)
     spread = (shares**2).sum(axis=0)
     spread = np.append(spread, spread.sum())
@@ -257,7 +257,7 @@ def _test(shares, design, rng):
     spread[constant] = np.nan
 
     def explained(axes):
-        parts = ((axes.T @ shares) ** 2).sum(axis=0)
+        parts = ((axes @ shares) ** 2).sum(axis=0)
         return np.append(parts, parts.sum()) / spread
 
     found = compare_permuted(explained, axes, np.arange(len(shares)), rng)

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sklearn_cae._statistics import patients
-from sklearn_cae._statistics.associations import associate, compare_categories, compare_numbers
+from sklearn_cae._statistics.associations import (
+    associate,
+    compare_categories,
+    compare_numbers,
+    compare_over_patients,
+)
 from sklearn_cae._statistics.patients import compare_permuted, permuted_samples
 
 
@@ -239,6 +244,29 @@ def test_columns_are_tested_over_patients():
     plain = associate(columns, clusters, 3, rng())
     assert [each["tested"].test for each in plain["tested"]] == ["Kruskal-Wallis", "chi-squared"]
     assert [each["rows"] for each in plain["tested"]] == [each["rows"] for each in found["tested"]]
+
+
+def test_columns_of_any_gaps_keep_their_places():
+    values, clusters, groups = simulate(rng())
+    gaps = np.where(np.arange(len(values)) % 7, values, np.nan)
+    constant = values[np.unique(groups, return_index=True)[1]][groups]
+    codes = as_codes(values)
+    columns = [
+        *((gaps, None), (values, None), (codes, "abc"), (codes * 0, "a")),
+        *((constant, None), (np.where(np.isnan(gaps), -1, codes), "abc")),
+    ]
+    found = compare_over_patients(columns, clusters, groups, rng())
+    alone = [
+        compare_numbers(column, clusters, rng(), groups)
+        if categories is None
+        else compare_categories(column, clusters, rng(), groups)
+        for column, categories in columns
+    ]
+    assert [each.n_missing for each in found] == [each.n_missing for each in alone]
+    assert [each.reason for each in found] == ["", "", "", "all values are equal", "", ""]
+    for one, other in zip(found, alone, strict=True):
+        assert one.statistic == pytest.approx(other.statistic, nan_ok=True)
+        assert one.p_value == pytest.approx(other.p_value, abs=0.05, nan_ok=True)
 
 
 def test_the_mean_is_what_chance_gives():
