@@ -144,7 +144,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         -------
         novelty : ndarray of shape (n_samples,)
             Share in [0, 1) of the held-back training samples that are less unusual. Of new samples
-            of the same kind, about 5 % reach 0.95. At most 2000 training samples are used.
+            of the same kind, about 5 % reach 0.95. At most 1000 training samples are used, at 32
+            pixels per side at most.
 
         Raises
         ------

@@ -8,7 +8,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 #: Fewest training samples: with fewer, even the most unusual sample is no rarer than 5 %.
 FEWEST = 20
-_MOST = 2000  # training samples used
+_MOST = 1000  # training samples used
+_BLOCK = 100  # samples read at once
 _SIDE = 32  # pixels per side to which larger images are reduced
 _MOST_FEATURES = 4096
 _COMPONENTS = 20
@@ -56,8 +57,13 @@ class Novelty:
         if len(samples) < FEWEST:
             return None
         rows = np.linspace(0, len(samples) - 1, min(len(samples), _MOST)).round().astype(int)
-        batch, labels = samples[rows], labels[rows]
-        X = _flatten(batch)
+        labels = labels[rows]
+        X, intensities = [], []
+        for part in np.array_split(rows, -(-len(rows) // _BLOCK)):
+            batch = samples[part]
+            X.append(_flatten(batch))
+            intensities.append(measure_intensities(batch).numpy())
+        X = np.concatenate(X)
         held_back = np.empty((len(X), 3))
         for kept, held in KFold(_FOLDS, shuffle=True, random_state=0).split(X):
             held_back[held] = cls._fit(X[kept], labels[kept])._scores(X[held])
@@ -65,7 +71,7 @@ class Novelty:
         novelty.level, novelty.unit = held_back.mean(axis=0), held_back.std(axis=0)
         novelty.unit[novelty.unit == 0] = 1
         novelty.reference = np.sort(novelty._standardise(held_back))
-        novelty.intensities = measure_intensities(batch).numpy()
+        novelty.intensities = np.concatenate(intensities)
         return novelty
 
     @classmethod
@@ -114,8 +120,8 @@ def measure_intensities(batch):
 
 
 def _flatten(batch):
-    """Return tensors (n, C, H, W) or (n, n_features) as float64 rows of bounded length."""
+    """Return tensors (n, C, H, W) or (n, n_features) as float32 rows of bounded length."""
     if batch.ndim == 4 and max(batch.shape[2:]) > _SIDE:
         batch = adaptive_avg_pool2d(batch, [min(side, _SIDE) for side in batch.shape[2:]])
-    rows = batch.flatten(1).double().numpy()
+    rows = batch.flatten(1).numpy()
     return rows[:, :: -(-rows.shape[1] // _MOST_FEATURES)]

@@ -357,7 +357,7 @@ def test_memory_maps_stay_on_the_disk(tmp_path, fitted, toy_images, make_quick):
 
 
 def test_a_fit_does_not_read_a_memory_map_at_once(tmp_path, make_quick):
-    X = np.random.RandomState(0).randint(0, 256, (8000, 32, 32), dtype=np.uint8)
+    X = np.random.RandomState(0).randint(0, 256, (16_000, 32, 32), dtype=np.uint8)
     np.save(tmp_path / "images.npy", X)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     params = {"encoder": build_encoder, "decoder": build_decoder, "batch_size": 256}  # quick ones

@@ -58,19 +58,19 @@ def test_assign_answers_as_the_other_methods(make_quick, toy_images, assignment,
 
 
 @pytest.mark.parametrize(
-    "show",
+    ("show", "n_again"),
     [
-        PrototypeDisplay.from_estimator,
-        EmbeddingDisplay.from_estimator,
-        cluster_report,
-        lambda model, X: model.representatives(X),
+        (PrototypeDisplay.from_estimator, 0),
+        (EmbeddingDisplay.from_estimator, 0),
+        (cluster_report, 3 * 6),  # gradients of the typical members
+        (lambda model, X: model.representatives(X), 0),
     ],
     ids=["PrototypeDisplay", "EmbeddingDisplay", "cluster_report", "representatives"],
 )
-def test_each_image_is_encoded_once(show, fitted, toy_images):
+def test_each_image_is_encoded_once(show, n_again, fitted, toy_images):
     with encodings(fitted) as sizes:
         show(fitted, toy_images[0])
-    assert sum(sizes) == len(toy_images[0])
+    assert sum(sizes) == len(toy_images[0]) + n_again
 
 
 def test_a_display_of_some_samples_encodes_no_others(fitted, toy_images):

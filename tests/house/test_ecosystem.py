@@ -364,13 +364,16 @@ def routing():
 @pytest.mark.usefixtures("routing")
 @pytest.mark.parametrize(
     ("output", "last"),
-    [("soft_assignment", ClusterLabelMapper()), ("embedding", KNNProbe())],
+    [
+        ("soft_assignment", ClusterLabelMapper),
+        ("embedding", lambda: KNNProbe().set_fit_request(groups=False)),
+    ],
 )
 def test_groups_go_to_the_splitter_of_a_search(toy_images, make_quick, output, last):
     X, y = toy_images
     groups = np.arange(len(X)) // 8
     search = GridSearchCV(
-        make_pipeline(make_quick(output=output, conditioning_epochs=0), last),
+        make_pipeline(make_quick(output=output, conditioning_epochs=0), last()),
         {"contrastiveautoencoderclusterer__temperature": [0.1, 0.5]},
         cv=NotesGroups(n_splits=2),
         error_score="raise",
