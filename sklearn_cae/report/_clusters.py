@@ -5,7 +5,7 @@ import numpy as np
 from .._grouping.members import find_doubtful, find_typical
 from ..plotting._clusters import count_labels
 from ..plotting._display import take
-from ..plotting._pictures import as_images, styles
+from ..plotting._pictures import as_images, find_contrast, styles
 from ._markers import outline
 from ._thumbnails import to_data_uri, to_heat, to_jpeg_uri, to_thumbnails
 
@@ -20,9 +20,10 @@ class _Pictures:
     def __init__(self, estimator, X):
         self.estimator, self.X = estimator, X
 
-    def of_images(self, images, side):
-        images = as_images(images, self.estimator)
-        return to_thumbnails(images, self.estimator.intensity_range_, side)
+    def of_prototypes(self):
+        """Draw the prototypes, at the contrast at which they differ."""
+        images = as_images(self.estimator.decode_prototypes(), self.estimator)
+        return to_thumbnails(images, find_contrast(images), _CARD_SIDE)
 
     def of_rows(self, rows, side):
         """Convert rows block by block, because all of them as floats may not fit into memory."""
@@ -31,8 +32,12 @@ class _Pictures:
             thumbnail
             for block in blocks
             if len(block)
-            for thumbnail in self.of_images(take(self.X, block), side)
+            for thumbnail in self._draw(take(self.X, block), side)
         ]
+
+    def _draw(self, images, side):
+        images = as_images(images, self.estimator)
+        return to_thumbnails(images, self.estimator.intensity_range_, side)
 
     def explain(self, rows, pictures):
         """Draw over pictures of rows what pulled them to their prototype; None if unknown."""
@@ -76,7 +81,7 @@ class Clusters:
         self.pictures = None if estimator.image_shape_ is None else _Pictures(estimator, X)
         prototypes = [None] * self.n
         if self.pictures:
-            prototypes = self.pictures.of_images(estimator.decode_prototypes(), _CARD_SIDE)
+            prototypes = self.pictures.of_prototypes()
         shown = zip(
             find_typical(assigned.similarity, self.labels, self.n, n_members),
             find_doubtful(self.margins, self.labels, self.n, n_members),
