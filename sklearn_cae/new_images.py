@@ -15,7 +15,7 @@ from ._grouping.novelty import measure_intensities
 from ._input.arrays import as_samples
 from ._input.columns import read_columns
 from ._input.labels import check_labels
-from ._statistics.associations import adjust, associate
+from ._statistics.associations import adjust, associate, compare_categories
 from ._utils.extras import import_extra
 from ._utils.random import local_random_state
 from .images import load_reading
@@ -179,9 +179,10 @@ _HEADING = "comparison        in fit     now   change   p (corrected)"
 def drift_report(estimator, X, metadata=None, *, groups=None, random_state=None) -> DriftReport:
     """Compare new images with the training images of a clusterer.
 
-    Four things are compared: the shares of the groups (chi-squared test), the share of unusual
-    images, of which 5 % are expected (one-sided exact test), and for images also their brightness
-    and contrast (Kolmogorov-Smirnov tests). A scanner that was changed, or patients of another
+    Four things are compared: the shares of the groups (chi-squared test; by random tables if fewer
+    than 5 are expected in a group), the share of unusual images, of which 5 % are expected
+    (one-sided exact test), and for images also their brightness and contrast (Kolmogorov-Smirnov
+    tests). A scanner that was changed, or patients of another
     kind, show here.
 
     Parameters
@@ -238,12 +239,10 @@ def drift_report(estimator, X, metadata=None, *, groups=None, random_state=None)
     rows = np.arange(len(X)) if groups is None else _one_each(groups, len(X), rng)
     samples = estimator._check_input(X)
     assigned = estimator.assign(X)
-    sizes = (
-        np.bincount(estimator.labels_),
-        np.bincount(assigned.labels[rows], minlength=estimator.n_clusters_),
-    )
+    labels = estimator.labels_, assigned.labels[rows]
+    shares = [np.bincount(each, minlength=estimator.n_clusters_) / len(each) for each in labels]
     tests = {
-        "shares of groups": _compare_shares(*sizes),
+        "shares of groups": _compare_groups(*labels, *shares, rng),
         "unusual images": _compare_unusual(reference.held_back(), assigned.novelty[rows]),
     }
     if estimator.image_shape_ is not None:
@@ -256,7 +255,7 @@ def drift_report(estimator, X, metadata=None, *, groups=None, random_state=None)
         n_new=len(X),
         n_tested=len(rows),
         tests=_with_adjusted(pandas.DataFrame(tests, index=_RESULTS).T),
-        shares=pandas.DataFrame({"fit": sizes[0] / sizes[0].sum(), "new": sizes[1] / len(rows)}),
+        shares=pandas.DataFrame({"fit": shares[0], "new": shares[1]}),
         columns=None if metadata is None else _compare_columns(columns, rows, assigned, rng),
     )
 
@@ -271,12 +270,11 @@ def _one_each(groups, n_samples, rng):
     return np.sort(order[np.unique(groups[order], return_index=True)[1]])
 
 
-def _compare_shares(before, now):
-    shares = before / before.sum(), now / now.sum()
-    effect = np.abs(shares[0] - shares[1]).sum() / 2
-    filled = (before + now) > 0
-    p_value = stats.chi2_contingency([before[filled], now[filled]], correction=False).pvalue
-    return np.nan, np.nan, effect, p_value
+def _compare_groups(before, now, share_before, share_now, rng):
+    when = np.repeat([0, 1], [len(before), len(now)])
+    found = compare_categories(when, np.concatenate([before, now]), rng)
+    p_value = 1.0 if found.reason else found.p_value  # all are in one group
+    return np.nan, np.nan, np.abs(share_before - share_now).sum() / 2, p_value
 
 
 def _compare_unusual(before, now):

@@ -161,6 +161,15 @@ def test_bad_input_is_told(fitted, new):
         drift_report(fitted, new, {"a": [1] * 150})
 
 
+def test_few_new_images_shift_by_chance(fitted, new):
+    """The chi-squared distribution does not hold for five images; random tables do."""
+    p_values = [
+        drift_report(fitted, new[start : start + 5], random_state=0).tests["p_value"].iloc[0]
+        for start in range(0, 150, 5)
+    ]
+    assert np.mean(np.array(p_values) < 0.05) <= 0.2
+
+
 def test_one_group_cannot_shift(xrays, new):
     model = quick_clusterer(n_clusters=1, warm_up_epochs=1, conditioning_epochs=0).fit(xrays)
     report = drift_report(model, new, random_state=0)

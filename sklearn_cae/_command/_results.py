@@ -191,7 +191,7 @@ def tell_end(clusterer, groups, output):
     print(
         f"Open first: {output / 'report.html'}. Show it to someone who knows the images.\n"
         "Try next:\n"
-        '  - Look under "Clusters against metadata" whether a group is a scanner or a format.\n'
+        '  - Look under "How images were taken" whether a group is a scanner or a format.\n'
         "  - If groups mix what differs, ask for more of them: --n-clusters "
         f"{clusterer.n_clusters_ + 2}.\n"
         "  - Later images: sklearn-cae assign "
