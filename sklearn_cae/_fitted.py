@@ -127,10 +127,11 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def novelty(self, X) -> np.ndarray:
         """Measure how unusual samples are, compared with the training samples.
 
-        Three scores are computed: the error of 20 principal components of the training samples, the
-        same error relative to the contrast of the sample, and the distance to the closest cluster
-        in these components. The largest score counts. It is compared with the scores of training
-        samples that were held back: components are fitted five times without a fifth of them.
+        Scores are computed for each sample: the error of 20 principal components of the training
+        samples, the same error relative to the contrast of the sample, the distance to the closest
+        cluster in these components, and the sharpness of images. The score that is most unusual,
+        high or low, counts. It is compared with the scores of training samples that were held back:
+        components are fitted five times without a fifth of them.
 
         Networks are not used. They reconstruct their training samples far better than new ones, so
         that new samples of the same kind would look unusual.

@@ -18,7 +18,10 @@ _SMALL = 1e-6  # share of the variance of all samples that is as good as zero
 
 
 class Novelty:
-    """Error of the principal components of samples, and distance to the closest group in them.
+    """Error of the principal components of samples, distance to the closest group, and sharpness.
+
+    A sample is unusual if one of these is unusually large or small. Smooth images, for example,
+    have small errors.
 
     Networks reconstruct their training samples better than others, so their errors on training
     samples do not tell how large the errors on other samples are. Principal components can be
@@ -36,7 +39,7 @@ class Novelty:
         Means of the groups.
     scale : float
         Mean variance of the features.
-    level, unit : ndarray of shape (3,)
+    level, unit : ndarray of shape (4,)
         Mean and standard deviation of the scores of samples that were held back.
     reference : ndarray of shape (n_reference,)
         The largest standardised score of each sample that was held back, in ascending order.
@@ -58,15 +61,17 @@ class Novelty:
             return None
         rows = np.linspace(0, len(samples) - 1, min(len(samples), _MOST)).round().astype(int)
         labels = labels[rows]
-        X, intensities = [], []
+        X, sharpness, intensities = [], [], []
         for part in np.array_split(rows, -(-len(rows) // _BLOCK)):
             batch = samples[part]
             X.append(_flatten(batch))
+            sharpness.append(_sharpness(batch))
             intensities.append(measure_intensities(batch).numpy())
-        X = np.concatenate(X)
-        held_back = np.empty((len(X), 3))
+        X, sharpness = np.concatenate(X), np.concatenate(sharpness)
+        held_back = np.empty((len(X), 4))
         for kept, held in KFold(_FOLDS, shuffle=True, random_state=0).split(X):
-            held_back[held] = cls._fit(X[kept], labels[kept])._scores(X[held])
+            fitted = cls._fit(X[kept], labels[kept])
+            held_back[held] = fitted._scores(X[held], sharpness[held])
         novelty = cls._fit(X, labels)
         novelty.level, novelty.unit = held_back.mean(axis=0), held_back.std(axis=0)
         novelty.unit[novelty.unit == 0] = 1
@@ -88,7 +93,8 @@ class Novelty:
 
     def __call__(self, batch):
         """Return the share of the samples held back that are less unusual, float64 (n,)."""
-        return torch.from_numpy(self._rank(self._standardise(self._scores(_flatten(batch)))))
+        scores = self._scores(_flatten(batch), _sharpness(batch))
+        return torch.from_numpy(self._rank(self._standardise(scores)))
 
     def held_back(self):
         """Return the novelty of the samples that were held back, (n_reference,)."""
@@ -98,8 +104,8 @@ class Novelty:
         below = np.searchsorted(self.reference, scores, side="left")
         return below / (len(self.reference) + 1)
 
-    def _scores(self, X):
-        """Return error, error relative to the contrast, and distance, as logarithms (n, 3)."""
+    def _scores(self, X, sharpness):
+        """Return error, error relative to the contrast, distance and sharpness, in logarithms."""
         centered = X - self.mean
         placed = centered @ self.components.T
         error = np.square(centered - placed @ self.components).mean(axis=1)
@@ -107,10 +113,11 @@ class Novelty:
         relative = (error + small) / (X.var(axis=1) + small)
         away = (placed[:, None] - self.centers) / self.spread
         distance = np.square(away).sum(axis=2).min(axis=1)
-        return np.log(np.stack([error + small, relative, distance + _SMALL], axis=1))
+        scores = [error + small, relative, distance + _SMALL, sharpness + small]
+        return np.log(np.stack(scores, axis=1))
 
     def _standardise(self, scores):
-        return ((scores - self.level) / self.unit).max(axis=1)
+        return np.abs((scores - self.level) / self.unit).max(axis=1)
 
 
 def measure_intensities(batch):
@@ -121,7 +128,21 @@ def measure_intensities(batch):
 
 def _flatten(batch):
     """Return tensors (n, C, H, W) or (n, n_features) as float32 rows of bounded length."""
-    if batch.ndim == 4 and max(batch.shape[2:]) > _SIDE:
-        batch = adaptive_avg_pool2d(batch, [min(side, _SIDE) for side in batch.shape[2:]])
-    rows = batch.flatten(1).numpy()
+    rows = _reduce(batch).flatten(1).numpy()
     return rows[:, :: -(-rows.shape[1] // _MOST_FEATURES)]
+
+
+def _sharpness(batch):
+    """Return the mean squared difference of neighbouring pixels, (n,); 0 for vectors."""
+    if batch.ndim == 2:
+        return np.zeros(len(batch), dtype=np.float32)
+    images = _reduce(batch)
+    steps = (images.diff(dim=axis).square().mean(dim=(1, 2, 3)) for axis in (2, 3))
+    return sum(steps).numpy()
+
+
+def _reduce(batch):
+    """Bring images to at most 32 pixels per side."""
+    if batch.ndim == 4 and max(batch.shape[2:]) > _SIDE:
+        return adaptive_avg_pool2d(batch, [min(side, _SIDE) for side in batch.shape[2:]])
+    return batch

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quick import quick_clusterer
+from scipy.ndimage import gaussian_filter
 
 from sklearn_cae import load, save
 from sklearn_cae.datasets import load_mnist, make_toy_images
@@ -44,6 +45,15 @@ def test_new_images_of_the_same_kind_are_unusual_in_5_percent(fitted, pneumonia)
 )
 def test_foreign_images_stand_out(fitted, foreign, kind):
     assert (fitted.novelty(foreign[kind]) >= 0.95).mean() >= 0.95
+
+
+def test_images_that_are_too_smooth_stand_out(data_root):
+    """They have smaller errors than sharp ones."""
+    X = load_mnist("test", root=data_root).data[:600].reshape(-1, 28, 28)
+    model = quick_clusterer(warm_up_epochs=1, conditioning_epochs=0).fit(X[:400])
+    smooth = gaussian_filter(X[400:], (0, 1.5, 1.5))
+    assert (model.novelty(X[400:]) >= 0.95).mean() <= 0.12
+    assert (model.novelty(smooth) >= 0.95).mean() >= 0.95
 
 
 def test_networks_do_not_matter(fitted, xrays, pneumonia):
