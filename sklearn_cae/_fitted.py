@@ -129,9 +129,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Scores are computed for each sample: the error of 20 principal components of the training
         samples, the same error relative to the contrast of the sample, the distance to the closest
-        cluster in these components, and the sharpness of images. The score that is most unusual,
-        high or low, counts. It is compared with the scores of training samples that were held back:
-        components are fitted five times without a fifth of them.
+        cluster in these components, and the sharpness of images, which may be too high or too low.
+        The most unusual score counts. It is compared with the scores of training samples that were
+        held back: components are fitted five times without a fifth of them.
 
         Networks are not used. They reconstruct their training samples far better than new ones, so
         that new samples of the same kind would look unusual.
@@ -151,7 +151,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         Raises
         ------
         ValueError
-            If the fit had fewer than 20 samples, or the model was saved by an older version.
+            If the fit had fewer than 40 samples, or the model was saved by an older version.
 
         Examples
         --------

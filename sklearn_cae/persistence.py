@@ -294,6 +294,8 @@ def _check_shapes(clusterer, kept):
         or gaussians.diagonals.shape != (n_clusters, embedding_dim)
     ):
         raise ValueError(f"_gaussians does not match {n_clusters} clusters")
+    if kept.novelty is not None:
+        kept.novelty.check(n_clusters)
     labels = clusterer.labels_
     if (
         labels.ndim != 1

@@ -86,7 +86,7 @@ def write_results(clusterer, found, options, output):
     save(clusterer, output / "model.safetensors", reading=found.reading)
     groups = cluster_table(clusterer, found.data, found.metadata[KEYS])
     write_table(output / "groups.csv", groups)
-    patients = _patients_of(found)
+    patients = patients_of(found)
     _write_patients(clusterer, patients, options.seed, output)
     cluster_report(
         clusterer,
@@ -103,17 +103,16 @@ def write_results(clusterer, found, options, output):
     return groups
 
 
-def _patients_of(found):
-    """Return the patient of each image, or None if each image is of another one or all of one."""
-    n_patients = len(set(found.groups))
-    return found.groups if 1 < n_patients < len(found.groups) else None
+def patients_of(found):
+    """Return the patient of each image, or None if all are of one: files may name none."""
+    return found.groups if len(set(found.groups)) > 1 else None
 
 
 def _write_patients(clusterer, patients, seed, output):
     """Write a row per patient, and print whether images of a patient are in one group."""
     path = output / "patients.csv"
     path.unlink(missing_ok=True)
-    if patients is None:
+    if patients is None or len(set(patients)) == len(patients):
         return
     from ..metrics import patient_profile
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ._messages import errors_in_a_sentence, refuse
 from ._options import add_files_options, check_output
-from ._results import tell_failures, write_table
+from ._results import patients_of, tell_failures, write_table
 
 
 def add_to(commands):
@@ -68,7 +68,7 @@ def _tell_drift(new):
     if "unusual" not in new.table:
         print("The model was made by an older version, and cannot tell unusual images.")
         return
-    print(drift_report(new.clusterer, new.data, groups=new.groups, random_state=0))
+    print(drift_report(new.clusterer, new.data, groups=patients_of(new), random_state=0))
     unusual = new.table.loc[new.table["unusual"], "file"]
     if len(unusual):
         print(f"Unusual images, such as {unusual.iloc[0]}: {len(unusual)}. Look at them.")

@@ -7,7 +7,7 @@ from sklearn.model_selection import KFold
 from torch.nn.functional import adaptive_avg_pool2d
 
 #: Fewest training samples: with fewer, even the most unusual sample is no rarer than 5 %.
-FEWEST = 20
+FEWEST = 40
 _MOST = 1000  # training samples used
 _BLOCK = 100  # samples read at once
 _SIDE = 32  # pixels per side to which larger images are reduced
@@ -20,8 +20,8 @@ _SMALL = 1e-6  # share of the variance of all samples that is as good as zero
 class Novelty:
     """Error of the principal components of samples, distance to the closest group, and sharpness.
 
-    A sample is unusual if one of these is unusually large or small. Smooth images, for example,
-    have small errors.
+    A sample is unusual if an error or the distance is unusually large, or if it is unusually sharp
+    or smooth.
 
     Networks reconstruct their training samples better than others, so their errors on training
     samples do not tell how large the errors on other samples are. Principal components can be
@@ -70,9 +70,9 @@ class Novelty:
         X, sharpness = np.concatenate(X), np.concatenate(sharpness)
         held_back = np.empty((len(X), 4))
         for kept, held in KFold(_FOLDS, shuffle=True, random_state=0).split(X):
-            fitted = cls._fit(X[kept], labels[kept])
+            fitted = cls._fit(X[kept], labels[kept], len(X))
             held_back[held] = fitted._scores(X[held], sharpness[held])
-        novelty = cls._fit(X, labels)
+        novelty = cls._fit(X, labels, len(X))
         novelty.level, novelty.unit = held_back.mean(axis=0), held_back.std(axis=0)
         novelty.unit[novelty.unit == 0] = 1
         novelty.reference = np.sort(novelty._standardise(held_back))
@@ -80,21 +80,46 @@ class Novelty:
         return novelty
 
     @classmethod
-    def _fit(cls, X, labels):
-        n_samples, n_features = X.shape
-        n_components = max(1, min(_COMPONENTS, n_samples // 2, n_features // 2))
+    def _fit(cls, X, labels, n_all):
+        # As many components with all samples as without a part of them, so that errors are alike.
+        n_components = max(1, min(_COMPONENTS, n_all // 4, X.shape[1] // 2))
         pca = PCA(n_components, svd_solver="randomized", random_state=0).fit(X)
         placed = pca.transform(X)
         groups, labels = np.unique(labels, return_inverse=True)
         centers = np.array([placed[labels == group].mean(axis=0) for group in range(len(groups))])
         spread = (placed - centers[labels]).std(axis=0)
         scale = float(X.var(axis=0).mean()) or 1.0
-        return cls(pca.mean_, pca.components_, np.maximum(spread, _SMALL * scale), centers, scale)
+        spread = np.maximum(spread, np.sqrt(_SMALL * scale))
+        return cls(pca.mean_, pca.components_, spread, centers, scale)
 
     def __call__(self, batch):
         """Return the share of the samples held back that are less unusual, float64 (n,)."""
         scores = self._scores(_flatten(batch), _sharpness(batch))
         return torch.from_numpy(self._rank(self._standardise(scores)))
+
+    def check(self, n_clusters):
+        """Raise if the parts do not match each other, in a file that anyone may have written."""
+        n_components, n_features = self.components.shape
+        n_groups, n_reference = len(self.centers), len(self.reference)
+        shapes = {
+            "mean": (n_features,),
+            "spread": (n_components,),
+            "centers": (n_groups, n_components),
+            "level": (4,),
+            "unit": (4,),
+            "reference": (n_reference,),
+            "intensities": (n_reference, 2),
+        }
+        parts = {name: getattr(self, name) for name in [*shapes, "components"]}
+        if (
+            any(parts[name].shape != shape for name, shape in shapes.items())
+            or any(part.dtype.kind != "f" for part in parts.values())
+            or not all(np.isfinite(part).all() for part in parts.values())
+            or not (n_groups <= n_clusters and FEWEST <= n_reference <= _MOST)
+            or min(self.spread.min(), self.unit.min()) <= 0
+            or (np.diff(self.reference) < 0).any()
+        ):
+            raise ValueError("the measure of novelty does not match the model")
 
     def held_back(self):
         """Return the novelty of the samples that were held back, (n_reference,)."""
@@ -113,11 +138,12 @@ class Novelty:
         relative = (error + small) / (X.var(axis=1) + small)
         away = (placed[:, None] - self.centers) / self.spread
         distance = np.square(away).sum(axis=2).min(axis=1)
-        scores = [error + small, relative, distance + _SMALL, sharpness + small]
+        scores = [error + small, relative, distance + _SMALL, sharpness + _SMALL]
         return np.log(np.stack(scores, axis=1))
 
     def _standardise(self, scores):
-        return np.abs((scores - self.level) / self.unit).max(axis=1)
+        scores = (scores - self.level) / self.unit
+        return np.column_stack([scores, -scores[:, -1]]).max(axis=1)  # both ends of the sharpness
 
 
 def measure_intensities(batch):

@@ -47,8 +47,9 @@ def gather(reading, rows, failures, table, cache):
 
 def _groups(metadata):
     """Return the patient of each image; the file, if the patient is not known."""
-    patients = metadata["patient"].where(metadata["patient"].notna(), metadata["file"])
-    return patients.map(as_text).to_numpy(dtype=str)
+    patients = metadata["patient"].map(as_text, na_action="ignore")
+    known = patients.notna() & (patients != "")
+    return patients.where(known, metadata["file"]).to_numpy(dtype=str)
 
 
 def _with_found(reading, rows):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import check_scalar
 
+from .._input.labels import is_missing
 from ._chunks import find_depth, quiet
 from ._files import read_file
 from ._read import Reading
@@ -94,9 +95,11 @@ class Originals(Sequence):
         ValueError, OSError
             If its file cannot be read.
         """
+        if not isinstance(row, Integral):
+            raise TypeError(f"row must be a whole number, got {row!r}. Read rows one by one.")
         about = self.metadata.iloc[row]
         frame = about.get("frame")
-        frame = None if frame is None or np.isnan(frame) else int(frame)
+        frame = None if is_missing(frame) else int(frame)
         return read_original(self.folder / about["file"], self.reading, frame, self.side)
 
 

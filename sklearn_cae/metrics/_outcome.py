@@ -11,6 +11,7 @@ from .._input.labels import check_column
 from .._statistics.associations import MOST_CATEGORIES, adjust
 from .._statistics.patients import bootstrap_interval, compare_permuted
 from .._utils.extras import import_extra
+from .._utils.plain import plain
 from .._utils.warnings import warn
 
 if TYPE_CHECKING:
@@ -79,22 +80,6 @@ class OutcomeTest:
         return "\n".join(lines)
 
 
-def plain(value):
-    """Return a value of a report as JSON can represent it."""
-    if hasattr(value, "to_dict"):
-        rows = value.reset_index().to_dict("records") if hasattr(value, "columns") else None
-        return value.to_dict() if rows is None else plain(rows)
-    if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value != value:
-        return None
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
-
-
 # ---- Reading ----
 
 
@@ -119,7 +104,7 @@ def read_outcome(outcome, patients, codes):
     if isinstance(outcome, Mapping):
         outcome = pandas.Series(dict(outcome))
         by_patient = _by_name(outcome, patients)
-    elif isinstance(outcome, pandas.Series) and _is_by_name(outcome, patients, len(codes)):
+    elif isinstance(outcome, pandas.Series) and _is_by_name(outcome, patients, len(codes), pandas):
         by_patient = _by_name(outcome, patients)
     else:
         by_patient = _by_sample(outcome, patients, codes, pandas)
@@ -140,11 +125,22 @@ def read_outcome(outcome, patients, codes):
     return by_patient
 
 
-def _is_by_name(outcome, patients, n_samples):
+def _is_by_name(outcome, patients, n_samples, pandas):
     """Return whether the index of a Series names patients, rather than samples."""
     if len(outcome) != n_samples:
         return True
-    return outcome.index.is_unique and outcome.index.isin(patients).all()
+    named = outcome.index.isin(patients)
+    if outcome.index.equals(pandas.RangeIndex(n_samples)):
+        if named.all() and len(patients) == n_samples:
+            raise ValueError(
+                "outcome must tell whether it is ordered by sample or by patient: its index, 0 to "
+                f"{n_samples - 1}, may mean either. Pass outcome.tolist() for the samples, or "
+                "outcome.to_dict() for the patients."
+            )
+        return False
+    # Numbers of rows may be those of some patients by chance, names may not.
+    is_text = not pandas.api.types.is_numeric_dtype(outcome.index)
+    return outcome.index.is_unique and bool(named.any() if is_text else named.all())
 
 
 def _by_name(outcome, patients):

@@ -11,8 +11,9 @@ from .._input.labels import encode_groups
 from .._input.tensors import to_numpy
 from .._statistics.patients import bootstrap_interval
 from .._utils.extras import import_extra
+from .._utils.plain import plain
 from .._utils.random import local_random_state
-from ._outcome import OutcomeTest, compare_outcome, plain, read_outcome
+from ._outcome import OutcomeTest, compare_outcome, read_outcome
 from ._scores import _check_labelling
 
 if TYPE_CHECKING:

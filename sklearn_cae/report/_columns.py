@@ -10,6 +10,8 @@ from ..images._resize import share_of_border
 
 #: Columns of `read_images` that name a file or a patient.
 _IDENTIFIERS = {"file", "patient", "study", "series"}
+#: Share of the categories that belong to one patient, if they are names.
+_OWN = 0.9
 #: Columns that tell how an image was taken or stored, in lower case: those of `read_images`, and
 #: usual names in tables of hospitals.
 TECHNICAL = {
@@ -53,7 +55,7 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
     for name, values, categories in read_columns(metadata, n_samples):
         if name.lower() in TECHNICAL:
             columns.technical.append((name, values, categories))
-        elif name in _IDENTIFIERS or _names_patients(values, categories, patients):
+        elif name.lower() in _IDENTIFIERS or _names_patients(values, categories, patients):
             columns.left_out.append(name)
         else:
             columns.own.append((name, values, categories))
@@ -63,18 +65,21 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
 def _names_patients(values, categories, patients):
     """Return whether a column tells who a patient is.
 
-    That is, each category belongs to one patient, as names and numbers of studies do. Or each
-    patient has a whole number of its own.
+    That is, nearly each category belongs to one patient, as names and numbers of studies do. Or
+    each patient has a whole number of its own.
     """
     if patients is None:
         return False
     known = np.isfinite(values) if categories is None else values >= 0
     values, numbers = values[known], patients.numbers[known]
-    n_values, n_patients = len(np.unique(values)), len(np.unique(numbers))
-    n_pairs = len(np.unique(np.column_stack([values, numbers]), axis=0))
-    if n_patients < 2 or n_pairs != n_values:
+    pairs = np.unique(np.column_stack([values, numbers]), axis=0)
+    found, n_owners = np.unique(pairs[:, 0], return_counts=True)
+    n_patients = len(np.unique(numbers))
+    if n_patients < 2:
         return False
-    return categories is not None or (n_values == n_patients and (values % 1 == 0).all())
+    if categories is not None:  # a few patients may have the same name
+        return (n_owners == 1).mean() >= _OWN and len(found) > n_patients / 2
+    return len(found) == len(pairs) == n_patients and bool((values % 1 == 0).all())
 
 
 def add_measured(columns, samples, intensity_range):
@@ -89,9 +94,10 @@ def add_measured(columns, samples, intensity_range):
     intensity_range : (float, float)
         Intensities of black and white.
     """
-    given = {name: values for name, values, _ in columns.technical}
-    if {"height", "width"} <= set(given) and "aspect" not in given:
-        columns.technical.append(("aspect", given["width"] / given["height"], None))
+    given = {name for name, *_ in columns.technical}
+    sides = {name: values for name, values, categories in columns.technical if categories is None}
+    if {"height", "width"} <= set(sides) and "aspect" not in given:
+        columns.technical.append(("aspect", sides["width"] / sides["height"], None))
     measured = _measure(samples, intensity_range)
     for name, other in (("brightness", "mean"), ("contrast", ""), ("border", "")):
         if name not in given and other not in given:

@@ -77,7 +77,8 @@ def _describe(group, columns, rows, places, radius):
 def _may_colour(name, values, categories):
     """Tell whether values differ, and are not names of single samples or patients."""
     if categories is None:
-        return len(np.unique(np.where(np.isfinite(values), values, np.nan))) > 1
+        known = values[np.isfinite(values)]
+        return len(known) > 0 and _round(known.min()) < _round(known.max())
     return len(categories) <= MOST_CATEGORIES and len(np.unique(values)) > 1
 
 

@@ -7,8 +7,11 @@ from collections import Counter
 
 import numpy as np
 
-from .._input.labels import check_labels, check_length
+from .._input.labels import check_length, encode_groups
 from ._table import is_doubtful
+
+#: First characters of texts that spreadsheets compute.
+_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 class Patients:
@@ -20,8 +23,6 @@ class Patients:
         Patient of each sample.
     n_samples : int
         Number of samples.
-    rng : RandomState
-        Generator of the numbers.
 
     Attributes
     ----------
@@ -33,16 +34,16 @@ class Patients:
         Number of samples of each patient, in ascending order.
     """
 
-    def __init__(self, groups, n_samples, rng):
-        groups = check_labels(groups, n_samples, "groups").astype(str)
-        found, codes = np.unique(groups, return_inverse=True)
+    def __init__(self, groups, n_samples):
+        found, codes = encode_groups(groups, n_samples)
         self.n = len(found)
         if self.n < 2:
             raise ValueError(
                 "groups must hold at least two patients, got one. Pass the patient of each sample, "
                 "or leave groups out if patients are not known."
             )
-        self.numbers = 1 + rng.permutation(self.n)[codes]
+        # Not by the seed of the report, by which a reader could find the order of the names.
+        self.numbers = 1 + np.random.default_rng().permutation(self.n)[codes]
         self.sizes = np.sort(np.bincount(codes))
 
     def count_in(self, rows):
@@ -100,7 +101,7 @@ def to_csv_uri(names, assigned, patients):
     probability = assigned.soft_assignment.max(axis=1)
     columns = {
         "row": range(len(names)),
-        "name": names,
+        "name": [f"'{name}" if name[:1] in _FORMULA else name for name in names],
         "group": assigned.labels,
         "probability": [f"{share:.4f}" for share in probability],
         "margin": [f"{margin:.4f}" for margin in assigned.margin],

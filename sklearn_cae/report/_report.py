@@ -75,7 +75,7 @@ def cluster_report(
     groups : array-like of shape (n_samples,), default=None
         Patient of each sample. P-values then come from random exchanges of patients. The report
         counts patients, tells whether images of a patient are in one cluster, and names samples
-        "patient 12, image 2". Patients are numbered in random order.
+        "patient 12, image 2". Patients have other numbers in each report, in random order.
     images : sequence of length n_samples, default=None
         Originals of the samples for the screen: arrays of shape (H, W) or (H, W, 3), Pillow
         pictures, or paths of files, such as :class:`~sklearn_cae.images.Originals`. Only those of
@@ -143,7 +143,7 @@ def cluster_report(
     path, X = _check_path(path), as_samples(X)
     rng = local_random_state(random_state)
     y = None if y is None else _check_labels(y, len(X))
-    patients = None if groups is None else Patients(groups, len(X), rng)
+    patients = None if groups is None else Patients(groups, len(X))
     columns = check_metadata(metadata, len(X), patients)
     originals = None if images is None else Originals(images, len(X))
     noun = "sample" if estimator.image_shape_ is None and images is None else "image"

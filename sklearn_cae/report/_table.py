@@ -10,8 +10,9 @@ from ._answers import check_answers
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+#: Novelty from which on a sample is unusual.
+UNUSUAL = 0.95
 _DOUBTFUL = 0.5
-_UNUSUAL = 0.95
 
 
 def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
@@ -100,7 +101,7 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
     if answers is not None:
         table.insert(1, "name", [answers.names.get(group, "") for group in assigned.labels])
     if assigned.novelty is not None:
-        table["novelty"], table["unusual"] = assigned.novelty, assigned.novelty >= _UNUSUAL
+        table["novelty"], table["unusual"] = assigned.novelty, assigned.novelty >= UNUSUAL
     return table if metadata is None else metadata.reset_index(drop=True).join(table)
 
 

@@ -40,6 +40,13 @@ def test_new_images_of_the_same_kind_are_unusual_in_5_percent(fitted, pneumonia)
     assert 0.02 <= share <= 0.09  # 524 images: two standard errors around 5 %, and calibration
 
 
+@pytest.mark.parametrize("n_samples", [60, 300])
+def test_training_images_are_unusual_in_5_percent(pneumonia, n_samples):
+    X = pneumonia["train"][0][:n_samples]
+    model = quick_clusterer(warm_up_epochs=1, conditioning_epochs=0).fit(X)
+    assert (model.novelty(X) >= 0.95).mean() <= 0.1
+
+
 @pytest.mark.parametrize(
     "kind", ["white", "black", "grey", "noise", "inverted", "turned", "digits"]
 )
@@ -85,18 +92,18 @@ def test_a_saved_model_tells_the_same(fitted, xrays, tmp_path):
 
 
 def test_a_fit_on_few_samples_has_no_novelty():
-    X, _ = make_toy_images(19, n_classes=3, random_state=0, return_X_y=True)
+    X, _ = make_toy_images(39, n_classes=3, random_state=0, return_X_y=True)
     model = quick_clusterer(n_clusters=2, batch_size=8, warm_up_epochs=1).fit(X)
     assert model.assign(X).novelty is None
-    with pytest.raises(ValueError, match=r"at least 20 samples.* fit on 19"):
+    with pytest.raises(ValueError, match=r"at least 40 samples.* fit on 39"):
         model.novelty(X)
-    with pytest.raises(ValueError, match="at least 20 samples"):
+    with pytest.raises(ValueError, match="at least 40 samples"):
         model.predict(X, reject=0.05)
 
 
 @settings(deadline=None, max_examples=10)
 @given(
-    n_samples=st.integers(20, 40),
+    n_samples=st.integers(40, 60),
     n_features=st.integers(1, 30),
     kind=st.sampled_from(["normal", "one differs", "two values", "huge"]),
 )

@@ -366,3 +366,15 @@ def test_what_is_refused_is_named(params, message):
 def test_patients_of_several_types_are_refused():
     with pytest.raises(TypeError, match="groups must hold patients of one type, got int, str"):
         profile(groups=np.array([*range(7), "a"], dtype=object))
+
+
+def test_a_series_is_by_patient_or_by_sample():
+    groups, labels = list("aabb"), [0, 1, 0, 1]
+    outcome = pd.Series(list("hihi"), index=list("abcd"))
+    with pytest.raises(ValueError, match="2 others, such as 'c'"):
+        patient_profile(labels, groups, outcome)
+    with pytest.raises(ValueError, match="its index, 0 to 3, may mean either"):
+        patient_profile(labels, [3, 1, 2, 0], outcome.reset_index(drop=True))
+    outcome = pd.Series(list("hhii"), index=[7, 1, 0, 2])  # rows of a larger table
+    profile = patient_profile(labels, [0, 0, 1, 1], outcome, random_state=0)
+    assert profile.table["outcome"].tolist() == ["h", "i"]
