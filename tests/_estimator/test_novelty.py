@@ -1,5 +1,7 @@
 """Novelty of samples: what is foreign stands out, and what is not does so in 5 %."""
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from sklearn_cae import load, save
 from sklearn_cae.datasets import load_mnist, make_toy_images
+from sklearn_cae.persistence import LoadError
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,30 @@ def test_a_saved_model_tells_the_same(fitted, xrays, tmp_path):
     save(fitted, tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.novelty(xrays[:50]), fitted.novelty(xrays[:50]))
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("centers", np.zeros((5, 20))),  # more than the model has groups
+        ("centers", np.zeros((3, 7))),
+        ("mean", np.zeros(1)),
+        ("level", np.full(4, np.nan)),
+        ("unit", np.zeros(4)),
+        ("reference", np.empty(0)),
+        ("reference", np.arange(50.0)[::-1]),
+        ("intensities", np.zeros((60, 1))),
+        ("intensities", np.array(["a"])),
+    ],
+)
+def test_a_forged_measure_is_not_loaded(fitted, tmp_path, part, value):
+    forged = copy.copy(fitted)
+    measure = copy.copy(fitted._state.novelty)
+    setattr(measure, part, value)
+    forged._keep(novelty=measure)
+    save(forged, tmp_path / "model.safetensors")
+    with pytest.raises(LoadError, match="novelty"):
+        load(tmp_path / "model.safetensors")
 
 
 def test_a_fit_on_few_samples_has_no_novelty():
