@@ -348,6 +348,13 @@ def test_what_does_not_match_is_named_both_ways(tmp_path, gradient):
     assert table_of(found)["age"].isna().to_dict() == {"1.png": False, "2.png": True}
 
 
+def test_a_blank_patient_is_none(tmp_path, gradient):
+    write(tmp_path, {"1.png": gradient, "2.png": gradient, "3.png": gradient})
+    table = pd.DataFrame({"file": ["1.png", "2.png", "3.png"], "patient": ["", " ", "P1"]})
+    found = read_images(tmp_path, size=32, metadata=table, patient="patient")
+    assert found.groups.tolist() == ["1.png", "2.png", "P1"]
+
+
 @pytest.mark.parametrize("value", ["1.2.840.1", "1.2.840.1.png", "a/1.2.840.1"])
 def test_dots_of_an_identifier_start_no_suffix(tmp_path, gradient, value):
     write(tmp_path, {"a/1.2.840.1.png": gradient, "a/1.2.840.2.png": gradient})

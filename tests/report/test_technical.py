@@ -1,5 +1,6 @@
 """How images were taken, in a report, and clusters that do not come back."""
 
+import base64
 from dataclasses import replace
 
 import numpy as np
@@ -192,3 +193,44 @@ def test_clusters_without_members_have_no_stability(fitted, toy_images, tmp_path
     stable = stability_report(fitted, X, n_repeats=1, random_state=0)
     path = cluster_report(fitted, X, path=tmp_path / "report.html", stability=stable)
     assert Page(path).row("Cluster 1")[2] == "–"
+
+
+# ---- What tells who a patient is ----
+
+
+def test_numbers_of_patients_do_not_follow_from_the_seed(report):
+    groups = [f"P{i // 2:02d}" for i in range(96)]
+    one, other = (report(groups=groups, random_state=0).points for _ in range(2))
+    assert one["row"] == other["row"]
+    assert one["name"] != other["name"]
+
+
+def test_names_are_left_out_even_if_two_patients_share_one(report):
+    surnames = [f"Name{max(i // 2, 1)}" for i in range(96)]
+    columns = pd.DataFrame({"surname": surnames, "Patient": surnames, "sex": ["f", "m"] * 48})
+    page = report(columns, groups=[f"P{i // 2}" for i in range(96)])
+    assert "Name7" not in page.source
+    assert {column["name"] for column in page.points["columns"]} >= {"sex"}
+    assert "Name7" not in report(columns[["Patient"]]).source
+
+
+def test_texts_that_spreadsheets_compute_are_marked(report):
+    page = report(names=[f"=1+{i}" for i in range(96)])
+    link = next(
+        dict(attributes)["href"]
+        for tag, attributes in page.tags
+        if tag == "a" and "csv" in dict(attributes).get("href", "")
+    )
+    table = base64.b64decode(link.split(",")[1]).decode("utf-8-sig")
+    assert "0,'=1+0," in table
+
+
+def test_sides_may_be_texts(report):
+    page = report(pd.DataFrame({"height": ["tall", "low"] * 48, "width": ["a", "b"] * 48}))
+    assert "aspect" not in page.text
+
+
+def test_a_number_that_does_not_change_colours_no_map(report):
+    frame = pd.DataFrame({"dose": [5.0, np.nan] * 48, "date": 20240101 + np.arange(96) % 7})
+    names = {column["name"] for column in report(frame).points["columns"]}
+    assert not names & {"dose", "date"}
