@@ -118,6 +118,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if reject is None:
             return self._labels_of(self._check_input(X))
         check_scalar(reject, "reject", Real, min_val=0, max_val=1, include_boundaries="neither")
+        if np.isnan(reject):
+            raise ValueError("reject must be a share in (0, 1), got nan. Pass 0.05, or None.")
         X, measure, label = self._check_input(X), self._novelty_measure(), self._labeller()
         labels, novelty = self._run(
             self.encoder_, X, then=lambda embedding: (label(embedding),), beside=measure

@@ -8,8 +8,16 @@ from .._input.columns import read_columns
 from .._input.looks import gray_blocks
 from ..images._resize import share_of_border
 
-#: Columns of `read_images` that name a file or a patient.
-_IDENTIFIERS = {"file", "patient", "study", "series"}
+#: Names of columns that tell a file or a patient, as lower case letters: those of `read_images`, of
+#: DICOM, and usual ones in tables of hospitals.
+_IDENTIFIERS = {
+    *("file", "filename", "filepath", "path", "id", "name", "firstname", "lastname", "surname"),
+    *("patient", "patientid", "patientname", "patientsname", "patientnumber", "mrn", "subject"),
+    *("subjectid", "participant", "participantid", "dob", "birthdate", "dateofbirth"),
+    *("patientbirthdate", "patientsbirthdate", "study", "studyid", "studyuid", "studyinstanceuid"),
+    *("series", "seriesid", "seriesuid", "seriesinstanceuid", "sopinstanceuid", "accession"),
+    *("accessionnumber",),
+}
 #: Share of the categories that belong to one patient, if they are names.
 _OWN = 0.9
 #: Columns that tell how an image was taken or stored, in lower case: those of `read_images`, and
@@ -55,11 +63,15 @@ def check_metadata(metadata, n_samples, patients) -> Columns:
     for name, values, categories in read_columns(metadata, n_samples):
         if name.lower() in TECHNICAL:
             columns.technical.append((name, values, categories))
-        elif name.lower() in _IDENTIFIERS or _names_patients(values, categories, patients):
+        elif _letters(name) in _IDENTIFIERS or _names_patients(values, categories, patients):
             columns.left_out.append(name)
         else:
             columns.own.append((name, values, categories))
     return columns
+
+
+def _letters(name):
+    return "".join(each for each in name.lower() if each.isalpha())
 
 
 def _names_patients(values, categories, patients):

@@ -9,9 +9,9 @@ _LEVEL = 0.05
 _PHI, _LEAST_PHI, _PURE, _DOMINANCE = 0.5, 0.2, 0.7, 0.7
 #: Words for a cluster whose values are the lowest or the highest.
 _EXTREMES = {
-    "brightness": ("the darkest images", "the brightest images"),
-    "contrast": ("the images of lowest contrast", "the images of highest contrast"),
-    "border": ("the images with the smallest borders", "the images with the largest borders"),
+    "brightness": ("darker images", "brighter images"),
+    "contrast": ("images of lower contrast", "images of higher contrast"),
+    "border": ("images with smaller borders", "images with larger borders"),
 }
 
 
@@ -83,10 +83,10 @@ def _compare_numbers(name, values, _, inside):
     dominance = 2 * above / (n_inside * (len(inside) - n_inside)) - 1
     if abs(dominance) >= _DOMINANCE:
         name = "brightness" if name == "mean" else name
-        ends = _EXTREMES.get(name, (f"the lowest {name}", f"the highest {name}"))
+        ends = _EXTREMES.get(name, (f"a lower {name}", f"a higher {name}"))
         own, other = (to_number(np.median(values[part])) for part in (inside, ~inside))
         yield (
             abs(dominance),
-            f"has {ends[int(dominance > 0)]}: median {name} {own}, and {other} in the other "
-            "clusters.",
+            f"has {ends[int(dominance > 0)]} than most others: median {name} {own}, and {other} in "
+            "the other clusters.",
         )

@@ -71,7 +71,8 @@ def name_samples(names, patients, n_samples, noun):
     """
     if names is not None:
         check_length("names", names, n_samples, "sample of X")
-        return [str(name) for name in names]
+        # Names of files may hold bytes that are no text.
+        return [str(name).encode(errors="replace").decode() for name in names]
     if patients is None:
         return [f"{noun} {row}" for row in range(n_samples)]
     seen, found = Counter(), []

@@ -68,8 +68,8 @@ def cluster_report(
         Metadata of the samples, such as age, sex, site and scanner, in the order of `X`. Its index
         is ignored. Columns of numbers are compared by ranks, all others by counts; convert codes
         (such as site 1, 2 or 3) to strings. Missing and infinite values are left out and counted.
-        Columns that name files or patients are left out: file, patient, study, series, and with
-        `groups` those whose categories belong to one patient each.
+        Columns that name files or patients are left out: those with usual names, such as file,
+        patient_id and accession, and with `groups` also those with another value for each patient.
     path : str or path-like, default="report.html"
         File to write. An existing file is replaced.
     groups : array-like of shape (n_samples,), default=None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: Novelty from which on a sample is unusual.
 UNUSUAL = 0.95
 _DOUBTFUL = 0.5
+_COLUMNS = {"group", "name", "probability", "margin", "doubtful", "novelty", "unusual"}
 
 
 def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
@@ -58,10 +59,9 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
         If pandas is not installed.
     NotFittedError
         If the estimator is not fitted.
-    ValueError
-        If `metadata` does not have one row for each sample, or `answers` are about other clusters.
-    TypeError
-        If `answers` were not read by `read_answers`.
+    ValueError, TypeError
+        If `metadata` is no DataFrame, has a column that is added, or does not have one row for each
+        sample, or `answers` are about other clusters, or not from `read_answers`.
 
     See Also
     --------
@@ -87,7 +87,7 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
     check_answers(answers, estimator)
     X = as_samples(X)
     if metadata is not None:
-        check_length("metadata", metadata, len(X), "sample of X")
+        _check_metadata(metadata, len(X), pandas)
     assigned = estimator.assign(X)
     probability = assigned.soft_assignment.max(axis=1)
     table = pandas.DataFrame(
@@ -103,6 +103,20 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
     if assigned.novelty is not None:
         table["novelty"], table["unusual"] = assigned.novelty, assigned.novelty >= UNUSUAL
     return table if metadata is None else metadata.reset_index(drop=True).join(table)
+
+
+def _check_metadata(metadata, n_samples, pandas):
+    if not isinstance(metadata, pandas.DataFrame):
+        raise TypeError(
+            f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
+            "pandas.DataFrame(metadata)."
+        )
+    check_length("metadata", metadata, n_samples, "sample of X")
+    taken = _COLUMNS & set(metadata.columns)
+    if taken:
+        raise ValueError(
+            f"metadata must not have the columns that are added, got {sorted(taken)}. Rename them."
+        )
 
 
 def is_doubtful(probability):

@@ -82,7 +82,7 @@ def test_predict_rejects_what_is_unusual(fitted, pneumonia):
     np.testing.assert_array_equal(fitted.assign(X).novelty, novelty)
 
 
-@pytest.mark.parametrize("reject", [0, 1, -0.1, 5, "5 %", True])
+@pytest.mark.parametrize("reject", [np.nan, 0, 1, -0.1, 5, "5 %", True])
 def test_a_share_to_reject_is_checked(fitted, xrays, reject):
     with pytest.raises((ValueError, TypeError), match="reject"):
         fitted.predict(xrays[:3], reject=reject)

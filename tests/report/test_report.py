@@ -463,6 +463,10 @@ def test_the_table_has_a_row_for_each_sample(fitted, toy_images):
     assert (table.unusual == (table.novelty >= 0.95)).all()
     with pytest.raises(ValueError, match="metadata must have 95 entries, one for each sample"):
         cluster_table(fitted, X[:95], files)
+    with pytest.raises(ValueError, match=r"columns that are added, got \['group'\]. Rename"):
+        cluster_table(fitted, X, files.rename(columns={"file": "group"}))
+    with pytest.raises(TypeError, match="metadata must be a pandas DataFrame, got list"):
+        cluster_table(fitted, X, files.file.tolist())
 
 
 # ---- What is refused, before anything is computed ----

@@ -120,7 +120,7 @@ def test_a_dark_cluster_is_told():
     brightness = np.random.RandomState(0).normal(0.5, 0.05, size=120)
     brightness[labels == 1] -= 0.2
     (told,) = explain([("brightness", brightness, None)], labels)
-    assert told.startswith("Cluster 1 has the darkest images: median brightness 0.2")
+    assert told.startswith("Cluster 1 has darker images than most others: median brightness 0.2")
 
 
 def test_chance_is_not_told():
