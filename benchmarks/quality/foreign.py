@@ -2,7 +2,7 @@
 
 Run from the repository; ``sklearn_cae.datasets`` finds the data:
 
-    python -m benchmarks.quality.foreign --seeds 0 1
+    python -m benchmarks.quality.foreign
 
 The recommended setting is fitted on 400 images of PneumoniaMNIST or MNIST. `novelty` is then
 measured for new images of the same kind (the validation images of PneumoniaMNIST, the test images
