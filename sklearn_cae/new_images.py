@@ -32,6 +32,9 @@ __all__ = ["DriftReport", "assign_files", "drift_report"]
 
 #: Columns that tell which image a row is.
 _KEYS = ["file", "frame", "patient"]
+#: Columns of a comparison, and the heading of its table in print.
+_RESULTS = ["fit", "new", "effect", "p_value"]
+_HEADING = "comparison        in fit     now   change   p (corrected)"
 _LEVEL = 0.05
 
 
@@ -171,9 +174,6 @@ class DriftReport:
         return "\n".join(lines)
 
 
-_HEADING = "comparison        in fit     now   change   p (corrected)"
-
-
 def drift_report(estimator, X, metadata=None, *, groups=None, random_state=None) -> DriftReport:
     """Compare new images with the training images of a clusterer.
 
@@ -260,9 +260,6 @@ def drift_report(estimator, X, metadata=None, *, groups=None, random_state=None)
         shares=shares,
         columns=None if metadata is None else _compare_columns(columns, rows, assigned, rng),
     )
-
-
-_RESULTS = ["fit", "new", "effect", "p_value"]
 
 
 def _one_each(groups, n_samples, rng):

@@ -63,7 +63,7 @@ class OutcomeTest:
         result : dict
             Value per attribute name. Tables are lists of one dict per row; NaN is None.
         """
-        return {name: plain(value) for name, value in vars(self).items()}
+        return plain(vars(self))
 
     def __repr__(self) -> str:
         if self.reason:

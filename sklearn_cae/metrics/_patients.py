@@ -75,7 +75,7 @@ class PatientProfile:
         profile : dict
             Value per attribute name. Tables are lists of one dict per row; NaN is None.
         """
-        return {name: plain(value) for name, value in vars(self).items()}
+        return plain(vars(self))
 
     def __repr__(self) -> str:
         lines = [

@@ -29,6 +29,9 @@ TECHNICAL = {
     *("black", "white", "mean", "brightness", "contrast", "border", "has_color"),
     *("scanner", "site", "hospital", "center", "centre", "device", "detector", "vendor"),
 }
+#: What is measured in X if the metadata do not have it, and its name in `read_images`.
+_MEASURED = ("brightness", "contrast", "border")
+_ALSO = {"brightness": "mean"}
 
 
 @dataclass
@@ -110,10 +113,10 @@ def add_measured(columns, samples, intensity_range):
     sides = {name: values for name, values, categories in columns.technical if categories is None}
     if {"height", "width"} <= set(sides) and "aspect" not in given:
         columns.technical.append(("aspect", sides["width"] / sides["height"], None))
-    measured = _measure(samples, intensity_range)
-    for name, other in (("brightness", "mean"), ("contrast", ""), ("border", "")):
-        if name not in given and other not in given:
-            columns.technical.append((name, measured[name], None))
+    wanted = [name for name in _MEASURED if name not in given and _ALSO.get(name) not in given]
+    if wanted:
+        measured = _measure(samples, intensity_range)
+        columns.technical += [(name, measured[name], None) for name in wanted]
 
 
 def _measure(samples, intensity_range):
@@ -124,4 +127,4 @@ def _measure(samples, intensity_range):
         borders = [share_of_border(image) for image in images]
         parts.append([images.mean(axis=(1, 2)), images.std(axis=(1, 2)), borders])
     values = np.concatenate(parts, axis=1)
-    return dict(zip(("brightness", "contrast", "border"), values.astype(float), strict=True))
+    return dict(zip(_MEASURED, values.astype(float), strict=True))

@@ -71,10 +71,10 @@ def tell_parameters(estimator):
 
 
 def tell_how(estimator, X, random_state):
+    """Return how fit and report were made; X is converted as in fit, such as integers to floats."""
     provenance = dict(estimator.provenance_)
     versions, resumed = provenance.pop("versions"), provenance.pop("resumed_with", {})
-    # Converted as in fit: integers of a frame, for example, become floats.
-    same = fingerprint(estimator._check_input(X).X) == provenance["data_sha256"]
+    same = fingerprint(X) == provenance["data_sha256"]
     facts = {
         "date of this report": datetime.now().astimezone().isoformat(" ", "minutes"),
         "sklearn_cae that wrote this report": __version__,

@@ -149,11 +149,11 @@ def cluster_report(
     noun = "sample" if estimator.image_shape_ is None and images is None else "image"
     names = name_samples(names, patients, len(X), noun)
 
-    assigned = estimator.assign(X)
+    assigned, samples = estimator.assign(X), estimator._check_input(X)
     stable = stability and tell_stability(stability, assigned.labels)
     group = Clusters(estimator, X, y, assigned, names, n_members, originals, patients)
     if group.pictures is not None:
-        add_measured(columns, estimator._check_input(X), estimator.intensity_range_)
+        add_measured(columns, samples, estimator.intensity_range_)
     metadata = _compare(columns, group, rng)
     page = render(
         title=title,
@@ -168,7 +168,7 @@ def cluster_report(
         profile=patients and patient_profile(group.labels, patients.numbers, random_state=rng),
         metadata=metadata,
         parameters=tell_parameters(estimator),
-        made=tell_how(estimator, X, random_state),
+        made=tell_how(estimator, samples.X, random_state),
     )
     write_whole(path, page.encode())
     if originals is not None:
