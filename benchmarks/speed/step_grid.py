@@ -19,7 +19,7 @@ import torch
 
 from benchmarks._common import RESULTS, describe_run, in_turn, seconds
 from benchmarks.speed.bare import PHASES, SHAPE
-from sklearn_cae import modules
+from sklearn_cae.modules import _images
 
 WIDTHS = (0.5, 1, 2)  # factors of the widths of the paper's networks
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
@@ -43,14 +43,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    original, default_threads = modules.WIDTHS, torch.get_num_threads()
+    original, default_threads = _images.WIDTHS, torch.get_num_threads()
     results = {**describe_run(), "rounds": options.rounds, "steps": []}
     for phase, width, n_threads in product(PHASES, WIDTHS, (1, default_threads)):
-        modules.WIDTHS = tuple(round(width * one) for one in original)
+        _images.WIDTHS = tuple(round(width * one) for one in original)
         for (precision, layout), ms in measure(phase, n_threads, options.rounds).items():
             row = {
                 "phase": phase,
-                "widths": list(modules.WIDTHS),
+                "widths": list(_images.WIDTHS),
                 "threads": n_threads,
                 "precision": precision,
                 "layout": layout,

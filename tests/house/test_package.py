@@ -12,7 +12,7 @@ import pytest
 import sklearn_cae
 
 PACKAGE = Path(sklearn_cae.__file__).parent
-#: Public rooms of one file each that know nothing of the method.
+#: Public rooms that know nothing of the method.
 LEAVES = {"augmentations", "losses", "modules", "optim"}
 #: What each room may import, from the bottom up. A folder is one room: its modules know each other.
 ALLOWED = {

@@ -1,0 +1,15 @@
+"""Networks as plain ``nn.Module`` classes: the paper's, and similar ones for vectors."""
+
+from ._heads import ConditionalDecoder, ProjectionHead
+from ._images import Encoder, UnpooledEncoder, image_decoder
+from ._vectors import VectorEncoder, vector_decoder
+
+__all__ = [
+    "ConditionalDecoder",
+    "Encoder",
+    "ProjectionHead",
+    "UnpooledEncoder",
+    "VectorEncoder",
+    "image_decoder",
+    "vector_decoder",
+]
