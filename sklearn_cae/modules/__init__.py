@@ -2,12 +2,14 @@
 
 from ._heads import ConditionalDecoder, ProjectionHead
 from ._images import Encoder, UnpooledEncoder, image_decoder
+from ._scattering import Scattering
 from ._vectors import VectorEncoder, vector_decoder
 
 __all__ = [
     "ConditionalDecoder",
     "Encoder",
     "ProjectionHead",
+    "Scattering",
     "UnpooledEncoder",
     "VectorEncoder",
     "image_decoder",
