@@ -14,6 +14,7 @@ References
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -115,6 +116,14 @@ class Scattering(nn.Module):
         kind = torch.int64 if array.dtype.kind == "i" else torch.float32
         self.register_buffer(name, torch.from_numpy(array).to(kind), persistent=False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Scattering":
+        """Follow `to`, `double` and the like to another device, with filters of float32."""
+        before = dict(self.named_buffers())
+        super()._apply(fn, recurse)
+        for name, after in self.named_buffers():
+            self._buffers[name] = before[name].to(after.device)
+        return self
+
     def _keep_wavelets(self, resolution: int, j: int) -> None:
         """Keep the wavelets of scale j, for signals that have one pixel for 2^resolution."""
         slant = 4 / self.n_angles
@@ -159,6 +168,8 @@ class Scattering(nn.Module):
                 f"{tuple(images.shape)}. Make one with image_shape={tuple(images.shape[1:])}, or "
                 "pass images of shape (n_samples, C, H, W)."
             )
+        if images.shape[0] == 0:  # torch's Fourier transforms refuse an empty batch
+            return images.new_zeros(0, *self.output_shape, dtype=torch.float32)
         with torch.autocast(images.device.type, enabled=False):
             signals = images.float().flatten(0, 1)
             rows, columns = self.get_buffer("rows_padded"), self.get_buffer("columns_padded")
@@ -176,7 +187,7 @@ class Scattering(nn.Module):
                 maps = [
                     self._second_order(chunk, j) for chunk in self._chunks(moduli.flatten(0, 1))
                 ]
-                second.append(torch.cat(maps).reshape(len(signals), -1, *self.map_sides))
+                second.append(torch.cat(maps).reshape(signals.shape[0], -1, *self.map_sides))
         return torch.cat(first + second, dim=1)
 
     def _second_order(self, moduli: Tensor, j: int) -> Tensor:  # (n, m, n) -> (n, maps, h, w)
@@ -212,7 +223,7 @@ class Scattering(nn.Module):
     def _chunks(self, signals: Tensor) -> tuple[Tensor, ...]:
         if torch.compiler.is_exporting():
             return (signals,)
-        return signals.split(max(1, CHUNK // (2 * self.n_angles * signals[0].numel())))
+        return signals.split(max(1, CHUNK // (2 * self.n_angles * math.prod(signals.shape[1:]))))
 
 
 def _scale_for(side: int) -> int:
