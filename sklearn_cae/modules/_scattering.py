@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ._wavelets import angles, frequencies, low_pass, morlet, reflected, window
+from ._wavelets import angles, low_pass, morlet, reflected, window
 
 #: Numbers that a step computes at once (of float32). More do not fit in the cache of a core.
 CHUNK = 2**18
@@ -127,22 +127,16 @@ class Scattering(nn.Module):
     def _keep_wavelets(self, resolution: int, j: int) -> None:
         """Keep the wavelets of scale j, for signals that have one pixel for 2^resolution."""
         slant = 4 / self.n_angles
-        windows, wavelets = [], []
         height, width = self.padded
+        wavelets = []
         for angle in angles(self.n_angles):
-            rows = window(height, resolution, j, math.cos(angle))
-            columns = window(width, resolution, j, math.sin(angle))
-            windows.append((rows, columns))
-            u, v = frequencies(height, rows, resolution), frequencies(width, columns, resolution)
-            wavelets.append(morlet(u, v, j, angle, slant))
-        # The mean over the aliases, which `_modulus` adds, and each value twice: for the real and
-        # the imaginary part.
+            rows = window(height, resolution, j, math.cos(angle) >= 0)
+            columns = window(width, resolution, j, math.sin(angle) >= 0)
+            wavelets.append(morlet(rows, columns, j, angle, slant))
+        # `_fold` adds aliases, whose mean is needed. Each value stands twice, for the real and the
+        # imaginary part.
         doubled = np.repeat(np.stack(wavelets) / 4 ** (j - resolution), 2, axis=2)
         self._keep(f"wavelets_{resolution}_{j}", doubled)
-        if j > resolution + 1:
-            all_rows, all_columns = (np.stack(bins) for bins in zip(*windows, strict=True))
-            self._keep(f"window_rows_{resolution}_{j}", all_rows[:, :, None])
-            self._keep(f"window_columns_{resolution}_{j}", all_columns[:, None, :])
 
     def forward(self, images: Tensor) -> Tensor:
         """Transform images (n_samples, C, H, W) to maps (n_samples, C * n_maps, H', W').
@@ -204,15 +198,17 @@ class Scattering(nn.Module):
         Each wavelet multiplies the window of the spectrum in which it is not 0. Then the aliases
         are added, which takes one pixel of 2^j.
         """
-        if j > resolution + 1:
-            rows = self.get_buffer(f"window_rows_{resolution}_{j}")
-            columns = self.get_buffer(f"window_columns_{resolution}_{j}")
-            spectrum = spectrum[:, rows, columns]
-        else:
-            spectrum = spectrum[:, None]
-        pairs = torch.view_as_real(spectrum) if spectrum.is_complex() else spectrum
-        product = pairs.flatten(-2) * self.get_buffer(f"wavelets_{resolution}_{j}")
-        return _inverse_modulus(_fold(product, min(3, 2 ** (j - resolution))))
+        wavelets = self.get_buffer(f"wavelets_{resolution}_{j}")
+        if j <= resolution + 1:
+            return _inverse_modulus(_fold(_product(spectrum, wavelets), 2 ** (j - resolution)))
+        spectrum = _crop(spectrum, 1, self.padded[0] // 2**j, positive=True)
+        n_positive = int(self.n_angles / 2)  # angles whose frequency along a row is not negative
+        parts = wavelets.split([n_positive, self.n_angles - n_positive])
+        folded = [
+            _fold(_product(_crop(spectrum, 2, self.padded[1] // 2**j, positive), part), 3)
+            for part, positive in zip(parts, (True, False), strict=True)
+        ]
+        return _inverse_modulus(torch.cat(folded, dim=1))
 
     def _average(self, maps: Tensor, resolution: int) -> Tensor:  # (..., m, n) -> (..., h, w)
         """Average maps with one pixel for 2^resolution: two products, as a Gaussian separates."""
@@ -251,6 +247,21 @@ def _fourier(signals: Tensor) -> Tensor:
     if torch.compiler.is_exporting():
         return torch.stack(_dft(signals, torch.zeros_like(signals), -1), dim=-1)
     return torch.fft.fft2(signals)
+
+
+def _crop(spectrum: Tensor, dim: int, size: int, positive: bool) -> Tensor:
+    """Keep the bins of `window`, three times `size` of them."""
+    kept = 2 * size if positive else size
+    end = spectrum.shape[dim] - 3 * size + kept
+    return torch.cat(
+        [spectrum.narrow(dim, 0, kept), spectrum.narrow(dim, end, 3 * size - kept)], dim
+    )
+
+
+def _product(spectrum: Tensor, wavelets: Tensor) -> Tensor:  # (n, M, N), (L, M, 2 N)
+    """Multiply spectra by wavelets: (n, L, M, 2 N), real and imaginary parts by turns."""
+    pairs = torch.view_as_real(spectrum) if spectrum.is_complex() else spectrum
+    return pairs.flatten(-2)[:, None] * wavelets
 
 
 def _fold(product: Tensor, n_parts: int) -> Tensor:

@@ -31,18 +31,19 @@ def frequencies(padded: int, bins: np.ndarray, resolution: int) -> np.ndarray:
     return 2 * math.pi / padded * ((bins + size // 2) % size - size // 2)
 
 
-def window(padded: int, resolution: int, j: int, direction: float) -> np.ndarray:
-    """Return the bins of a spectrum in which a wavelet is not 0: three times those of the result.
+def window(padded: int, resolution: int, j: int, positive: bool) -> np.ndarray:
+    """Return the frequencies at which a wavelet is not 0, in radians a pixel of the image.
 
-    A wavelet is a Gaussian around its frequency, less one around 0. The window has its centre
-    between them. Place i holds a bin that is i modulo the width, so that the parts of the window
-    hold the aliases of the same bins of the result.
+    A wavelet is a Gaussian around its frequency, less one around 0. If the result has m bins, it is
+    0 outside of -m to 2 m, or of -2 m to m if its frequency is negative. In this window, in the
+    order of a Fourier transform, bins that become the same bin of the result are m places apart.
     """
-    size = padded // 2**resolution
-    width = min(size, 3 * padded // 2**j)
-    centre = 0.6 * FREQUENCY / (2 * math.pi) * direction * padded / 2**j
-    start = round(centre - width / 2)
-    return (start + (np.arange(width) - start) % width) % size
+    size, result = padded // 2**resolution, padded // 2**j
+    if size <= 3 * result:
+        return frequencies(padded, np.arange(size), resolution)
+    n_positive = (1 + positive) * result
+    bins = np.arange(n_positive - 3 * result, n_positive)
+    return frequencies(padded, np.roll(bins, n_positive), resolution)
 
 
 def morlet(rows: np.ndarray, columns: np.ndarray, j: int, angle: float, slant: float) -> np.ndarray:
