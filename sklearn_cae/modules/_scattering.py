@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from ._wavelets import angles, low_pass, morlet, reflected, window
 
-#: Numbers that a step computes at once (of float32). More do not fit in the cache of a core.
-CHUNK = 2**18
+#: Numbers of float32 that fit in the cache of a core.
+CACHE = 2**18
 
 
 class Scattering(nn.Module):
@@ -90,6 +90,10 @@ class Scattering(nn.Module):
         max_order: int = 2,
     ) -> None:
         super().__init__()
+        if len(image_shape) != 3 or min(image_shape) < 1:
+            raise ValueError(
+                f"image_shape must be (C, H, W), numbers of at least 1, but got {image_shape}."
+            )
         channels, *sides = image_shape
         scale = _scale_for(min(sides)) if scale is None else scale
         _check(scale, n_angles, max_order, sides)
@@ -133,7 +137,7 @@ class Scattering(nn.Module):
             rows = window(height, resolution, j, math.cos(angle) >= 0)
             columns = window(width, resolution, j, math.sin(angle) >= 0)
             wavelets.append(morlet(rows, columns, j, angle, slant))
-        # `_fold` adds aliases, whose mean is needed. Each value stands twice, for the real and the
+        # `_filter` adds aliases, whose mean is needed. Each value stands twice: for a real and an
         # imaginary part.
         doubled = np.repeat(np.stack(wavelets) / 4 ** (j - resolution), 2, axis=2)
         self._keep(f"wavelets_{resolution}_{j}", doubled)
@@ -159,8 +163,8 @@ class Scattering(nn.Module):
         if tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(
                 f"Scattering was made for images of shape {self.image_shape}, but images has shape "
-                f"{tuple(images.shape)}. Make one with image_shape={tuple(images.shape[1:])}, or "
-                "pass images of shape (n_samples, C, H, W)."
+                f"{tuple(images.shape)}. Pass images of shape (n_samples, C, H, W), or make a "
+                "Scattering with their image_shape."
             )
         if images.shape[0] == 0:  # torch's Fourier transforms refuse an empty batch
             return images.new_zeros(0, *self.output_shape, dtype=torch.float32)
@@ -200,12 +204,12 @@ class Scattering(nn.Module):
         """
         wavelets = self.get_buffer(f"wavelets_{resolution}_{j}")
         if j <= resolution + 1:
-            return _inverse_modulus(_fold(_product(spectrum, wavelets), 2 ** (j - resolution)))
+            return _inverse_modulus(_filter(spectrum, wavelets, 2 ** (j - resolution)))
         spectrum = _crop(spectrum, 1, self.padded[0] // 2**j, positive=True)
         n_positive = int(self.n_angles / 2)  # angles whose frequency along a row is not negative
         parts = wavelets.split([n_positive, self.n_angles - n_positive])
         folded = [
-            _fold(_product(_crop(spectrum, 2, self.padded[1] // 2**j, positive), part), 3)
+            _filter(_crop(spectrum, 2, self.padded[1] // 2**j, positive), part, 3)
             for part, positive in zip(parts, (True, False), strict=True)
         ]
         return _inverse_modulus(torch.cat(folded, dim=1))
@@ -214,12 +218,15 @@ class Scattering(nn.Module):
         """Average maps with one pixel for 2^resolution: two products, as a Gaussian separates."""
         rows = self.get_buffer(f"rows_average_{resolution}")
         columns = self.get_buffer(f"columns_average_{resolution}")
-        return rows @ (maps @ columns.T)
+        return rows @ maps @ columns.T
 
     def _chunks(self, signals: Tensor) -> tuple[Tensor, ...]:
-        if torch.compiler.is_exporting():
+        """Split signals, so that their wavelets' spectra fit in the caches of the cores."""
+        if torch.compiler.is_exporting():  # a graph has no loop over its samples
             return (signals,)
-        return signals.split(max(1, CHUNK // (2 * self.n_angles * math.prod(signals.shape[1:]))))
+        n_caches = torch.get_num_threads() if signals.device.type == "cpu" else 256
+        size = 2 * self.n_angles * math.prod(signals.shape[1:])
+        return signals.split(max(1, n_caches * CACHE // size))
 
 
 def _scale_for(side: int) -> int:
@@ -258,18 +265,25 @@ def _crop(spectrum: Tensor, dim: int, size: int, positive: bool) -> Tensor:
     )
 
 
-def _product(spectrum: Tensor, wavelets: Tensor) -> Tensor:  # (n, M, N), (L, M, 2 N)
-    """Multiply spectra by wavelets: (n, L, M, 2 N), real and imaginary parts by turns."""
+def _filter(spectrum: Tensor, wavelets: Tensor, n_parts: int) -> Tensor:
+    """Multiply spectra (n, M, N) by wavelets (L, M, 2 N), and take every n_parts-th pixel.
+
+    The spectrum of these pixels, (n, L, M / n_parts, 2 N / n_parts), is the sum of the parts of the
+    product. Real and imaginary parts stand by turns.
+    """
     pairs = torch.view_as_real(spectrum) if spectrum.is_complex() else spectrum
-    return pairs.flatten(-2)[:, None] * wavelets
+    first, *others = zip(
+        _parts(pairs.flatten(-2)[:, None], n_parts), _parts(wavelets, n_parts), strict=True
+    )
+    total = first[0] * first[1]
+    for part, wavelet in others:
+        total.addcmul_(part, wavelet)
+    return total
 
 
-def _fold(product: Tensor, n_parts: int) -> Tensor:
-    """Add the parts of a spectrum, which takes every n_parts-th pixel of its signal."""
-    for dim in (-2, -1):
-        first, *others = product.chunk(n_parts, dim)
-        product = sum(others, start=first)  # far faster than a sum over a dimension
-    return product
+def _parts(spectrum: Tensor, n_parts: int) -> list[Tensor]:
+    rows = spectrum.chunk(n_parts, -2)
+    return [part for row in rows for part in row.chunk(n_parts, -1)]
 
 
 def _inverse_modulus(interleaved: Tensor) -> Tensor:
