@@ -90,9 +90,10 @@ class Scattering(nn.Module):
         max_order: int = 2,
     ) -> None:
         super().__init__()
-        if len(image_shape) != 3 or min(image_shape) < 1:
+        if len(image_shape) != 3 or image_shape[0] < 1 or min(image_shape[1:]) < 2:
             raise ValueError(
-                f"image_shape must be (C, H, W), numbers of at least 1, but got {image_shape}."
+                "image_shape must be (C, H, W), with at least 1 channel and sides of at least 2, "
+                f"but got {image_shape}."
             )
         channels, *sides = image_shape
         scale = _scale_for(min(sides)) if scale is None else scale
@@ -132,10 +133,11 @@ class Scattering(nn.Module):
         """Keep the wavelets of scale j, for signals that have one pixel for 2^resolution."""
         slant = 4 / self.n_angles
         height, width = self.padded
+        # Down a column, no frequency is so far below 0 that this window would not hold it.
+        rows = window(height, resolution, j, positive=True)
         wavelets = []
         for angle in angles(self.n_angles):
-            rows = window(height, resolution, j, math.cos(angle) >= 0)
-            columns = window(width, resolution, j, math.sin(angle) >= 0)
+            columns = window(width, resolution, j, positive=math.sin(angle) >= 0)
             wavelets.append(morlet(rows, columns, j, angle, slant))
         # `_filter` adds aliases, whose mean is needed. Each value stands twice: for a real and an
         # imaginary part.
@@ -206,7 +208,9 @@ class Scattering(nn.Module):
         if j <= resolution + 1:
             return _inverse_modulus(_filter(spectrum, wavelets, 2 ** (j - resolution)))
         spectrum = _crop(spectrum, 1, self.padded[0] // 2**j, positive=True)
-        n_positive = int(self.n_angles / 2)  # angles whose frequency along a row is not negative
+        n_positive = (
+            self.n_angles // 2
+        )  # the angles come first whose frequency in a row is positive
         parts = wavelets.split([n_positive, self.n_angles - n_positive])
         folded = [
             _filter(_crop(spectrum, 2, self.padded[1] // 2**j, positive), part, 3)
@@ -237,7 +241,7 @@ def _scale_for(side: int) -> int:
 def _check(scale: int, n_angles: int, max_order: int, sides: list[int]) -> None:
     if scale < 1 or 2**scale > min(sides):
         raise ValueError(
-            f"scale must be at least 1, and 2^scale at most the shorter side of the image, "
+            "scale must be at least 1, and 2^scale at most the shorter side of the image, "
             f"{min(sides)}, but got scale={scale}. Choose a smaller one, or scale=None."
         )
     if n_angles not in range(4, 9):
@@ -250,7 +254,7 @@ def _check(scale: int, n_angles: int, max_order: int, sides: list[int]) -> None:
 
 
 def _fourier(signals: Tensor) -> Tensor:
-    """Return the 2-D Fourier transform of real signals, complex."""
+    """Return the 2-D Fourier transform of real signals: complex, or pairs in an exported graph."""
     if torch.compiler.is_exporting():
         return torch.stack(_dft(signals, torch.zeros_like(signals), -1), dim=-1)
     return torch.fft.fft2(signals)

@@ -163,7 +163,7 @@ def test_an_exported_graph_has_the_same_maps_without_complex_numbers():
         ({"n_angles": 9}, "n_angles must be 4 to 8, but got 9"),
         ({"max_order": 3}, "max_order must be 1 or 2, but got 3"),
         ({"image_shape": (28, 40)}, r"image_shape must be \(C, H, W\).*\(28, 40\)"),
-        ({"image_shape": (1, 0, 40)}, r"image_shape must be \(C, H, W\).*\(1, 0, 40\)"),
+        ({"image_shape": (1, 1, 40)}, r"image_shape must be \(C, H, W\).*\(1, 1, 40\)"),
     ],
 )
 def test_invalid_parameters_are_told(options, message):
