@@ -15,7 +15,7 @@ from .._storage.fingerprint import fingerprint_start
 from .._utils.devices import choose_device, choose_precision
 from .._utils.random import draw_seed, forked_rng
 from .._utils.warnings import warn
-from ..augmentations import are_own_views, choose_views
+from ..augmentations._choose import are_own_views, choose_views
 from ..optim import LARS, learning_rate_at
 from . import batches
 from .networks import is_own

@@ -199,7 +199,7 @@ class AugmentationDisplay(Display):
         import torch
 
         from .._input import checks
-        from ..augmentations import choose_views
+        from ..augmentations._choose import choose_views
 
         for name, number in (("n_images", n_images), ("n_views", n_views)):
             check_scalar(number, name, Integral, min_val=1)

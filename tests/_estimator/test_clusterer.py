@@ -29,7 +29,8 @@ from sklearn_cae._grouping import search
 from sklearn_cae._training import phases, trainer, watchers
 from sklearn_cae._training.phases import LearnedPrototypes
 from sklearn_cae._utils import random
-from sklearn_cae.augmentations import PRESETS, ImageViews, choose_views
+from sklearn_cae.augmentations import PRESETS, ImageViews
+from sklearn_cae.augmentations._choose import choose_views
 from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder

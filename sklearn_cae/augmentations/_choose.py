@@ -1,0 +1,80 @@
+"""Presets of `augmentation=`, and views by a user's own callable."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from ._images import ImageViews
+from ._vectors import VectorViews
+
+#: Presets of `augmentation=`, by name.
+PRESETS: dict[str, Callable] = {
+    "paper": ImageViews(),
+    "xray": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
+    "digits": ImageViews(flip=False),
+    "vector": VectorViews(),
+}
+
+
+def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
+    """Return the preset of a name, or wrap a user's own callable with the signature of a preset.
+
+    A user's own callable is called once for the first views and once for the second ones. If it
+    has a method `set_random_state`, a copy of it is seeded for each batch.
+    """
+    name = augmentation
+    if isinstance(name, type):
+        raise TypeError(
+            f"augmentation must be a preset or a callable on a batch, got the class "
+            f"{name.__name__}. Pass {name.__name__}()."
+        )
+    if name == "paper" and not is_image:
+        name = "vector"  # the default for vectors
+    if not callable(name) and name not in list(PRESETS):  # a list, because name may be unhashable
+        raise ValueError(
+            f"augmentation must be one of {sorted(PRESETS)}, or a callable, got {name!r}."
+        )
+    views = PRESETS[name] if isinstance(name, str) else name
+    if isinstance(views, VectorViews if is_image else ImageViews):
+        kind = "images" if is_image else "vectors"
+        way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or set image_shape"
+        raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
+    if not are_own_views(views):
+        return views
+    if hasattr(views, "set_random_state"):
+        return partial(_seed_and_apply_own, copy.deepcopy(views))
+    return partial(_apply_own, views)
+
+
+def are_own_views(augmentation: str | Callable) -> bool:
+    """Return whether views are a user's own callable, which may draw from global generators."""
+    return not isinstance(augmentation, (str, ImageViews, VectorViews))
+
+
+def _seed_and_apply_own(augmentation: Any, samples: Tensor, generator: Generator) -> Tensor:
+    # Seed each batch, so that a fit that resumes from a checkpoint draws the same views.
+    seed = int(torch.randint(2**31, (), generator=generator))
+    augmentation.set_random_state(seed=seed)
+    return _apply_own(augmentation, samples, generator)
+
+
+def _apply_own(augmentation: Callable, samples: Tensor, generator: Generator) -> Tensor:
+    views = [augmentation(half) for half in samples.chunk(2)]
+    wanted = (len(samples) // 2, *samples.shape[1:])
+    for view in views:
+        got = tuple(view.shape) if isinstance(view, torch.Tensor) else type(view).__name__
+        if got != wanted:
+            raise ValueError(
+                f"augmentation must return a tensor of the shape of its batch, {wanted}, got "
+                f"{got}. Change the callable."
+            )
+        if not view.is_floating_point():
+            raise ValueError(
+                f"augmentation must return floats, like its batch, got {view.dtype}. Change the "
+                "callable."
+            )
+    return torch.cat(views).to(samples.device, samples.dtype)
