@@ -61,7 +61,7 @@ class Trainer:
         self.tasks = tasks
         self.checkpoint = checkpoint
         self.device = choose_device(params["device"])
-        self.views = choose_views(params["augmentation"], is_image=len(X.format.image_shape) == 3)
+        self.views = choose_views(params["augmentation"], X.format.kind)
         self.history = History()
         self.goes_on = self.is_whole = True
 

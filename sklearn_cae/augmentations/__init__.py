@@ -9,11 +9,14 @@ Imports `_utils` alone.
 from ._choose import PRESETS
 from ._images import DrawnViews, ImageViews
 from ._vectors import DrawnVectorViews, VectorViews
+from ._volumes import DrawnVolumeViews, VolumeViews
 
 __all__ = [
     "PRESETS",
     "DrawnVectorViews",
     "DrawnViews",
+    "DrawnVolumeViews",
     "ImageViews",
     "VectorViews",
+    "VolumeViews",
 ]

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from ._images import ImageViews
 from ._vectors import VectorViews
+from ._volumes import VolumeViews
 
 #: Presets of `augmentation=`, by name.
 PRESETS: dict[str, Callable] = {
@@ -20,11 +21,25 @@ PRESETS: dict[str, Callable] = {
 }
 
 
-def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
+#: Presets for volumes. Their names mean for volumes what they mean for images.
+_PRESETS_OF_VOLUMES: dict[str, Callable] = {
+    "paper": VolumeViews(),
+    "xray": VolumeViews(degrees=10.0, min_crop=0.8, flip_axes=(), noise=0.05),
+}
+#: Views that fit a kind of samples, and the way out for others.
+_FITTING = {
+    "images": (ImageViews, "'paper', 'xray' or 'digits'"),
+    "volumes": (VolumeViews, "'paper', 'xray' or VolumeViews()"),
+    "vectors": (VectorViews, "'vector', or set image_shape"),
+}
+
+
+def choose_views(augmentation: str | Callable, kind: str) -> Callable:
     """Return the preset of a name, or wrap a user's own callable with the signature of a preset.
 
-    A user's own callable is called once for the first views and once for the second ones. If it
-    has a method `set_random_state`, a copy of it is seeded for each batch.
+    The kind of the samples is "images", "volumes" or "vectors". A user's own callable is called
+    once for the first views and once for the second ones. If it has a method `set_random_state`, a
+    copy of it is seeded for each batch.
     """
     name = augmentation
     if isinstance(name, type):
@@ -32,18 +47,18 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
             f"augmentation must be a preset or a callable on a batch, got the class "
             f"{name.__name__}. Pass {name.__name__}()."
         )
-    if name == "paper" and not is_image:
+    if name == "paper" and kind == "vectors":
         name = "vector"  # the default for vectors
     if not callable(name) and name not in list(PRESETS):  # a list, because name may be unhashable
         raise ValueError(
             f"augmentation must be one of {sorted(PRESETS)}, or a callable, got {name!r}."
         )
-    views = PRESETS[name] if isinstance(name, str) else name
-    if isinstance(views, VectorViews if is_image else ImageViews):
-        kind = "images" if is_image else "vectors"
-        way_out = "'paper', 'xray' or 'digits'" if is_image else "'vector', or set image_shape"
-        raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
+    presets = {**PRESETS, **_PRESETS_OF_VOLUMES} if kind == "volumes" else PRESETS
+    views = presets[name] if isinstance(name, str) else name
     if not are_own_views(views):
+        fitting, way_out = _FITTING[kind]
+        if not isinstance(views, fitting):
+            raise ValueError(f"augmentation must fit {kind}, got {name!r}. Pass {way_out}.")
         return views
     if hasattr(views, "set_random_state"):
         return partial(_seed_and_apply_own, copy.deepcopy(views))
@@ -52,7 +67,7 @@ def choose_views(augmentation: str | Callable, *, is_image: bool) -> Callable:
 
 def are_own_views(augmentation: str | Callable) -> bool:
     """Return whether views are a user's own callable, which may draw from global generators."""
-    return not isinstance(augmentation, (str, ImageViews, VectorViews))
+    return not isinstance(augmentation, (str, ImageViews, VectorViews, VolumeViews))
 
 
 def _seed_and_apply_own(augmentation: Any, samples: Tensor, generator: Generator) -> Tensor:

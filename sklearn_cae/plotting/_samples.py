@@ -203,7 +203,7 @@ class AugmentationDisplay(Display):
 
         for name, number in (("n_images", n_images), ("n_views", n_views)):
             check_scalar(number, name, Integral, min_val=1)
-        draw_view = choose_views(augmentation, is_image=True)
+        draw_view = choose_views(augmentation, "images")
         X = as_samples(X)
         if not checks.holds_images(X, image_shape):
             raise ValueError(
