@@ -8,6 +8,8 @@ import hashlib
 import numpy as np
 from scipy.linalg import eigh
 
+from .axes import is_volume
+
 _BLOCK = 2**18  # values that are read at a time: a megabyte of float32
 _SIDE = 16
 _FEWEST = 20  # images in which polarities are looked for: in fewer, any two halves look opposite
@@ -175,5 +177,5 @@ def hint(X, image_shape, channels_last):
         return ""
     return (
         f"Of {len(X)} images, {', '.join(found)}. Groups may be made by this. Look at "
-        "sklearn_cae.images.check_images(X)."
+        f"sklearn_cae.images.check_images(X{', spatial_dims=3' * is_volume(image_shape)})."
     )
