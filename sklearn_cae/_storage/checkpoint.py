@@ -243,7 +243,7 @@ def _check_same(asked, kept, directory):
             f"checkpoint_dir={os.fspath(directory)!r} holds a {_FIT} that is damaged or does not "
             "describe a fit. Pass its parent folder, or another folder."
         )
-    flat = [{**one, **one["parameters"], "parameters": None} for one in (asked, kept)]
+    flat = [{**one, **dict(_NEW), **one["parameters"], "parameters": None} for one in (asked, kept)]
     differing = [
         f"{name} was {flat[1].get(name)} and is {value}"
         for name, value in flat[0].items()
