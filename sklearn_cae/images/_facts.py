@@ -50,8 +50,8 @@ class Facts:
     marked : ndarray of bool of shape (n,)
         Whether a corner has a small bright object that touches nothing.
     thumbnails : ndarray of shape (n, n_pixels)
-    shape : (int, int) or (int, int, int)
-        Height and width, or depth, height and width.
+    shape : (int, int)
+        Height and width.
     """
 
     mean: np.ndarray
@@ -95,7 +95,7 @@ def measure(X, image_shape, channels_last) -> Facts:
         parts.append(_measure_block(scaled, rows.min(axis=1) == rows.max(axis=1)))
     names = [field.name for field in fields(Facts) if field.name != "shape"]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Facts(**joined, shape=image_shape[1:])
+    return Facts(**joined, shape=image_shape[-2:])
 
 
 def _range_of_most(X):
@@ -129,7 +129,7 @@ def _measure_block(images, constant):
         dark=dark,
         bright=bright,
         thumbnails=thumbnails,
-        shape=images.shape[1:],
+        shape=images.shape[-2:],
         **{**edges, "marked": edges["marked"] & ~constant},
     )
 

@@ -29,8 +29,9 @@ def fitted(toy_volumes):
 
 def test_groups_that_differ_in_three_dimensions_are_found():
     X, y = make_toy_volumes(90, volume_size=12, random_state=0, return_X_y=True)
-    setting = recommended(90, warm_up_epochs=5, refinement_epochs=2, conditioning_epochs=1)
-    model = ContrastiveAutoencoderClusterer(**setting, spatial_dims=3, random_state=0).fit(X)
+    few = {"warm_up_epochs": 6, "refinement_epochs": 2, "conditioning_epochs": 4, "batch_size": 32}
+    setting = recommended(90, spatial_dims=3, **few)
+    model = ContrastiveAutoencoderClusterer(**setting, random_state=0).fit(X)
     assert model.n_clusters_ == 3
     assert adjusted_rand_score(y, model.labels_) > 0.9
     new, labels = make_toy_volumes(90, volume_size=12, random_state=1, return_X_y=True)
