@@ -12,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import normalize
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from torch.utils.data import Subset
 
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
@@ -54,6 +54,10 @@ class ContrastiveAutoencoderClusterer(
     type is any integer type, bool or float. They are arrays, torch tensors or lists of PIL images,
     in memory or mapped from a file. Flat rows without `image_shape` are vectors (arrays or
     DataFrames). They are standardised, and their networks are multilayer perceptrons.
+
+    With ``spatial_dims=3``, samples are volumes: (n, D, H, W), (n, C, D, H, W), (n, D, H, W, C), or
+    flat rows with `image_shape`. Volumes have sides of 8 to 128 voxels. Their networks and views
+    are three-dimensional, and all results that are images, such as prototypes, are volumes.
 
     The parameters form six groups: the clusters (`n_clusters` to `refinement_epochs`), the
     networks (`embedding_dim` to `variational`), the objective (`temperature` to `augmentation`),
@@ -108,13 +112,14 @@ class ContrastiveAutoencoderClusterer(
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
     encoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim). It is called with the
-        keywords `image_shape` and `embedding_dim`, if its signature has them. Each fit trains a
-        copy of the module that it returns: with ``lambda: backbone`` every fit starts from the
-        weights of ``backbone``, and does not change them.
+        Factory of an ``nn.Module`` from (n, C, H, W), or (n, C, D, H, W) for volumes, to
+        (n, embedding_dim). It is called with the keywords `image_shape` and `embedding_dim`, if its
+        signature has them. Each fit trains a copy of the module that it returns: with
+        ``lambda: backbone`` every fit starts from the weights of ``backbone``, and does not change
+        them.
     decoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), called and copied like
-        `encoder`.
+        Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), or (n, C, D, H, W) for
+        volumes, called and copied like `encoder`.
     variational : bool or float, default=False
         Weight of a KL term in the reconstruction loss, for an encoder that returns a distribution.
         True is 1e-3; False is an ordinary encoder. The KL term is a mean over the dimensions of
@@ -127,11 +132,12 @@ class ContrastiveAutoencoderClusterer(
     augmentation : {"paper", "xray", "digits", "vector"} or callable, default="paper"
         Random views of each sample:
 
-        - "paper": rotations up to 30 degrees, crops, flips, blur and noise.
+        - "paper": rotations up to 30 degrees, crops, flips, blur and noise. Volumes are rotated
+          about any axis, and flipped along the last one, W.
         - "xray": gentler, without flips.
-        - "digits": as "paper", without flips.
+        - "digits": as "paper", without flips; not for volumes.
         - "vector": noise and masked features; "paper" means the same for vectors.
-        - callable: it takes a batch, a tensor (n, C, H, W) in [0, 1] or (n, n_features) on the
+        - callable: it takes a batch, a tensor (n, C, ...) in [0, 1] or (n, n_features) on the
           device of the fit, and returns its views. A transform that draws one set of parameters
           per call, such as one of torchvision, should be applied per image. If it has a method
           `set_random_state`, such as one of MONAI, a copy of it is seeded for each batch.
@@ -149,7 +155,11 @@ class ContrastiveAutoencoderClusterer(
     learning_rate : float, default=None
         Peak of the learning rate. None is 0.25 for LARS and 1e-3 for AdamW.
     image_shape : tuple of int, default=None
-        Shape of one image in flat rows: (H, W), (C, H, W) or (H, W, C).
+        Shape of one image in flat rows: (H, W), (C, H, W) or (H, W, C). For volumes there is an
+        axis D before H.
+    spatial_dims : {2, 3}, default=2
+        Number of axes besides the channels: 2 for images, 3 for volumes. It is never guessed,
+        because (n, 4, 64, 64) may hold four channels or four slices.
     intensity_range : tuple of float, default=None
         (low, high) of the intensities of the images. None is the full range for uint8 and bool,
         and the minimum and maximum of the training images for other types.
@@ -228,11 +238,11 @@ class ContrastiveAutoencoderClusterer(
         `checkpoint_dir`, it describes the first start, and "resumed_with" contains the values that
         differed later.
     image_shape_ : tuple of int or None
-        (C, H, W); None for vectors.
+        (C, H, W), or (C, D, H, W) for volumes; None for vectors.
     intensity_range_ : tuple of float or None
         The intensities that became 0 and 1; None for vectors.
     n_features_in_ : int
-        Number of features of a sample, C x H x W for images.
+        Number of features of a sample: C x H x W for images, C x D x H x W for volumes.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of a DataFrame, for vectors and for flat images.
 
@@ -302,6 +312,7 @@ class ContrastiveAutoencoderClusterer(
         # Far below the largest float32, so that no step of an optimizer overflows.
         "learning_rate": [Interval(Real, 0, 1e30, closed="neither"), None],
         "image_shape": [tuple, list, None],
+        "spatial_dims": [Options(Integral, {2, 3})],
         "intensity_range": [tuple, list, None],
         "output": [StrOptions(set(OUTPUTS))],
         "device": [str, torch.device],
@@ -335,6 +346,7 @@ class ContrastiveAutoencoderClusterer(
         optimizer="lars",
         learning_rate=None,
         image_shape=None,
+        spatial_dims=2,
         intensity_range=None,
         output="soft_assignment",
         device="auto",
@@ -364,6 +376,7 @@ class ContrastiveAutoencoderClusterer(
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.image_shape = image_shape
+        self.spatial_dims = spatial_dims
         self.intensity_range = intensity_range
         self.output = output
         self.device = device

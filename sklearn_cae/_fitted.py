@@ -148,7 +148,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         novelty : ndarray of shape (n_samples,)
             Share in [0, 1) of the held-back training samples that are less unusual. Of new samples
             of the same kind, about 5 % reach 0.95. At most 1000 training samples are used, at 32
-            pixels per side at most.
+            pixels per side at most, volumes at 16 voxels.
 
         Raises
         ------
@@ -347,9 +347,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """Show which pixels pull each image to the prototype of its cluster.
 
         It is the absolute gradient of the cosine between embedding and prototype with respect to
-        the pixels [1]_, summed over channels, and smoothed by 1/32 of a side. It tells where a
-        small change of the image changes this cosine most. It does not tell whether brighter or
-        darker pixels are closer to the prototype, or what the other clusters lack.
+        the pixels or voxels [1]_, summed over channels, and smoothed by 1/32 of a side. It tells
+        where a small change of the image changes this cosine most. It does not tell whether
+        brighter or darker pixels are closer to the prototype, or what the other clusters lack.
 
         Parameters
         ----------
@@ -358,7 +358,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Returns
         -------
-        saliency : ndarray of shape (n_samples, H, W), float32
+        saliency : ndarray of shape (n_samples, H, W), or (n_samples, D, H, W) for volumes, float32
             Saliency in [0, 1]. The maximum of each image is 1, so that images cannot be compared by
             it. It is 0 everywhere if the cosine does not depend on the image.
 
@@ -546,7 +546,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _read_input(self, X, reset):
         X = arrays.as_samples(X)
         is_image = (
-            checks.holds_images(X, self.image_shape) if reset else self.image_shape_ is not None
+            checks.holds_images(X, self.image_shape, self.spatial_dims)
+            if reset
+            else self.image_shape_ is not None
         )
         X = self._check_images(X, reset) if is_image else self._check_vectors(X, reset)
         return formats.Samples(X, self._state.format)
@@ -569,7 +571,9 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _check_images(self, X, reset):
         given, X = X, arrays.check_image_array(X, self, minimum=2 if reset else 1)
         if reset:
-            format = checks.infer_image_format(X, self.image_shape, self.intensity_range)
+            format = checks.infer_image_format(
+                X, self.image_shape, self.intensity_range, self.spatial_dims
+            )
             self._check_names(given, reset)
             self.n_features_in_ = int(np.prod(format.image_shape))
             self.image_shape_ = format.image_shape

@@ -95,11 +95,7 @@ def export_onnx(estimator, path) -> None:
 
 
 def _sample_shape(format):
-    return format.sample_shape if _is_of_images(format) else format.image_shape
-
-
-def _is_of_images(format):
-    return len(format.image_shape) == 3
+    return format.image_shape if format.kind == "vectors" else format.sample_shape
 
 
 def _check_onnx():
@@ -112,7 +108,7 @@ class _Assigning(nn.Module):
 
     def __init__(self, estimator, format):
         super().__init__()
-        self.scale = (_ScaleImages if _is_of_images(format) else _ScaleVectors)(format)
+        self.scale = (_ScaleVectors if format.kind == "vectors" else _ScaleImages)(format)
         self.encoder = copy.deepcopy(estimator.encoder_).cpu().eval()
         self.register_buffer("cluster_centers", torch.tensor(estimator.cluster_centers_))
         self.assignment_temperature = float(estimator.assignment_temperature)
@@ -134,10 +130,10 @@ class _ScaleImages(nn.Module):
     def forward(self, samples):
         low, high = self.format.intensity_range
         images = ((samples - low) / (high - low)).clamp(0, 1)
-        channels, height, width = self.format.image_shape
         if self.format.channels_last:
-            return images.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
-        return images.reshape(-1, channels, height, width)
+            channels, *sides = self.format.image_shape
+            return images.reshape(-1, *sides, channels).movedim(-1, 1)
+        return images.reshape(-1, *self.format.image_shape)
 
 
 class _ScaleVectors(nn.Module):

@@ -257,6 +257,7 @@ class _KnownClusterer(_KnownEstimator):
 def _as_named_now(state):
     """Return the state with the current names, from files of earlier versions."""
     state = dict(state)
+    state.setdefault("spatial_dims", 2)  # older files have none
     if "elbow_" in state:
         clusterer = state["clusterer_"]
         state["search_"] = state.pop("elbow_") or getattr(clusterer, "search_", None)
@@ -410,7 +411,7 @@ _CLASSES = {
         "sklearn_cae._grouping.gaussians": ["ClusterGaussians"],
         "sklearn_cae._grouping.novelty": ["Novelty"],
         "sklearn_cae._input.formats": ["ImageFormat", "VectorFormat"],
-        "sklearn_cae.augmentations": ["ImageViews", "VectorViews"],
+        "sklearn_cae.augmentations": ["ImageViews", "VectorViews", "VolumeViews"],
         "sklearn_cae.modules": ["Encoder", "UnpooledEncoder", "VectorEncoder"],
         "sklearn.frozen": ["FrozenEstimator"],
     },

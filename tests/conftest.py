@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from quick import quick_clusterer
 
-from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.datasets import make_toy_images, make_toy_volumes
 from sklearn_cae.plotting._embedding import LAYOUTS
 
 
@@ -62,6 +62,12 @@ def pneumonia(data_root):
 def toy_images():
     """(X, y): 96 images of three shapes, uint8 (96, 16, 16)."""
     return make_toy_images(96, n_classes=3, image_size=16, random_state=0, return_X_y=True)
+
+
+@pytest.fixture(scope="session")
+def toy_volumes():
+    """(X, y): 60 volumes of three shapes that differ in 3-D alone, uint8 (60, 8, 16, 12)."""
+    return make_toy_volumes(60, volume_size=(8, 16, 12), random_state=0, return_X_y=True)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.clusterers import MixtureClusterer
 from sklearn_cae.export import export_onnx
+from sklearn_cae.modules import UnpooledEncoder
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the graphs are run with onnxruntime")
 
@@ -53,6 +54,14 @@ def test_images(toy_images, make_quick, tmp_path, form):
     change, params = FORMS[form]
     X = change(toy_images[0])
     estimator = make_quick(warm_up_epochs=1, conditioning_epochs=0, **params).fit(X)
+    check_same(estimator, X, session_of(estimator, tmp_path / "model.onnx"))
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_volumes(toy_volumes, make_quick, tmp_path, channels_last):
+    X = np.stack([toy_volumes[0], toy_volumes[0][:, ::-1]], axis=-1 if channels_last else 1)
+    params = {"spatial_dims": 3, "encoder": UnpooledEncoder, "whiten": True, "refinement_epochs": 1}
+    estimator = make_quick(**params, conditioning_epochs=0).fit(X)
     check_same(estimator, X, session_of(estimator, tmp_path / "model.onnx"))
 
 

@@ -137,6 +137,8 @@ def _make_clusterer(setting, options, augmentation, n_samples):
     from .._estimator import ContrastiveAutoencoderClusterer
 
     params = _params(setting, n_samples)
+    if options.dataset.lower().endswith("3d"):  # MedMNIST's sets of volumes
+        params["spatial_dims"] = 3
     if setting == "paper":
         params["augmentation"] = augmentation
     if options.epochs is not None:

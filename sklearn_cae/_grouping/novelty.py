@@ -4,13 +4,14 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
 
 #: Fewest training samples: with fewer, even the most unusual sample is no rarer than 5 %.
 FEWEST = 40
 _MOST = 1000  # training samples used
 _BLOCK = 100  # samples read at once
 _SIDE = 32  # pixels per side to which larger images are reduced
+_VOLUME_SIDE = 16  # voxels per side to which larger volumes are reduced
 _MOST_FEATURES = 4096
 _COMPONENTS = 20
 _FOLDS = 5
@@ -153,7 +154,7 @@ def measure_intensities(batch):
 
 
 def _flatten(batch):
-    """Return tensors (n, C, H, W) or (n, n_features) as float32 rows of bounded length."""
+    """Return tensors (n, C, ...) or (n, n_features) as float32 rows of bounded length."""
     rows = _reduce(batch).flatten(1).numpy()
     return rows[:, :: -(-rows.shape[1] // _MOST_FEATURES)]
 
@@ -163,12 +164,16 @@ def _sharpness(batch):
     if batch.ndim == 2:
         return np.zeros(len(batch), dtype=np.float32)
     images = _reduce(batch)
-    steps = (images.diff(dim=axis).square().mean(dim=(1, 2, 3)) for axis in (2, 3))
-    return sum(steps).numpy()
+    steps = (images.diff(dim=axis).square().flatten(1) for axis in range(2, images.ndim))
+    return sum(squares.mean(dim=1) for squares in steps).numpy()
 
 
 def _reduce(batch):
-    """Bring images to at most 32 pixels per side."""
-    if batch.ndim == 4 and max(batch.shape[2:]) > _SIDE:
-        return adaptive_avg_pool2d(batch, [min(side, _SIDE) for side in batch.shape[2:]])
-    return batch
+    """Bring images to at most 32 pixels per side, volumes to at most 16."""
+    if batch.ndim == 2:
+        return batch
+    largest, pool = _SIDE, adaptive_avg_pool2d
+    if batch.ndim == 5:
+        largest, pool = _VOLUME_SIDE, adaptive_avg_pool3d
+    sides = [min(side, largest) for side in batch.shape[2:]]
+    return batch if sides == list(batch.shape[2:]) else pool(batch, sides)

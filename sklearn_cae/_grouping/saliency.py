@@ -1,4 +1,4 @@
-"""Pixels that pull an image to the prototype of its cluster."""
+"""Pixels or voxels that pull a sample to the prototype of its cluster."""
 
 import numpy as np
 import torch
@@ -23,7 +23,10 @@ class Pull(torch.nn.Module):
         self.encoder, self.find_labels, self.compare = encoder, find_labels, compare
 
     def forward(self, images):
-        """Return the size of the gradient at each pixel (n, H, W) of images (n, C, H, W)."""
+        """Return the size of the gradient at each pixel (n, H, W) of images (n, C, H, W).
+
+        Volumes have an axis D before H.
+        """
         with torch.enable_grad():
             images = images.detach().requires_grad_()
             embedding = self.encoder(images).cpu()
@@ -40,8 +43,8 @@ class Pull(torch.nn.Module):
 
 
 def to_maps(gradients):
-    """Smooth gradients (n, H, W), and scale each map to a maximum of 1; zeros stay zeros."""
+    """Smooth gradients (n, ..., H, W), scale each map to a maximum of 1; zeros stay zeros."""
     sigma = [0, *(side * _SMOOTH for side in gradients.shape[1:])]
     maps = ndimage.gaussian_filter(gradients, sigma)
-    highest = maps.max(axis=(1, 2), keepdims=True)
+    highest = maps.max(axis=tuple(range(1, maps.ndim)), keepdims=True)
     return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)

@@ -238,7 +238,7 @@ def check_numbers(X, name="X"):
 
 
 def check_image_array(X, estimator, *, minimum):
-    """Check that images are numeric, at least `minimum` many, with two to four dimensions."""
+    """Check that images are numeric, at least `minimum` many, with two to five dimensions."""
     X = check_array(
         X,
         dtype=None,
@@ -249,9 +249,9 @@ def check_image_array(X, estimator, *, minimum):
         input_name="X",
     )
     check_numbers(X)
-    if X.ndim > 4:
+    if X.ndim > 5:
         raise ValueError(
-            f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Pass slices or "
-            "projections of volumes."
+            f"X must have 2 to 5 dimensions, got {X.ndim}: shape {X.shape}. Pass images or volumes "
+            "of one channel or of several."
         )
     return X

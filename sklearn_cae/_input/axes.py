@@ -1,4 +1,4 @@
-"""Axes of an image: the position of its channels, and the allowed length of its sides."""
+"""Axes of an image or a volume: the position of its channels, and the length of its sides."""
 
 from numbers import Integral
 
@@ -6,77 +6,130 @@ import numpy as np
 
 CHANNELS = range(1, 5)
 SIDES = range(8, 257)
+#: Sides of volumes end earlier: the memory grows with the third power.
+VOLUME_SIDES = range(8, 129)
+#: Names of the axes without the channels, by their number.
+_AXES = {2: "H, W", 3: "D, H, W"}
+_WAY_OF_VOLUMES = " For volumes, (n, D, H, W), pass spatial_dims=3, or slices or projections."
+
+
+def is_volume(image_shape):
+    """Return whether the shape of a sample's tensor is that of a volume, (C, D, H, W)."""
+    return image_shape is not None and len(image_shape) == 4
 
 
 def has_channels_last(shape, name="X"):
-    """Return whether the last of three axes, and not the first, is the channels.
+    """Return whether the last axis of an image or a volume, and not the first, is the channels.
 
     Raises
     ------
     ValueError
         If both of these axes could be the channels, or neither.
     """
-    first, last = shape[0] in CHANNELS, shape[2] in CHANNELS
+    first, last = shape[0] in CHANNELS, shape[-1] in CHANNELS
     if first == last:
+        axes, kind = _AXES[len(shape) - 1], "a volume" if len(shape) == 4 else "an image"
         problem = "Both the first and the last" if first else "Neither the first nor the last"
         raise ValueError(
-            f"{name} must have {CHANNELS[0]} to {CHANNELS[-1]} channels first, (n, C, H, W), or "
-            f"last, (n, H, W, C). {problem} axis of an image of shape {shape} could be the "
-            f"channels. Pass {name} with one axis of channels and sides of at least 8 pixels. Pass "
-            "slices or projections of volumes."
+            f"{name} must have {CHANNELS[0]} to {CHANNELS[-1]} channels first, (n, C, {axes}), or "
+            f"last, (n, {axes}, C). {problem} axis of {kind} of shape {tuple(shape)} could be the "
+            f"channels. Pass {name} with one axis of channels and sides of at least 8 pixels."
+            f"{'' if len(shape) == 4 else _WAY_OF_VOLUMES}"
         )
     return last
 
 
-def find_axes(X, image_shape):
-    """Find the shape of the images in X, and the position of their channels.
+def find_axes(X, image_shape, spatial_dims=2):
+    """Find the shape of the images or volumes in X, and the position of their channels.
 
     Parameters
     ----------
     X : ndarray of shape (n, H, W), (n, C, H, W), (n, H, W, C) or (n, n_features)
+        Images, or volumes with an axis D before H.
     image_shape : tuple of int or None
-        Shape of one image, with its axes in the order of X.
+        Shape of one image or volume, with its axes in the order of X.
+    spatial_dims : {2, 3}, default=2
+        Number of axes besides the channels: 2 for images, 3 for volumes.
 
     Returns
     -------
     channels_first : tuple of int
-        Shape of one image, (C, H, W).
+        Shape of one image, (C, H, W), or of one volume, (C, D, H, W).
     channels_last : bool
         Whether an image in X has several channels and they are its last axis.
 
     Raises
     ------
     ValueError, TypeError
-        If X has no such shape, or `image_shape` does not fit X.
+        If X has no such shape, or `image_shape` or `spatial_dims` does not fit X.
     """
-    as_image = _sample_shape(X, image_shape)
-    if len(as_image) not in (2, 3):
-        raise ValueError(
-            "image_shape must have 2 or 3 elements, (H, W), (C, H, W) or (H, W, C), got "
-            f"{as_image}."
-        )
-    channels_last = len(as_image) == 3 and has_channels_last(as_image)
-    if len(as_image) == 2:
-        as_image = (1, *as_image)
-    channels_first = (as_image[2], *as_image[:2]) if channels_last else as_image
+    sample = _sample_shape(X, image_shape, spatial_dims)
+    if len(sample) not in (spatial_dims, spatial_dims + 1):
+        raise ValueError(_other_number_of_axes(X, image_shape, spatial_dims))
+    channels_last = len(sample) > spatial_dims and has_channels_last(sample)
+    if len(sample) == spatial_dims:
+        sample = (1, *sample)
+    channels_first = (sample[-1], *sample[:-1]) if channels_last else sample
     # One channel has the same memory layout first or last; its strides should be the same, too.
     channels_last = channels_last and channels_first[0] > 1
-    if not all(side in SIDES for side in channels_first[1:]):
-        raise ValueError(
-            f"Images must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got "
-            f"{channels_first[1]} x {channels_first[2]}. {_way_from_sides(channels_first)}"
-        )
+    _check_sides(channels_first)
     return channels_first, channels_last
 
 
+def _other_number_of_axes(X, image_shape, spatial_dims):
+    """Return a message about samples that have too few or too many axes."""
+    axes = _AXES[spatial_dims]
+    if X.ndim == 2:
+        if image_shape is None:
+            return (
+                f"spatial_dims=3 is for volumes, but rows of X, {X.shape}, are vectors without "
+                f"image_shape. Pass image_shape=({axes}), or spatial_dims=2."
+            )
+        way = "Pass the shape of one row."
+        if len(image_shape) in _AXES:
+            way = f"If it is right, pass spatial_dims={len(image_shape)}."
+        elif len(image_shape) == 4:
+            way = "If rows are volumes with channels, pass spatial_dims=3."
+        return (
+            f"image_shape must have {spatial_dims} or {spatial_dims + 1} elements, ({axes}), (C, "
+            f"{axes}) or ({axes}, C), with spatial_dims={spatial_dims}, got {tuple(image_shape)}. "
+            f"{way}"
+        )
+    if spatial_dims == 2:
+        return (
+            f"X must have 2 to 4 dimensions, got {X.ndim}: shape {X.shape}. Pass slices or "
+            "projections of volumes, or spatial_dims=3."
+        )
+    return (
+        f"X must hold volumes with spatial_dims=3, (n, {axes}), (n, C, {axes}) or (n, {axes}, C), "
+        f"got shape {X.shape}. If X is a single volume, pass X[np.newaxis]. If these are images, "
+        "pass spatial_dims=2."
+    )
+
+
+def _check_sides(shape):
+    allowed, kind, unit = SIDES, "Images", "pixels"
+    if is_volume(shape):
+        allowed, kind, unit = VOLUME_SIDES, "Volumes", "voxels"
+    if not all(side in allowed for side in shape[1:]):
+        raise ValueError(
+            f"{kind} must have sides of {allowed[0]} to {allowed[-1]} {unit}, got "
+            f"{' x '.join(map(str, shape[1:]))}. {_way_from_sides(shape)}"
+        )
+
+
 def _way_from_sides(shape):
+    if is_volume(shape):
+        if shape[0] == 1 and (shape[1] in CHANNELS or shape[3] in CHANNELS):
+            return "If its short axis is the channels of images, pass spatial_dims=2."
+        return "Resize or crop them."
     if shape[0] == 1 and shape[2] in CHANNELS and shape[1] in SIDES:
         return "If X is a single image with channels last, pass several images, (n, H, W, C)."
     return "Resize or crop them."
 
 
-def _sample_shape(X, image_shape):
-    given = X.shape[1:]
+def _sample_shape(X, image_shape, spatial_dims):
+    given, name = X.shape[1:], "volume" if spatial_dims == 3 else "image"
     if image_shape is None:
         return given
     if not all(isinstance(side, Integral) for side in image_shape):
@@ -96,7 +149,7 @@ def _sample_shape(X, image_shape):
         )
     if X.ndim > 2 and image_shape != given:
         raise ValueError(
-            f"image_shape must be the shape of one image in X, {given}, got {image_shape}. "
-            "Use None for images that are not flat."
+            f"image_shape must be the shape of one {name} in X, {given}, got {image_shape}. "
+            f"Use None for {name}s that are not flat."
         )
     return image_shape

@@ -15,13 +15,13 @@ _LARGE_SHARE = 0.9  # of intensities; windows of soft tissue clip air and bone, 
 _LARGEST = 1e30  # decoded values may be some standard deviations larger
 
 
-def holds_images(X, image_shape):
-    """Return whether samples are images and not vectors."""
-    return image_shape is not None or len(X.shape) > 2
+def holds_images(X, image_shape, spatial_dims=2):
+    """Return whether samples are images or volumes and not vectors."""
+    return image_shape is not None or len(X.shape) > 2 or spatial_dims == 3
 
 
-def infer_image_format(X, image_shape, intensity_range):
-    """Find the format of training images.
+def infer_image_format(X, image_shape, intensity_range, spatial_dims=2):
+    """Find the format of training images or volumes.
 
     Parameters
     ----------
@@ -29,12 +29,14 @@ def infer_image_format(X, image_shape, intensity_range):
     image_shape : tuple of int or None
         Shape of one image, with its axes in the order of X.
     intensity_range : tuple of float or None
+    spatial_dims : {2, 3}, default=2
+        2 for images, 3 for volumes, which have an axis D before H.
 
     Returns
     -------
     format : ImageFormat
     """
-    channels_first, channels_last = find_axes(X, image_shape)
+    channels_first, channels_last = find_axes(X, image_shape, spatial_dims)
     return ImageFormat(
         sample_shape=X.shape[1:],
         image_shape=channels_first,

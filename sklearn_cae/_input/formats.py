@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from .axes import CHANNELS, is_volume
 from .passes import extremes_of_features, scan_values, share_outside
 
 _FARTHEST = 1e9  # standard deviations
@@ -14,6 +15,8 @@ _FARTHEST = 1e9  # standard deviations
 @dataclass(frozen=True)
 class ImageFormat:
     """Form of an image in X, and its conversion to (C, H, W) with intensities in [0, 1].
+
+    It is also the form of volumes, which have an axis D before H.
 
     Parameters
     ----------
@@ -35,6 +38,11 @@ class ImageFormat:
     is_integer: bool
     intensity_range: tuple
 
+    @property
+    def kind(self):
+        """Return "images" or "volumes"."""
+        return "volumes" if is_volume(self.image_shape) else "images"
+
     def to_tensor(self, X):
         """Convert (n, *sample_shape) to a float32 tensor (n, C, H, W), clipped to [0, 1]."""
         low, high = self.intensity_range
@@ -43,17 +51,16 @@ class ImageFormat:
         X /= high - low
         X = X.astype(np.float32, copy=False)
         images = torch.from_numpy(np.clip(X, 0, 1, out=X))
-        channels, height, width = self.image_shape
         if self.channels_last:
-            images = images.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
-            return images.contiguous()
-        return images.reshape(-1, channels, height, width)
+            channels, *sides = self.image_shape
+            return images.reshape(-1, *sides, channels).movedim(-1, 1).contiguous()
+        return images.reshape(-1, *self.image_shape)
 
     def to_array(self, images):
         """Convert a tensor (n, C, H, W) to float32 (n, *sample_shape) in intensity_range."""
         low, high = self.intensity_range
         if self.channels_last:
-            images = images.permute(0, 2, 3, 1)
+            images = images.movedim(1, -1)
         X = images.reshape(-1, *self.sample_shape).float().cpu().numpy().clip(0, 1)
         # The second clip removes rounding errors at the ends of the range.
         return (X * np.float32(high - low) + np.float32(low)).clip(
@@ -79,14 +86,15 @@ class ImageFormat:
         of_rows = len(shape) == len(self.sample_shape) == 2 and shape[1:] == self.sample_shape[1:]
         if n_given != n_fitted and (np.prod(shape) == n_fitted or of_rows):
             # Displays select rows of X before this check.
+            name = self.kind[:-1]
             as_it_is = of_rows or shape == self.sample_shape
             way = "[np.newaxis]" if as_it_is else f".reshape{(1, *self.sample_shape)}"
             return (
-                f"X must hold several images, {('n', *self.sample_shape)}, got a single image. "
-                f"Pass image{way}, such as X[0]{way}, or X[:1]."
+                f"X must hold several {self.kind}, {('n', *self.sample_shape)}, got a single "
+                f"{name}. Pass {name}{way}, such as X[0]{way}, or X[:1]."
             ).replace("'n'", "n")
         return (
-            f"X must hold images of shape {self.sample_shape} as in fit, got {shape[1:]}"
+            f"X must hold {self.kind} of shape {self.sample_shape} as in fit, got {shape[1:]}"
             f"{self._way_from(shape[1:])}"
         )
 
@@ -104,9 +112,14 @@ class ImageFormat:
         """Return the end of the message, with a way to the shape of fit."""
         n_given, n_fitted = np.prod(shape), np.prod(self.sample_shape)
         if n_given != n_fitted:
+            way = f"Resize the {self.kind}."
+            if self.kind == "images" and len(shape) >= 3 and min(shape[-3:]) > CHANNELS[-1]:
+                way = "If these are volumes, pass slices, or fit on volumes with spatial_dims=3."
+            if self.kind == "volumes" and len(shape) == 2:
+                way = "Pass volumes, not images or slices."
             return (
                 f": X has {n_given} features, but the estimator is expecting {n_fitted} features "
-                "as input. Resize the images."
+                f"as input. {way}"
             )
         axes = [[side for side in one if side > 1] for one in (shape, self.sample_shape)]
         if axes[0] == axes[1] or 1 in map(len, axes):  # the same images, or flat ones
@@ -126,6 +139,7 @@ class VectorFormat:
 
     mean: np.ndarray
     scale: np.ndarray
+    kind = "vectors"  # no annotation: not a field
 
     @property
     def image_shape(self):

@@ -8,6 +8,8 @@ import hashlib
 import numpy as np
 from scipy.linalg import eigh
 
+from .axes import is_volume
+
 _BLOCK = 2**18  # values that are read at a time: a megabyte of float32
 _SIDE = 16
 _FEWEST = 20  # images in which polarities are looked for: in fewer, any two halves look opposite
@@ -25,13 +27,13 @@ def gray_blocks(X, image_shape, channels_last):
     X : ndarray of shape (n, ...)
         Images, also memory-mapped ones.
     image_shape : tuple of int
-        Shape of one image, (C, H, W).
+        Shape of one image, (C, H, W), or of one volume, (C, D, H, W).
     channels_last : bool
         Whether the channels are the last axis of an image in X.
 
     Yields
     ------
-    images : ndarray of shape (n_rows, H, W), float32 or float64
+    images : ndarray of shape (n_rows, H, W) or (n_rows, D, H, W), float32 or float64
         Mean of the channels.
     """
     for images in channel_blocks(X, image_shape, channels_last):
@@ -40,11 +42,11 @@ def gray_blocks(X, image_shape, channels_last):
 
 def channel_blocks(X, image_shape, channels_last):
     """Read images block by block, as `gray_blocks` does, as arrays (n_rows, C, H, W)."""
-    channels, height, width = image_shape
-    shape = (height, width, channels) if channels_last else image_shape
-    for rows in blocks(len(X), channels * height * width):
+    channels, *sides = image_shape
+    shape = (*sides, channels) if channels_last else image_shape
+    for rows in blocks(len(X), int(np.prod(image_shape))):
         images = np.asarray(X[rows]).reshape(-1, *shape)
-        yield np.moveaxis(images, 3, 1) if channels_last else images
+        yield np.moveaxis(images, -1, 1) if channels_last else images
 
 
 def blocks(n_samples, n_values):
@@ -58,16 +60,20 @@ def shrink(images, side=_SIDE):
 
     Parameters
     ----------
-    images : ndarray of shape (n, H, W)
+    images : ndarray of shape (n, H, W) or (n, D, H, W)
+        Images, or volumes, which are reduced to at most half of `side` along each axis.
     side : int, default=16
 
     Returns
     -------
-    thumbnails : ndarray of shape (n, min(side, H) * min(side, W)), float32
+    thumbnails : ndarray of shape (n, n_pixels), float32
     """
-    down, across = (_areas(length, min(side, length)) for length in images.shape[1:])
-    thumbnails = down @ images.astype(np.float32, copy=False) @ across.T
-    return thumbnails.reshape(len(images), -1)
+    images = images.astype(np.float32, copy=False)
+    largest = side if images.ndim == 3 else side // 2
+    *through, down, across = (_areas(length, min(largest, length)) for length in images.shape[1:])
+    for areas in through:  # of volumes
+        images = np.einsum("sd,ndhw->nshw", areas, images)
+    return (down @ images @ across.T).reshape(len(images), -1)
 
 
 def _areas(length, side):
@@ -131,7 +137,7 @@ def find_inverted(thumbnails):
 
 def _find_constant(X, image_shape, channels_last):
     """Return whether all values of each image are equal."""
-    axes = (1, 2, 3)
+    axes = tuple(range(1, len(image_shape) + 1))
     part = channel_blocks(X, image_shape, channels_last)
     return np.concatenate([images.min(axis=axes) == images.max(axis=axes) for images in part])
 
@@ -171,5 +177,5 @@ def hint(X, image_shape, channels_last):
         return ""
     return (
         f"Of {len(X)} images, {', '.join(found)}. Groups may be made by this. Look at "
-        "sklearn_cae.images.check_images(X)."
+        f"sklearn_cae.images.check_images(X{', spatial_dims=3' * is_volume(image_shape)})."
     )

@@ -20,6 +20,8 @@ _FIT = "fit.json"
 _FORMAT = 1
 #: Parameters that do not change the result of a fit.
 _LEFT_OUT = {"checkpoint_dir", "device", "output", "verbose", "warm_start"}
+#: Parameters that fits of older versions do not have, and the value that continues them.
+_NEW = (("spatial_dims", 2),)
 
 
 class Checkpoint:
@@ -63,7 +65,9 @@ class Checkpoint:
         about = {
             "format": _FORMAT,
             "parameters": {
-                name: describe(value) for name, value in params.items() if name not in _LEFT_OUT
+                name: describe(value)
+                for name, value in params.items()
+                if name not in _LEFT_OUT and (name, value) not in _NEW
             },
             "data": data,
             "start": start,
@@ -239,7 +243,7 @@ def _check_same(asked, kept, directory):
             f"checkpoint_dir={os.fspath(directory)!r} holds a {_FIT} that is damaged or does not "
             "describe a fit. Pass its parent folder, or another folder."
         )
-    flat = [{**one, **one["parameters"], "parameters": None} for one in (asked, kept)]
+    flat = [{**one, **dict(_NEW), **one["parameters"], "parameters": None} for one in (asked, kept)]
     differing = [
         f"{name} was {flat[1].get(name)} and is {value}"
         for name, value in flat[0].items()

@@ -17,7 +17,7 @@ from ..modules import (
     vector_decoder,
 )
 
-#: Encoders of this package, for images.
+#: Encoders of this package, for images and volumes.
 _ENCODERS = (Encoder, UnpooledEncoder)
 
 
@@ -27,7 +27,8 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
     Parameters
     ----------
     sample_shape : tuple of int
-        Shape of a sample: (C, H, W) for images, (n_features,) for vectors.
+        Shape of a sample: (C, H, W) for images, (C, D, H, W) for volumes, (n_features,) for
+        vectors.
     embedding_dim : int
     encoder, decoder : callable or None
         Factories of the user.
@@ -85,9 +86,12 @@ def _build_decoder(sample_shape, embedding_dim, factory):
 def _channels_last(module):
     """Store the weights in the order in which convolutions are fastest; the values stay the same.
 
-    This is used only for networks of this package. In other networks, a ``view`` of a feature map
-    in this order may fail.
+    Decoders of volumes are slower in this order, so networks of volumes keep theirs. This is used
+    only for networks of this package. In other networks, a ``view`` of a feature map in this order
+    may fail.
     """
+    if any(weight.ndim == 5 for weight in module.parameters()):
+        return module
     return module.to(memory_format=torch.channels_last)
 
 

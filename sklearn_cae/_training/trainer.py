@@ -15,7 +15,7 @@ from .._storage.fingerprint import fingerprint_start
 from .._utils.devices import choose_device, choose_precision
 from .._utils.random import draw_seed, forked_rng
 from .._utils.warnings import warn
-from ..augmentations import are_own_views, choose_views
+from ..augmentations._choose import are_own_views, choose_views
 from ..optim import LARS, learning_rate_at
 from . import batches
 from .networks import is_own
@@ -61,7 +61,7 @@ class Trainer:
         self.tasks = tasks
         self.checkpoint = checkpoint
         self.device = choose_device(params["device"])
-        self.views = choose_views(params["augmentation"], is_image=len(X.format.image_shape) == 3)
+        self.views = choose_views(params["augmentation"], X.format.kind)
         self.history = History()
         self.goes_on = self.is_whole = True
 

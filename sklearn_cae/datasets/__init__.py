@@ -10,7 +10,7 @@ Imports `_input`, `_utils`, and `_storage` for atomic writes.
 
 from ._loaders import load_digit_images, load_medmnist, load_mnist, load_pneumoniamnist
 from ._memmap import to_memmap
-from ._toy import make_toy_images
+from ._toy import make_toy_images, make_toy_volumes
 
 __all__ = [
     "load_digit_images",
@@ -18,5 +18,6 @@ __all__ = [
     "load_mnist",
     "load_pneumoniamnist",
     "make_toy_images",
+    "make_toy_volumes",
     "to_memmap",
 ]

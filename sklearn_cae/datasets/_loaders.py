@@ -11,8 +11,9 @@ from .._storage.files import patiently
 from .._utils.extras import import_extra
 from ._results import Result, as_result, check_option
 
-_MEDMNIST_SIZES = (28, 64, 128, 224)
-_MEDMNIST_DESCR = """{python_class} (MedMNIST v2), {split} split, {size}x{size}.
+#: Sizes of the sets of images, and of those of volumes.
+_MEDMNIST_SIZES = {2: (28, 64, 128, 224), 3: (28, 64)}
+_MEDMNIST_DESCR = """{python_class} (MedMNIST v2), {split} split, {sides}.
 
 {description}
 
@@ -36,19 +37,20 @@ Learning Repository, https://archive.ics.uci.edu/dataset/80. Licence: CC BY 4.0.
 def load_medmnist(
     name, split="train", *, size=28, root=None, download_if_missing=True, return_X_y=False
 ) -> Result:
-    """Load one split of a two-dimensional MedMNIST data set.
+    """Load one split of a MedMNIST data set, of images or of volumes.
 
     The package `medmnist` is required: ``pip install 'sklearn_cae[datasets]'``.
 
     Parameters
     ----------
     name : str
-        Name of a 2-D MedMNIST set, such as ``"pneumoniamnist"``, ``"bloodmnist"`` or
-        ``"organamnist"``; case is ignored.
+        Name of a MedMNIST set, such as ``"pneumoniamnist"``, ``"bloodmnist"`` or
+        ``"adrenalmnist3d"``; case is ignored. The six sets of volumes end in ``"3d"``: pass
+        ``spatial_dims=3`` to the clusterer.
     split : {"train", "val", "test"}, default="train"
         Split to load.
     size : {28, 64, 128, 224}, default=28
-        Height and width of the images.
+        Height and width of the images. Volumes have 28 or 64 voxels per side.
     root : str or path-like, default=None
         Folder of the file ``<name>.npz`` (``<name>_<size>.npz`` for sizes other than 28). If the
         file is not in it, the folder named by the environment variable ``SKLEARN_CAE_DATA`` is
@@ -63,10 +65,10 @@ def load_medmnist(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         ``data``: uint8, 0 to 255, of shape (n_samples, size, size) for gray images and
-        (n_samples, size, size, 3) for colour images. ``target``: int of shape (n_samples,),
-        indices into ``target_names``; for the multi-label set ``"chestmnist"``, 0 and 1 of shape
-        (n_samples, n_labels). ``target_names``: names of the labels. ``DESCR``: description,
-        source and licence.
+        (n_samples, size, size, 3) for colour images, (n_samples, size, size, size) for
+        volumes. ``target``: int of shape (n_samples,), indices into ``target_names``; for the
+        multi-label set ``"chestmnist"``, 0 and 1 of shape (n_samples, n_labels).
+        ``target_names``: names of the labels. ``DESCR``: description, source and licence.
     (data, target) : tuple of ndarray
         Returned if ``return_X_y=True``.
 
@@ -91,7 +93,8 @@ def load_medmnist(
     info_of, classes = _import_medmnist()
     name = _check_medmnist_name(name, info_of)
     check_option("split", split, ("train", "val", "test"))
-    check_option("size", size, _MEDMNIST_SIZES)
+    spatial_dims = 3 if name.endswith("3d") else 2
+    check_option("size", size, _MEDMNIST_SIZES[spatial_dims])
     info = info_of[name]
     cls = getattr(classes, info["python_class"])
 
@@ -102,7 +105,8 @@ def load_medmnist(
     stored = _obtain(make, [file], root, download_if_missing)
     target = stored.labels.astype(np.intp)
     names = [info["label"][key] for key in sorted(info["label"], key=int)]
-    descr = _MEDMNIST_DESCR.format(split=split, size=size, **info)
+    sides = "x".join([str(size)] * spatial_dims)
+    descr = _MEDMNIST_DESCR.format(split=split, sides=sides, **info)
     target = target[:, 0] if target.shape[1] == 1 else target
     return as_result(stored.imgs, target, names, descr, return_X_y)
 
@@ -295,11 +299,9 @@ def _import_reader(module):
 def _check_medmnist_name(name, info_of):
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as 'pneumoniamnist', got {name!r}.")
-    flat = [key for key in info_of if not info_of[key]["python_class"].endswith("3D")]
-    if name.lower() not in flat:
-        reason = "is three-dimensional" if name.lower() in info_of else "is unknown"
+    if name.lower() not in info_of:
         raise ValueError(
-            f"name must be a two-dimensional MedMNIST set, but {name!r} {reason}. "
-            f"Choose one of: {', '.join(flat)}."
+            f"name must be a MedMNIST set, but {name!r} is unknown. Choose one of: "
+            f"{', '.join(info_of)}."
         )
     return name.lower()

@@ -167,9 +167,9 @@ def _check_image(image):
             f"dataset must return images, got the text {str(image.flat[0])!r} at index 0. Read the "
             "files, for example with torchvision.datasets.ImageFolder or PIL.Image.open."
         )
-    if image.dtype.kind not in "buif" or image.ndim not in (2, 3):
+    if image.dtype.kind not in "buif" or image.ndim not in (2, 3, 4):
         raise ValueError(
-            "dataset must return images, arrays of numbers with two or three dimensions, got "
+            "dataset must return images, arrays of numbers with two to four dimensions, got "
             f"{image.dtype} of shape {image.shape} at index 0. Set a transform on it, such as "
             "torchvision.transforms.PILToTensor()."
         )

@@ -119,7 +119,9 @@ class ImageCheck:
         return f"Check of {self.n_images} images: {', '.join(found) or 'nothing found'}"
 
 
-def check_images(X, metadata=None, *, image_shape=None, groups=None, split=None) -> ImageCheck:
+def check_images(
+    X, metadata=None, *, image_shape=None, spatial_dims=2, groups=None, split=None
+) -> ImageCheck:
     """Look at images before training, for what would make groups of its own.
 
     The findings are constant, nearly constant, saturated and truncated images, straight and round
@@ -134,7 +136,10 @@ def check_images(X, metadata=None, *, image_shape=None, groups=None, split=None)
     metadata : DataFrame or dict of array-like, default=None
         Facts about the images, in the order of X, such as the `metadata` of `read_images`.
     image_shape : tuple of int, default=None
-        Shape of one image in flat rows: (H, W), (C, H, W) or (H, W, C).
+        Shape of one image in flat rows: (H, W), (C, H, W) or (H, W, C). For volumes there is an
+        axis D before H.
+    spatial_dims : {2, 3}, default=2
+        2 for images, 3 for volumes. Edges and corners of volumes are not looked at.
     groups : str, default=None
         Column of `metadata` that names the patient. None is "patient", if there is one.
     split : str, default=None
@@ -178,13 +183,17 @@ def check_images(X, metadata=None, *, image_shape=None, groups=None, split=None)
     >>> check.rows_of("duplicates").tolist()
     [20, 30]
     """
+    if spatial_dims not in (2, 3):
+        raise ValueError(
+            f"spatial_dims must be 2 for images or 3 for volumes, got {spatial_dims!r}."
+        )
     X = check_image_array(as_samples(X), None, minimum=1)
     if X.ndim == 2 and image_shape is None:
         raise ValueError(
             "Only images can be checked, but rows of X without image_shape are vectors. If they "
             "are images, pass image_shape=(channels, height, width)."
         )
-    axes = find_axes(X, image_shape)
+    axes = find_axes(X, image_shape, spatial_dims)
     columns = _columns_of(metadata, len(X))
     patients, splits = (
         _choose(columns, name, default, parameter)

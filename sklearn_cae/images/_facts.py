@@ -39,7 +39,8 @@ class Facts:
         Share of the pixels that have the lowest or the highest value of the image. Equal lines at
         the edges do not count.
     lines : ndarray of int of shape (n, 4)
-        Number of lines of equal pixels at the top, bottom, left and right edge.
+        Number of lines of equal pixels at the top, bottom, left and right edge. For volumes, this
+        and all facts about edges and corners are 0 or False.
     borders : ndarray of int of shape (n, 4)
         The same, but 0 if no straight edge ends the lines.
     gray_end : ndarray of int of shape (n,)
@@ -90,10 +91,11 @@ def measure(X, image_shape, channels_last) -> Facts:
     parts = []
     for images in gray_blocks(X, image_shape, channels_last):
         scaled = ((images - low) / (high - low)).astype(np.float32)
-        parts.append(_measure_block(scaled, images.min(axis=(1, 2)) == images.max(axis=(1, 2))))
+        rows = images.reshape(len(images), -1)
+        parts.append(_measure_block(scaled, rows.min(axis=1) == rows.max(axis=1)))
     names = [field.name for field in fields(Facts) if field.name != "shape"]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Facts(**joined, shape=image_shape[1:])
+    return Facts(**joined, shape=image_shape[-2:])
 
 
 def _range_of_most(X):
@@ -111,37 +113,62 @@ def _range_of_most(X):
 
 
 def _measure_block(images, constant):
-    thumbnails = shrink(images)
-    lines, is_straight = _find_borders(images)
-    contrast = images.std(axis=(1, 2))
-    steps = [np.abs(np.diff(images, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)]
-    dark, bright = _share_at_ends(images, lines)
+    thumbnails, axes = shrink(images), tuple(range(1, images.ndim))
+    contrast = images.std(axis=axes)
+    steps = [np.abs(np.diff(images, axis=axis)).mean(axis=axes) for axis in axes]
+    if images.ndim == 3:
+        edges = _measure_edges(images, np.quantile(thumbnails, 0.9, axis=1))
+    else:
+        edges = _no_edges(len(images))
+    dark, bright = _share_at_ends(images, edges["lines"])
     return Facts(
-        mean=images.mean(axis=(1, 2)),
+        mean=images.mean(axis=axes),
         contrast=contrast,
         sharpness=sum(steps) / np.maximum(contrast, np.finfo(np.float32).tiny),
         constant=constant,
         dark=dark,
         bright=bright,
-        lines=lines,
-        borders=np.where(is_straight, lines, 0),
-        gray_end=_find_gray_end(images),
-        round=_is_round(images),
-        marked=_has_marker(images, np.quantile(thumbnails, 0.9, axis=1)) & ~constant,
         thumbnails=thumbnails,
-        shape=images.shape[1:],
+        shape=images.shape[-2:],
+        **{**edges, "marked": edges["marked"] & ~constant},
     )
+
+
+def _measure_edges(images, bright):
+    """Return the facts about edges and corners of images, by name."""
+    lines, is_straight = _find_borders(images)
+    return {
+        "lines": lines,
+        "borders": np.where(is_straight, lines, 0),
+        "gray_end": _find_gray_end(images),
+        "round": _is_round(images),
+        "marked": _has_marker(images, bright),
+    }
+
+
+def _no_edges(n):
+    """Return the same facts for volumes, in which edges and corners are not looked at."""
+    lines, none = np.zeros((n, 4), dtype=int), np.zeros(n, dtype=bool)
+    return {
+        "lines": lines,
+        "borders": lines,
+        "gray_end": lines[:, 0],
+        "round": none,
+        "marked": none,
+    }
 
 
 def _share_at_ends(images, lines):
     """Return the share of pixels that are inside equal lines and have the lowest, highest value."""
-    height, width = images.shape[1:]
+    *_, height, width = images.shape
     rows = _is_inside(height, *lines[:, :2].T)[:, :, None]
     inside = rows & _is_inside(width, *lines[:, 2:].T)[:, None]
-    lowest = np.min(images, axis=(1, 2), keepdims=True)
-    highest = np.max(images, axis=(1, 2), keepdims=True)
+    inside = inside if images.ndim == 3 else inside[:, None]
+    axes = tuple(range(1, images.ndim))
+    lowest = np.min(images, axis=axes, keepdims=True)
+    highest = np.max(images, axis=axes, keepdims=True)
     return tuple(
-        (at_end & inside).mean(axis=(1, 2))
+        (at_end & inside).mean(axis=axes)
         for at_end in (images <= lowest + _EXACT, images >= highest - _EXACT)
     )
 

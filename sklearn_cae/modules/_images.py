@@ -1,4 +1,4 @@
-"""The paper's encoder [1]_ and decoder for images, and an encoder without pooling.
+"""The paper's encoder [1]_ and decoder, and an encoder without pooling, for images and volumes.
 
 This module sets the channel widths, which the paper does not state.
 
@@ -9,12 +9,17 @@ References
 """
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from ._heads import ConditionalDecoder
 
 WIDTHS = (32, 64, 128)
+#: Layers by the number of axes besides the channels: 2 for images, 3 for volumes.
+_CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_POOLING: dict[int, Callable[..., nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
 
 class Encoder(nn.Sequential):
@@ -22,12 +27,12 @@ class Encoder(nn.Sequential):
 
     The paper describes it as "three 2-D convolutions, kernel 4, stride 2, each followed by GELU;
     average pooling; a linear layer". The convolutions have padding 1, so that 28 pixels become 14,
-    7 and 3. Pooling makes these 3 pixels 1.
+    7 and 3. Pooling makes these 3 pixels 1. For volumes, convolutions and pooling are 3-D.
 
     Parameters
     ----------
     image_shape : tuple of int
-        Shape of an image, (C, H, W), with H and W at least 8.
+        Shape of an image, (C, H, W), or of a volume, (C, D, H, W), with sides of at least 8.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
 
@@ -39,17 +44,16 @@ class Encoder(nn.Sequential):
     torch.Size([2, 128])
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], embedding_dim: int = 128) -> None:
-        channels, *sides = image_shape
-        height, width = (side // 8 for side in sides)
+    def __init__(self, image_shape: tuple[int, ...], embedding_dim: int = 128) -> None:
+        sides = _last_sides(image_shape)
         # If the convolutions reduce a side to 1 pixel (images below 16), it is not pooled.
-        pool = (min(2, height), min(2, width))
-        n_features = WIDTHS[-1] * (height // pool[0]) * (width // pool[1])
+        pool = [min(2, side) for side in sides]
+        pooled = [side // factor for side, factor in zip(sides, pool, strict=True)]
         super().__init__(
-            *_convolutions(channels),
-            nn.AvgPool2d(pool),
+            *_convolutions(image_shape),
+            _POOLING[len(sides)](tuple(pool)),
             nn.Flatten(),
-            nn.Linear(n_features, embedding_dim),
+            nn.Linear(WIDTHS[-1] * math.prod(pooled), embedding_dim),
         )
 
 
@@ -64,7 +68,7 @@ class UnpooledEncoder(nn.Sequential):
     Parameters
     ----------
     image_shape : tuple of int
-        Shape of an image, (C, H, W), with H and W at least 8.
+        Shape of an image, (C, H, W), or of a volume, (C, D, H, W), with sides of at least 8.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
 
@@ -76,55 +80,58 @@ class UnpooledEncoder(nn.Sequential):
     torch.Size([2, 128])
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], embedding_dim: int = 128) -> None:
-        channels, height, width = image_shape
-        n_features = WIDTHS[-1] * (height // 8) * (width // 8)
+    def __init__(self, image_shape: tuple[int, ...], embedding_dim: int = 128) -> None:
+        n_features = WIDTHS[-1] * math.prod(_last_sides(image_shape))
         super().__init__(
-            *_convolutions(channels), nn.Flatten(), nn.Linear(n_features, embedding_dim)
+            *_convolutions(image_shape), nn.Flatten(), nn.Linear(n_features, embedding_dim)
         )
 
 
-def _convolutions(channels: int) -> list[nn.Module]:
+def _last_sides(image_shape: tuple[int, ...]) -> list[int]:
+    """Return the sides of the last feature map."""
+    return [side // 8 for side in image_shape[1:]]
+
+
+def _convolutions(image_shape: tuple[int, ...]) -> list[nn.Module]:
+    channels, *sides = image_shape
+    convolution = _CONVOLUTIONS[len(sides)]
     layers: list[nn.Module] = []
     for n_in, n_out in zip((channels, *WIDTHS), WIDTHS, strict=False):
-        layers += [nn.Conv2d(n_in, n_out, kernel_size=4, stride=2, padding=1), nn.GELU()]
+        layers += [convolution(n_in, n_out, kernel_size=4, stride=2, padding=1), nn.GELU()]
     return layers
 
 
 class CenterCrop(nn.Module):
-    """Remove the outermost rows and columns of a batch of images.
+    """Remove the outermost pixels or voxels of a batch of images or volumes.
 
     Parameters
     ----------
-    height, width : int
-        Size after the crop.
+    *sides : int
+        Sides after the crop, (height, width) or (depth, height, width).
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, *sides: int) -> None:
         super().__init__()
-        self.height = height
-        self.width = width
+        self.sides = sides
 
     def forward(self, images: Tensor) -> Tensor:
-        """Crop (n_samples, C, H, W) to (n_samples, C, height, width)."""
-        top = (images.shape[2] - self.height) // 2
-        left = (images.shape[3] - self.width) // 2
-        return images[:, :, top : top + self.height, left : left + self.width]
+        """Crop (n_samples, C, ...) to (n_samples, C, *sides)."""
+        for axis, side in enumerate(self.sides, start=2):
+            images = images.narrow(axis, (images.shape[axis] - side) // 2, side)
+        return images
 
 
-def image_decoder(
-    image_shape: tuple[int, int, int], embedding_dim: int = 128
-) -> ConditionalDecoder:
-    """Build the paper's decoder, from the embedding to an image.
+def image_decoder(image_shape: tuple[int, ...], embedding_dim: int = 128) -> ConditionalDecoder:
+    """Build the paper's decoder, from the embedding to an image or a volume.
 
     The paper describes it as "linear, then three transposed convolutions, back to the image's
     size". A GELU comes before each transposed convolution, and the output is linear. If a side is
-    not a multiple of 8, the output is cropped at the centre.
+    not a multiple of 8, the output is cropped at the centre. For volumes, convolutions are 3-D.
 
     Parameters
     ----------
     image_shape : tuple of int
-        Shape of an image, (C, H, W), with H and W at least 8.
+        Shape of an image, (C, H, W), or of a volume, (C, D, H, W), with sides of at least 8.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
 
@@ -132,12 +139,13 @@ def image_decoder(
     -------
     decoder : ConditionalDecoder
     """
-    channels, height, width = image_shape
-    map_shape = (WIDTHS[-1], math.ceil(height / 8), math.ceil(width / 8))
+    channels, *sides = image_shape
+    transposed = _TRANSPOSED[len(sides)]
+    map_shape = (WIDTHS[-1], *(math.ceil(side / 8) for side in sides))
     stem = nn.Sequential(nn.Linear(embedding_dim, math.prod(map_shape)), nn.Unflatten(1, map_shape))
     layers: list[nn.Module] = []
     outward = WIDTHS[::-1]
     for n_in, n_out in zip(outward, (*outward[1:], channels), strict=True):
-        layers += [nn.GELU(), nn.ConvTranspose2d(n_in, n_out, kernel_size=4, stride=2, padding=1)]
-    body = nn.Sequential(*layers, CenterCrop(height, width))
+        layers += [nn.GELU(), transposed(n_in, n_out, kernel_size=4, stride=2, padding=1)]
+    body = nn.Sequential(*layers, CenterCrop(*sides))
     return ConditionalDecoder(stem, body, math.prod(map_shape))

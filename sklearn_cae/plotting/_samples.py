@@ -199,11 +199,11 @@ class AugmentationDisplay(Display):
         import torch
 
         from .._input import checks
-        from ..augmentations import choose_views
+        from ..augmentations._choose import choose_views
 
         for name, number in (("n_images", n_images), ("n_views", n_views)):
             check_scalar(number, name, Integral, min_val=1)
-        draw_view = choose_views(augmentation, is_image=True)
+        draw_view = choose_views(augmentation, "images")
         X = as_samples(X)
         if not checks.holds_images(X, image_shape):
             raise ValueError(

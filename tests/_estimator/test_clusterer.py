@@ -29,7 +29,8 @@ from sklearn_cae._grouping import search
 from sklearn_cae._training import phases, trainer, watchers
 from sklearn_cae._training.phases import LearnedPrototypes
 from sklearn_cae._utils import random
-from sklearn_cae.augmentations import PRESETS, ImageViews, choose_views
+from sklearn_cae.augmentations import PRESETS, ImageViews
+from sklearn_cae.augmentations._choose import choose_views
 from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import ConditionalDecoder, Encoder, UnpooledEncoder
@@ -281,7 +282,7 @@ def test_views_with_a_generator_of_their_own_are_seeded(toy_images, make_quick):
 
 
 def test_views_with_a_generator_of_their_own_differ_from_batch_to_batch():
-    draw = choose_views(OwnGenerator(), is_image=True)
+    draw = choose_views(OwnGenerator(), "images")
     generator, images = torch.Generator().manual_seed(0), torch.full((8, 1, 8, 8), 0.5)
     first, second = draw(images, generator), draw(images, generator)
     assert len(torch.unique(torch.cat([first, second]), dim=0)) == 16  # both halves, too
@@ -923,7 +924,7 @@ def with_value(value):
         (images().astype(str), TypeError, "X must hold numbers"),
         (images()[0, 0], ValueError, "Expected 2D array"),
         (np.zeros((4, 1, 1, 16, 16)), ValueError, "2 to 4 dimensions, got 5.* Pass slices"),
-        (np.random.rand(4, 32, 32, 32), ValueError, "slices or projections of volumes"),
+        (np.random.rand(4, 32, 32, 32), ValueError, "pass spatial_dims=3, or slices"),
         (["a.png", "b.png"], TypeError, "got text such as 'a.png'. Read the files"),
         ("images", TypeError, "got the text 'images'"),
         (

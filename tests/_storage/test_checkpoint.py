@@ -169,6 +169,23 @@ def test_a_fit_in_pieces_is_the_fit(tmp_path, toy_images, make_quick, name, n_wr
     assert_same_fit(resumed, model.set_params(checkpoint_dir=None).fit(X))
 
 
+def test_a_fit_of_volumes_resumes(tmp_path, toy_volumes, make_quick):
+    X = toy_volumes[0][:40]
+    model = make_quick(spatial_dims=3, **VARIANTS["refinement"], checkpoint_dir=tmp_path)
+    resumed, n_deaths = fit_in_pieces(model, X, 2)
+    assert n_deaths > 1
+    assert_same_fit(resumed, model.set_params(checkpoint_dir=None).fit(X))
+
+
+def test_fits_of_versions_without_volumes_are_the_same_fits(tmp_path, toy_images, make_quick):
+    model = make_quick(checkpoint_dir=tmp_path).fit(toy_images[0])
+    (folder,) = tmp_path.iterdir()
+    assert "spatial_dims" not in json.loads((folder / "fit.json").read_text())["parameters"]
+    volumes = np.stack([toy_images[0]] * 8, axis=1)
+    with pytest.raises(ValueError, match=r"another fit: .*spatial_dims was 2 and is 3"):
+        model.set_params(checkpoint_dir=folder, spatial_dims=3).fit(volumes)
+
+
 @pytest.mark.parametrize("seed", [None, np.random.RandomState(4)])
 def test_the_seed_is_that_of_the_beginning(tmp_path, toy_images, make_quick, seed):
     X, _ = toy_images

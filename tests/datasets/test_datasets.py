@@ -15,6 +15,7 @@ from sklearn_cae.datasets import (
     load_mnist,
     load_pneumoniamnist,
     make_toy_images,
+    make_toy_volumes,
 )
 
 medmnist = pytest.importorskip("medmnist")
@@ -148,15 +149,24 @@ def test_a_file_that_cannot_be_read_is_named(home):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("breastnist", r"'breastnist' is unknown. Choose one of: pathmnist, .*organsmnist\.$"),
-        ("organmnist3d", "'organmnist3d' is three-dimensional"),
-    ],
+    "name",
+    [f"{what}mnist3d" for what in ("organ", "nodule", "adrenal", "fracture", "vessel", "synapse")],
 )
-def test_names_that_are_no_2d_set(name, message):
-    with pytest.raises(ValueError, match=message):
-        load_medmnist(name)
+@pytest.mark.parametrize(("size", "flag"), [(28, ""), (64, "_64")])
+def test_volumes_come_as_they_are_stored(home, name, size, flag):
+    write_npz(home / f"{name}{flag}.npz", shape=(size,) * 3)
+    bunch = load_medmnist(name.upper(), "val", size=size)
+    assert bunch.data.shape == (3, size, size, size)
+    assert bunch.data.dtype == np.uint8
+    assert bunch.target.shape == (3,)
+    assert f"val split, {size}x{size}x{size}." in bunch.DESCR
+    with pytest.raises(ValueError, match=r"size must be one of \(28, 64\), got 128"):
+        load_medmnist(name, size=128)
+
+
+def test_names_that_are_no_set():
+    with pytest.raises(ValueError, match=r"'breastnist' is unknown. Choose one of: pathmnist, "):
+        load_medmnist("breastnist")
 
 
 def test_bad_parameters_of_the_loaders():
@@ -304,3 +314,49 @@ def test_noise_is_what_it_says():
 def test_bad_parameters_of_the_toy(parameters, error, message):
     with pytest.raises(error, match=message):
         make_toy_images(**parameters)
+
+
+# ---- Toy volumes ----
+
+
+@pytest.mark.parametrize(("volume_size", "n_channels"), [(16, 1), ((12, 16, 20), 2)])
+def test_toy_volumes_differ_in_three_dimensions_alone(volume_size, n_channels):
+    X, y = make_toy_volumes(
+        300,
+        n_classes=4,
+        volume_size=volume_size,
+        n_channels=n_channels,
+        random_state=0,
+        return_X_y=True,
+    )
+    sides = (16, 16, 16) if volume_size == 16 else volume_size
+    assert X.shape == (300, *((n_channels,) if n_channels > 1 else ()), *sides)
+    assert X.dtype == np.uint8
+    middle = X[..., sides[0] // 2, :, :]
+    scores = []
+    for samples in (X, middle):
+        rows = samples.reshape(300, -1)
+        probe = KNeighborsClassifier(3).fit(rows[:200], y[:200])
+        scores.append(probe.score(rows[200:], y[200:]))
+    assert scores[0] > 0.97
+    assert scores[1] < 0.5
+
+
+def test_toy_volumes_are_seeded():
+    seeded = [make_toy_volumes(5, random_state=3).data for _ in range(2)]
+    np.testing.assert_array_equal(*seeded)
+    assert not np.array_equal(seeded[0], make_toy_volumes(5, random_state=4).data)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"volume_size": 7}, "volume_size must be between 8 and 128, got 7"),
+        ({"volume_size": (16, 16)}, r"one side or \(depth, height, width\), got \(16, 16\)"),
+        ({"n_classes": 5}, "n_classes must be between 1 and 4, got 5"),
+        ({"noise": 2}, "noise must be between 0 and 1"),
+    ],
+)
+def test_bad_parameters_of_the_toy_volumes(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        make_toy_volumes(**parameters)
