@@ -1,6 +1,5 @@
 """Random views of images."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from torch import Generator, Tensor
 
 from .._utils.devices import send
 from ._draws import check_not_negative, check_shares, uniform
+from ._pixels import blur, warp
 
 
 class DrawnViews(NamedTuple):
@@ -30,8 +30,9 @@ class DrawnViews(NamedTuple):
         Standard deviation of the blur in pixels; 0 is no blur.
     noisy : Tensor of shape (n_noisy,)
         Indices of the images that get noise.
-    noise : Tensor of shape (n_noisy, C, H, W)
-        Noise of these images.
+    noise : Tensor of shape (n_noisy, C, h, w)
+        Noise of these images, one value per grain. h and w are H and W for images with a shorter
+        side below 56 pixels, and about 28 for larger ones.
     """
 
     angle: Tensor
@@ -50,7 +51,7 @@ class ImageViews:
     Parameters
     ----------
     degrees : float, default=30
-        Largest rotation. Rotations are uniform in [-degrees, degrees].
+        Largest rotation. Rotations are uniform in [-degrees, degrees]; 180 is any rotation.
     min_crop : float, default=0.5
         Smallest share of the area that a crop keeps. Shares are uniform in [min_crop, 1].
     flip : bool, default=True
@@ -59,7 +60,8 @@ class ImageViews:
         Largest standard deviation of the Gaussian blur, in pixels for images of 28 x 28. It is
         scaled with the shorter side of other images.
     noise : float, default=0.1
-        Largest standard deviation of the Gaussian noise, for intensities in [0, 1].
+        Largest standard deviation of the Gaussian noise, for intensities in [0, 1]. From 56 pixels
+        on, its grains grow with the shorter side, and stay about as wide as a pixel of 28 x 28.
     probability : float, default=0.5
         Probability of each transform per image.
 
@@ -67,13 +69,16 @@ class ImageViews:
     -----
     Rotation, flip and crop are one affine map, so that an image is interpolated only once.
 
+    White noise averages out in larger images: at 224 pixels, a network that looks at 28 x 28 means
+    would see an eighth of it. With grains it sees about as much at all sizes.
+
     Examples
     --------
     >>> import torch
     >>> from sklearn_cae.augmentations import ImageViews
     >>> images = torch.rand(8, 1, 28, 28)
-    >>> view = ImageViews()(images, torch.Generator().manual_seed(0))
-    >>> view.shape
+    >>> views = ImageViews(degrees=10)
+    >>> views(images, torch.Generator().manual_seed(0)).shape
     torch.Size([8, 1, 28, 28])
     """
 
@@ -127,13 +132,9 @@ class ImageViews:
         mirrored = self._chosen(n, generator) & self.flip
         # A crop of relative side s is inside the image if its centre is in [s - 1, 1 - s].
         center = uniform(2 * n, -1.0, 1.0, generator).view(n, 2) * (1 - side[:, None])
-        largest = self.blur * min(height, width) / 28
-        sigma = uniform(n, 0.1, max(0.1, largest), generator)
+        sigma = uniform(n, 0.1, max(0.1, self._widest_blur(height, width)), generator)
         blurred = self._chosen(n, generator) & (self.blur > 0)
-        level = uniform(n, 0.0, self.noise, generator)
-        (noisy,) = torch.nonzero(self._chosen(n, generator), as_tuple=True)
-        noise = torch.randn(len(noisy), *shape[1:], generator=generator)
-        noise *= level[noisy, None, None, None]
+        noisy, noise = self._draw_noise(shape, generator)
         return DrawnViews(angle, side, center, mirrored, sigma * blurred, noisy, noise)
 
     def apply(self, images: Tensor, drawn: DrawnViews) -> Tensor:
@@ -151,41 +152,39 @@ class ImageViews:
         views : Tensor of shape (n_samples, C, H, W)
             Intensities in [0, 1].
         """
-        views = _warp(images, drawn)
-        views = self._blur(views, drawn.sigma)
+        size = images.shape[2:]
+        views = warp(images, _affine_map(drawn, *size))
+        views = blur(views, drawn.sigma, self._widest_blur(*size))
         noisy, noise = send(drawn.noisy, images.device), send(drawn.noise, images.device)
-        return views.index_add(0, noisy, noise).clamp(0, 1)
+        return views.index_add_(0, noisy, _enlarge(noise, size)).clamp_(0, 1)
 
     def _chosen(self, n: int, generator: Generator) -> Tensor:
         return torch.rand(n, generator=generator) < self.probability
 
-    def _blur(self, images: Tensor, sigma: Tensor) -> Tensor:
-        (drawn,) = torch.nonzero(sigma, as_tuple=True)
-        if len(drawn) == 0:
-            return images
-        _, n_channels, height, width = images.shape
-        # All images of a batch have the radius of the widest possible blur. It must be smaller
-        # than the image, because pixels are reflected at the border.
-        largest = self.blur * min(height, width) / 28
-        radius = min(max(1, math.ceil(2 * largest)), min(height, width) - 1)
-        distance = torch.arange(-radius, radius + 1)
-        kernel = torch.exp(-((distance / sigma[drawn, None]) ** 2) / 2)
-        kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(n_channels, dim=0)
-        kernel = send(kernel, images.device)  # (n_drawn * C, 2 * radius + 1)
-        drawn = send(drawn, images.device)
-        # Images and channels become the groups of one depthwise convolution per direction.
-        maps = images[drawn].reshape(1, -1, height, width)
-        maps = F.pad(maps, (radius,) * 4, mode="reflect")
-        maps = F.conv2d(maps, kernel[:, None, :, None], groups=len(kernel))
-        maps = F.conv2d(maps, kernel[:, None, None, :], groups=len(kernel))
-        views = images.clone()
-        views[drawn] = maps.view(-1, n_channels, height, width)
-        return views
+    def _widest_blur(self, height: int, width: int) -> float:
+        return self.blur * min(height, width) / 28
+
+    def _draw_noise(self, shape: Sequence[int], generator: Generator) -> tuple[Tensor, Tensor]:
+        n, n_channels, height, width = shape
+        level = uniform(n, 0.0, self.noise, generator)
+        (noisy,) = torch.nonzero(self._chosen(n, generator), as_tuple=True)
+        grain = max(1, min(height, width) // 28)  # side of a grain in pixels
+        n_grains = [-(-side // grain) for side in (height, width)]
+        noise = torch.randn(len(noisy), n_channels, *n_grains, generator=generator)
+        noise *= level[noisy, None, None, None]
+        return noisy, noise
 
 
-def _warp(images: Tensor, drawn: DrawnViews) -> Tensor:
-    """Rotate, crop and mirror images in one interpolation."""
-    _, _, height, width = images.shape
+def _enlarge(noise: Tensor, size: Sequence[int]) -> Tensor:
+    """Enlarge the grains of noise to the size of an image."""
+    if noise.shape[2:] == size:
+        return noise
+    # Values between two grains are means of both. 1.5 makes up for their smaller deviation.
+    return 1.5 * F.interpolate(noise, size, mode="bilinear")
+
+
+def _affine_map(drawn: DrawnViews, height: int, width: int) -> Tensor:
+    """Return rotation, crop and flips as one affine map per image, (n_samples, 2, 3)."""
     cos, sin = drawn.angle.cos() * drawn.side, drawn.angle.sin() * drawn.side
     # The normalised coordinates end at the centres of the outermost pixels, so that a crop uses no
     # values from outside the image. A rotation needs the aspect ratio of these coordinates.
@@ -196,7 +195,6 @@ def _warp(images: Tensor, drawn: DrawnViews) -> Tensor:
             torch.stack([sin / aspect, cos, drawn.center[:, 1]], dim=1),
         ],
         dim=1,
-    )  # (n, 2, 3)
+    )
     theta[:, :, 0] *= 1 - 2 * drawn.mirrored[:, None].float()
-    grid = F.affine_grid(send(theta, images.device), list(images.shape), align_corners=True)
-    return F.grid_sample(images, grid, align_corners=True)
+    return theta
