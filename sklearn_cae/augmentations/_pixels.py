@@ -13,9 +13,13 @@ from .._utils.devices import send
 
 _WIDEST = 4.0  # standard deviation in pixels of the widest blur of images in full resolution
 _HALVED_FROM = 56  # pixels; smaller images are always blurred in full resolution
+# Red, green and blue to brightness and two axes of colour (YIQ, of NTSC).
+_TO_YIQ = torch.tensor(
+    [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]]
+)
 
 
-def warp(images: Tensor, theta: Tensor) -> Tensor:
+def warp(images: Tensor, theta: Tensor, *, fill: str) -> Tensor:
     """Interpolate each image (n, C, H, W) once, at the points of an affine map (n, 2, 3)."""
     _, _, height, width = images.shape
     device = images.device
@@ -24,7 +28,36 @@ def warp(images: Tensor, theta: Tensor) -> Tensor:
     # The bits of F.affine_grid in a tenth of its time, most of which is a product of matrices.
     grid = (of_x * x + of_y * y[:, None]).add_(shift)  # (n, 2, H, W)
     grid = grid.permute(0, 2, 3, 1)
-    return F.grid_sample(images, grid, align_corners=True)
+    return F.grid_sample(images, grid, align_corners=True, padding_mode=fill)
+
+
+def change_tone(images: Tensor, tone: Tensor) -> Tensor:
+    """Apply gamma, brightness and contrast, the columns of `tone` (n, 3), to each image."""
+    (changed,) = torch.nonzero((tone != 1).any(dim=1), as_tuple=True)
+    if len(changed) == 0:
+        return images
+    gamma, brightness, contrast = send(tone[changed].T, images.device)[..., None, None, None]
+    changed = send(changed, images.device)
+    toned = images[changed].clamp(min=0) ** gamma * brightness
+    mean = toned.mean(dim=(1, 2, 3), keepdim=True)
+    return images.index_copy_(0, changed, (toned - mean) * contrast + mean)
+
+
+def change_tint(images: Tensor, tint: Tensor) -> Tensor:
+    """Turn the hue and scale the saturation, the columns of `tint` (n, 2), of each RGB image."""
+    (changed,) = torch.nonzero((tint != tint.new_tensor([0.0, 1.0])).any(dim=1), as_tuple=True)
+    if len(changed) == 0 or images.shape[1] != 3:
+        return images
+    hue, saturation = tint[changed].T
+    cos, sin = hue.cos() * saturation, hue.sin() * saturation
+    turn = torch.zeros(len(changed), 3, 3)
+    turn[:, 0, 0] = 1
+    turn[:, 1, 1] = turn[:, 2, 2] = cos
+    turn[:, 1, 2], turn[:, 2, 1] = -sin, sin
+    matrix = send(_TO_YIQ.inverse() @ turn @ _TO_YIQ, images.device)
+    changed = send(changed, images.device)
+    tinted = matrix @ images[changed].flatten(2)  # (n_changed, 3, H * W)
+    return images.index_copy_(0, changed, tinted.view(-1, *images.shape[1:]))
 
 
 def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
