@@ -80,8 +80,8 @@ def test_colours_keep_their_brightness_and_turn_by_the_drawn_angle():
     torch.testing.assert_close(views.apply(gray, drawn), gray, atol=1e-3, rtol=0)
 
 
-def test_saturation_is_that_of_the_standard_library():
-    """Less saturated colours are closer to gray, and a turned hue is another hue."""
+def test_hue_and_saturation_follow_the_drawn_values():
+    """The standard library, which has another space of colours, orders them in the same way."""
     red = torch.tensor([0.7, 0.4, 0.4])[:, None, None].expand(64, 3, 8, 8)
     views = only(color=0.4)
     drawn = views.draw(red.shape, seeded())
