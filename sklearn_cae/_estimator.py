@@ -129,13 +129,15 @@ class ContrastiveAutoencoderClusterer(
         Positive divisor of the cosines in the contrastive loss.
     reconstruction_weight : float, default=0.1
         Weight of the reconstruction loss in the warm-up, at least 0.
-    augmentation : {"paper", "xray", "digits", "vector"} or callable, default="paper"
+    augmentation : str or callable, default="paper"
         Random views of each sample:
 
         - "paper": rotations up to 30 degrees, crops, flips, blur and noise. Volumes are rotated
           about any axis, and flipped along the last one, W.
-        - "xray": gentler, without flips.
-        - "digits": as "paper", without flips; not for volumes.
+        - "xray": gentler, without flips. "slices" means the same for images.
+        - "microscopy", "fundus", "skin": any rotation, flips, and slightly other colours.
+        - "ultrasound": small rotations, flips, and other intensities.
+        - "digits": as "paper", without flips.
         - "vector": noise and masked features; "paper" means the same for vectors.
         - callable: it takes a batch, a tensor (n, C, ...) in [0, 1] or (n, n_features) on the
           device of the fit, and returns its views. A transform that draws one set of parameters

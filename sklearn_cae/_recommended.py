@@ -1,19 +1,32 @@
 """The recommended setting, whose groups are better than with the paper's setting."""
 
+from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
 
 from sklearn.utils import check_scalar
 
+from ._input.axes import SIDES, has_channels_last
 from .clusterers import CommunityClusterer
 from .modules import UnpooledEncoder
 
+#: Kinds of images, each with a preset of views of the same name.
+MODALITIES = ("fundus", "microscopy", "skin", "slices", "ultrasound", "xray")
+#: Other words for them, among them DICOM's, and what they are here.
+_OTHER_WORDS = {
+    **dict.fromkeys(("ct", "mr", "mri", "pt", "pet", "oct", "tomography"), "slices"),
+    **dict.fromkeys(("cr", "dx", "mg", "radiograph", "mammography"), "xray"),
+    **dict.fromkeys(("sm", "histology", "pathology", "cytology", "cells"), "microscopy"),
+    **dict.fromkeys(("op", "retina", "ophthalmology"), "fundus"),
+    **dict.fromkeys(("xc", "dermoscopy", "dermatology"), "skin"),
+    **dict.fromkeys(("us", "sonography", "echocardiography"), "ultrasound"),
+}
 _BATCHES = 50  # per epoch; with more than these, the batch size is doubled
 _SAMPLES_SEEN = 320_000  # in the warm-up
 
 
-def recommended(n_samples, **changes) -> dict[str, Any]:
-    """Return the recommended parameters for a number of images.
+def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dict[str, Any]:
+    """Return the recommended parameters for a number, and a kind, of images.
 
     The default parameters of the estimator are the paper's setting. The recommended setting leads
     to better groups in the project's benchmarks. It whitens the embedding, finds communities and
@@ -26,16 +39,32 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
     ----------
     n_samples : int
         Number of training images, at least 2.
+    image_shape : tuple of int, default=None
+        Shape of one image in `X`, such as ``X.shape[1:]``: (H, W), (C, H, W) or (H, W, C) in
+        pixels. It is checked, and passed to the estimator. Volumes have (C, D, H, W), or (D, H, W)
+        and `spatial_dims=3` among the changes.
+    modality : {"fundus", "microscopy", "skin", "slices", "ultrasound", "xray"}, default=None
+        Kind of the images. It chooses the augmentation of the same name. None is the same as
+        "xray", the gentlest one. "slices" are those of CT and MRI, and "microscopy" is histology
+        and cells.
     **changes
-        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `augmentation` if
-        images may be rotated further or flipped. Set `n_clusters` if the number of groups is known;
-        if there are too many communities, those with the strongest links are then merged. There
-        are fewer groups if the refinement empties some.
+        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `augmentation`,
+        and not `modality`, if no preset fits your images. Set `n_clusters` if the number of groups
+        is known; if there are too many communities, those with the strongest links are then merged.
+        There are fewer groups if the refinement empties some.
 
     Returns
     -------
     params : dict
         Parameters of `ContrastiveAutoencoderClusterer`.
+
+    Raises
+    ------
+    TypeError
+        If `n_samples` or a side is not a whole number.
+    ValueError
+        If `n_samples`, `image_shape` or `modality` is none of the above, or if both `modality` and
+        `augmentation` are given.
 
     Examples
     --------
@@ -45,6 +74,8 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
     ('auto', 64, 200)
     >>> recommended(500, n_clusters=4)["n_clusters"]
     4
+    >>> recommended(500, modality="microscopy")["augmentation"]
+    'microscopy'
     """
     if hasattr(n_samples, "__len__"):
         raise TypeError(
@@ -52,10 +83,11 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
             f"{type(n_samples).__name__}. Pass their len()."
         )
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
-    batch_size = 64
-    while batch_size < 256 and batch_size * _BATCHES < n_samples:
-        batch_size *= 2
-    warm_up_epochs = min(max(round(_SAMPLES_SEEN / n_samples), 20), 200)
+    if modality is not None:
+        changes["augmentation"] = _choose_augmentation(modality, changes)
+    if image_shape is not None:
+        changes = {**_check_shape(image_shape, changes), **changes}
+    warm_up_epochs = _choose_epochs(n_samples, image_shape)
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),
@@ -64,7 +96,7 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
         "warm_up_epochs": warm_up_epochs,
         "refinement_epochs": warm_up_epochs // 2,
         "conditioning_epochs": warm_up_epochs // 3,
-        "batch_size": batch_size,
+        "batch_size": _choose_batch_size(n_samples, image_shape),
         "optimizer": "adamw",
         "learning_rate": 2e-3,
         "augmentation": "xray",
@@ -72,3 +104,63 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
         "whiten": True,
         **changes,
     }
+
+
+def _choose_epochs(n_samples, image_shape):
+    """Return the epochs of the warm-up. They do not depend on the shape so far."""
+    return min(max(round(_SAMPLES_SEEN / n_samples), 20), 200)
+
+
+def _choose_batch_size(n_samples, image_shape):
+    """Return the number of images in a batch. It does not depend on the shape so far."""
+    batch_size = 64
+    while batch_size < 256 and batch_size * _BATCHES < n_samples:
+        batch_size *= 2
+    return batch_size
+
+
+def _choose_augmentation(modality, changes):
+    """Return the preset of a kind of images."""
+    if "augmentation" in changes:
+        raise ValueError(
+            "modality chooses the augmentation, so only one of them can be given, got modality="
+            f"{modality!r} and augmentation={changes['augmentation']!r}. Leave one out."
+        )
+    if modality not in MODALITIES:
+        words = {**dict(zip(MODALITIES, MODALITIES, strict=True)), **_OTHER_WORDS}
+        word = str(modality).lower()
+        close = [word] if word in words else get_close_matches(word, words)
+        names = list(dict.fromkeys(repr(words[word]) for word in close))
+        way_out = f"Did you mean {' or '.join(names)}?" if names else "Or pass an augmentation."
+        raise ValueError(
+            f"modality must be one of {list(MODALITIES)} or None, got {modality!r}. {way_out}"
+        )
+    return modality
+
+
+def _check_shape(image_shape, changes):
+    """Return the parameters of a shape; raise if no image has it."""
+    try:
+        shape = tuple(image_shape)
+    except TypeError:
+        raise TypeError(
+            f"image_shape must be a tuple, such as X.shape[1:], got {image_shape!r}."
+        ) from None
+    if not all(isinstance(side, Integral) for side in shape):
+        raise TypeError(f"image_shape must be integers, got {shape}. Pass the sides in pixels.")
+    if len(shape) == 4 or changes.get("spatial_dims") == 3:
+        return {"image_shape": image_shape, "spatial_dims": 3}
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            "image_shape must be the shape of one image, (H, W), (C, H, W) or (H, W, C), got "
+            f"{shape}. Pass X.shape[1:]."
+        )
+    sides = shape
+    if len(shape) == 3:
+        sides = shape[:2] if has_channels_last(shape, "image_shape") else shape[1:]
+    if not all(side in SIDES for side in sides):
+        raise ValueError(
+            f"image_shape must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got {shape}. Resize "
+            "or crop the images."
+        )
+    return {"image_shape": image_shape}

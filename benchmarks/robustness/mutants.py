@@ -35,7 +35,7 @@ RESULTS = FOLDER / "mutants.json"
 ROOMS = {
     "losses": ["test_losses.py"],
     "optim": ["test_optim.py"],
-    "augmentations": ["test_augmentations.py"],
+    "augmentations": ["augmentations", "test_augmentations.py"],
     "metrics": ["test_metrics.py"],
     "label_mapper": ["test_label_mapper.py"],
     "_grouping": ["_grouping"],

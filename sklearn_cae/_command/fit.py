@@ -71,6 +71,11 @@ def add_to(commands):
         help="channels (default: auto, rgb if most images have colours)",
     )
     parser.add_argument(
+        "--modality",
+        help="kind of the images: fundus, microscopy, skin, slices (of CT and MRI), ultrasound or "
+        "xray. It chooses which changes of an image groups should ignore (default: as xray)",
+    )
+    parser.add_argument(
         "--pseudonyms",
         action="store_true",
         help="name images by numbers in the report, not by their files, so that a reader does not "
@@ -99,8 +104,11 @@ def run(options):
 
 
 def _check(options, output):
-    """Fail before anything is read if no results could be written."""
+    """Fail before anything is read if there is no such modality, or no results could be written."""
+    from .._recommended import recommended
+
     prepare()
+    recommended(2, modality=options.modality)
     if output.resolve().is_relative_to(Path(options.folder).resolve()):
         refuse(
             f"--output must be outside the folder of images, got {output}. Its pictures would be "
@@ -205,7 +213,7 @@ def _train(X, options, output, **changes):
     if options.n_clusters is not None:
         changes["n_clusters"] = options.n_clusters
     clusterer = ContrastiveAutoencoderClusterer(
-        **recommended(len(X), **changes),
+        **recommended(len(X), image_shape=X.shape[1:], modality=options.modality, **changes),
         checkpoint_dir=output / "checkpoints",
         random_state=options.seed,
         verbose=1,

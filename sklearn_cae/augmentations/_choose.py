@@ -18,6 +18,32 @@ PRESETS: dict[str, Callable] = {
     "xray": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
     "digits": ImageViews(flip=False),
     "vector": VectorViews(),
+    # The guide, docs/guide/choosing.md, tells what each of these must not change, and why.
+    "slices": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
+    "microscopy": ImageViews(
+        degrees=180.0,
+        min_crop=0.8,
+        blur=0.5,
+        noise=0.05,
+        vertical_flip=True,
+        intensity=0.1,
+        color=0.1,
+        fill="reflection",
+    ),
+    "fundus": ImageViews(
+        degrees=180.0, min_crop=0.8, blur=0.25, noise=0.02, intensity=0.15, color=0.1
+    ),
+    "skin": ImageViews(
+        degrees=180.0,
+        min_crop=0.7,
+        blur=0.5,
+        noise=0.05,
+        vertical_flip=True,
+        intensity=0.15,
+        color=0.1,
+        fill="reflection",
+    ),
+    "ultrasound": ImageViews(degrees=10.0, min_crop=0.8, blur=0.5, noise=0.05, intensity=0.25),
 }
 
 

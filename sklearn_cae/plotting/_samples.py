@@ -174,8 +174,8 @@ class AugmentationDisplay(Display):
         ----------
         X : array-like of images
             Images in any form that the clusterer accepts.
-        augmentation : {"paper", "xray", "digits"} or callable, default="paper"
-            Augmentation, as for the clusterer.
+        augmentation : str or callable, default="paper"
+            Preset for images or callable, as for the clusterer.
         n_images : int, default=6
             Maximum number of images to draw, chosen at random, at least 1.
         n_views : int, default=6

@@ -53,7 +53,7 @@ def fit(cohort, output, *more, epochs=1):
 def done(cohort, tmp_path_factory):
     """Folder of the results of a fit."""
     output = tmp_path_factory.mktemp("results")
-    fit(cohort, output, epochs=2)
+    fit(cohort, output, "--modality", "ultrasound", epochs=2)
     return output
 
 
@@ -342,6 +342,18 @@ def test_values_that_are_none_are_named(arguments, message, capsys):
     with pytest.raises(SystemExit):
         main(["fit", "folder", *arguments])
     assert message in capsys.readouterr().err
+
+
+def test_the_modality_is_that_of_the_model(done):
+    clusterer = load(done / "model.safetensors")
+    assert clusterer.augmentation == "ultrasound"
+    assert clusterer.image_shape == (16, 16)
+
+
+def test_a_modality_that_is_not_known(few, tmp_path):
+    message = refused(few, "--output", tmp_path / "results", "--modality", "dermoscopy")
+    assert "modality must be one of" in message
+    assert "Did you mean 'skin'?" in message
 
 
 def test_an_output_that_cannot_be_written_to(few, tmp_path, monkeypatch):

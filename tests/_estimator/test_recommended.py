@@ -8,6 +8,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
+from sklearn_cae._recommended import MODALITIES
+from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
 
@@ -53,6 +55,76 @@ def test_the_search_goes_as_far_as_it_is_told(toy_images):
     params = recommended(len(X), **epochs, clusterer=CommunityClusterer(max_clusters=2))
     model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
     assert model.n_clusters_ <= 2
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_modality_chooses_its_preset_and_nothing_else(modality):
+    params = recommended(1000, modality=modality)
+    assert params["augmentation"] == modality
+    assert modality in PRESETS
+    changed = {"augmentation": modality, "clusterer": params["clusterer"]}
+    assert params == {**recommended(1000), **changed}
+
+
+@pytest.mark.parametrize(
+    ("modality", "message"),
+    [
+        ("x-ray", r"got 'x-ray'. Did you mean 'xray'\?"),
+        ("CT", r"got 'CT'. Did you mean 'slices'\?"),
+        ("histologie", "Did you mean 'microscopy'"),
+        ("Fundus ", "Did you mean 'fundus'"),
+        ("paper", r"must be one of \['fundus', .* or None, got 'paper'. Or pass an augmentation."),
+        (3, "got 3"),
+    ],
+)
+def test_an_unknown_modality_is_told_with_the_closest_ones(modality, message):
+    with pytest.raises(ValueError, match=message):
+        recommended(1000, modality=modality)
+
+
+def test_modality_and_augmentation_exclude_each_other():
+    with pytest.raises(ValueError, match="modality='skin' and augmentation='paper'"):
+        recommended(1000, modality="skin", augmentation="paper")
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (3, 64, 64), (64, 32, 3), (1, 28, 28)])
+def test_the_shape_of_an_image_is_passed_on(shape):
+    """So that rows of pixels can be fitted; nothing else depends on it so far."""
+    params = recommended(1000, image_shape=shape)
+    changed = {"image_shape": shape, "clusterer": params["clusterer"]}
+    assert params == {**recommended(1000), **changed}
+
+
+def test_four_sides_or_three_dimensions_are_a_volume():
+    assert recommended(100, image_shape=(1, 28, 28, 28))["spatial_dims"] == 3
+    assert recommended(100, image_shape=(28, 28, 28), spatial_dims=3)["spatial_dims"] == 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "error", "message"),
+    [
+        (28, TypeError, r"image_shape must be a tuple, such as X.shape\[1:\], got 28"),
+        ((28, 28.5), TypeError, "image_shape must be integers"),
+        ((784,), ValueError, r"\(H, W\), \(C, H, W\) or \(H, W, C\), got \(784,\)"),
+        ((4, 28), ValueError, "sides of 8 to .* pixels, got"),
+        ((1000, 28, 28), ValueError, "Neither the first nor the last axis"),
+        ((3, 64, 3), ValueError, "Both the first and the last axis"),
+        ((-28, 28), ValueError, "image_shape must have sides"),
+    ],
+)
+def test_a_shape_that_no_image_has(shape, error, message):
+    with pytest.raises(error, match=message):
+        recommended(1000, image_shape=shape)
+
+
+@pytest.mark.filterwarnings("ignore:No number of communities is stable")
+@pytest.mark.parametrize("modality", [None, *MODALITIES])
+def test_colour_images_of_each_modality_are_fitted(modality, toy_images):
+    X = np.repeat(toy_images[0][:40, :, :, None], 3, axis=3)
+    epochs = {"warm_up_epochs": 1, "refinement_epochs": 1, "conditioning_epochs": 1}
+    params = recommended(len(X), image_shape=X.shape[1:], modality=modality, **epochs)
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0, device="cpu").fit(X)
+    assert np.isfinite(model.history_[-1]["train_loss"])
 
 
 @pytest.mark.parametrize(("n_samples", "error"), [(1, ValueError), (100.0, TypeError)])

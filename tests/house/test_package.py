@@ -40,7 +40,7 @@ ALLOWED = {
         *("_fitted", "_grouping", "_input", "_storage", "_training", "_utils", "clusterers"),
         *LEAVES,
     },
-    "_recommended": {"clusterers", "modules"},
+    "_recommended": {"_input", "clusterers", "modules"},
     "callbacks": {"_training", "plotting"},
     "export": {"_fitted", "_grouping", "_storage", "_utils"},
     "persistence": {
