@@ -56,13 +56,14 @@ def recommended(n_samples, **changes) -> dict[str, Any]:
     while batch_size < 256 and batch_size * _BATCHES < n_samples:
         batch_size *= 2
     warm_up_epochs = min(max(round(_SAMPLES_SEEN / n_samples), 20), 200)
+    # A fixed encoder cannot be refined.
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),
         "temperature": 0.2,
         "reconstruction_weight": 10.0,
         "warm_up_epochs": warm_up_epochs,
-        "refinement_epochs": warm_up_epochs // 2,
+        "refinement_epochs": warm_up_epochs // 2 if changes.get("train_encoder", True) else 0,
         "conditioning_epochs": warm_up_epochs // 3,
         "batch_size": batch_size,
         "optimizer": "adamw",

@@ -257,6 +257,7 @@ class _KnownClusterer(_KnownEstimator):
 def _as_named_now(state):
     """Return the state with the current names, from files of earlier versions."""
     state = dict(state)
+    state.setdefault("train_encoder", True)
     if "elbow_" in state:
         clusterer = state["clusterer_"]
         state["search_"] = state.pop("elbow_") or getattr(clusterer, "search_", None)
@@ -364,6 +365,7 @@ def _build_as_fitted(built_for, weights):
             tuple(built_for["shape of a sample"]),
             built_for["embedding_dim"],
             encoder=built_for["encoder"],
+            train_encoder=built_for.get("train_encoder", True),  # older files do not have it
             decoder=built_for["decoder"],
             variational=built_for["variational"],
         )
