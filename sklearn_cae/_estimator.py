@@ -32,6 +32,7 @@ from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_r
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from ._utils.warnings import warn
 from .augmentations import PRESETS
+from .backbones import is_named
 from .clusterers._steps import mean_directions
 
 _KL_WEIGHT = 1e-3  # for ``variational=True``
@@ -108,11 +109,17 @@ class ContrastiveAutoencoderClusterer(
         combined with `variational`.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
-    encoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim). It is called with the
-        keywords `image_shape` and `embedding_dim`, if its signature has them. Each fit trains a
-        copy of the module that it returns: with ``lambda: backbone`` every fit starts from the
-        weights of ``backbone``, and does not change them.
+    encoder : callable or str, default=None
+        Network from samples to the embedding:
+
+        - None: the paper's encoder, or a multilayer perceptron for vectors.
+        - str: the name of a model of torchvision, such as "resnet18", or of timm, such as
+          "timm:resnet18.a1_in1k", with a linear layer in place of its classifier.
+          :class:`~sklearn_cae.backbones.Backbone` takes its weights from a file.
+        - callable: a factory of an ``nn.Module`` from (n, C, H, W) to (n, embedding_dim). It is
+          called with the keywords `image_shape` and `embedding_dim`, if its signature has them.
+          Each fit trains a copy of the module that it returns: with ``lambda: backbone`` every fit
+          starts from the weights of ``backbone``, and does not change them.
     train_encoder : bool or float, default=True
         Whether the encoder is trained, and how fast:
 
@@ -305,7 +312,7 @@ class ContrastiveAutoencoderClusterer(
         "whiten": ["boolean"],
         "refinement_epochs": [Interval(Integral, 0, None, closed="left")],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "encoder": [callable, None],
+        "encoder": [callable, str, None],
         "train_encoder": ["boolean", Interval(Real, 0, 1, closed="right")],
         "decoder": [callable, None],
         "variational": ["boolean", Interval(Real, 0, None, closed="neither")],
@@ -693,6 +700,7 @@ class ContrastiveAutoencoderClusterer(
             kl_weight=_KL_WEIGHT
             if isinstance(self.variational, bool | np.bool_)
             else float(self.variational),
+            **phases.encoder_rate(float(self.train_encoder), has_new_head=is_named(self.encoder)),
         )
 
     def _cluster(self, X, rng):
@@ -769,7 +777,9 @@ class ContrastiveAutoencoderClusterer(
             depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
             # `history_` records the rate of the first group.
-            optimizer__param_groups=[("encoder.*", {"lr": phases.ENCODER_RATE})],
+            optimizer__param_groups=[
+                ("encoder.*", {"lr": phases.ENCODER_RATE * float(self.train_encoder)})
+            ],
             lr=phases.PROTOTYPE_RATE,
             iterator_train=batches.NeighborBatches,
             iterator_train__neighbors=neighbors.without_itself(self.clustered_indices_[nearest]),

@@ -10,6 +10,7 @@ from collections import UserList
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from ._training.networks import build_networks, is_own
 from ._utils.devices import is_there
 from ._utils.random import forked_rng, plain_torch
 from ._utils.warnings import warn
+from .backbones import without_weights
 from .clusterers import ElbowClusterer
 
 __all__ = ["LoadError", "load", "save"]
@@ -167,6 +169,16 @@ class _KnownHDBSCAN(_KnownEstimator):
                 if not 0 <= nodes.min() <= nodes.max() <= 2 * len(tree):
                     raise ValueError("a tree contains nodes that do not exist")
         return super().put_together(state)
+
+
+class _KnownBackbone(Known):
+    """A model of others by name; of a path to weights, only the name of the file is kept."""
+
+    def take_apart(self, instance):
+        state = dict(super().take_apart(instance))
+        if not isinstance(instance.weights, bool):
+            state["weights"] = Path(instance.weights).name
+        return state
 
 
 class _KnownHistory(Known):
@@ -364,7 +376,7 @@ def _build_as_fitted(built_for, weights):
         networks = build_networks(
             tuple(built_for["shape of a sample"]),
             built_for["embedding_dim"],
-            encoder=built_for["encoder"],
+            encoder=without_weights(built_for["encoder"]),
             train_encoder=built_for.get("train_encoder", True),  # older files do not have it
             decoder=built_for["decoder"],
             variational=built_for["variational"],
@@ -407,6 +419,7 @@ _CLASSES = {
     _KnownKMeans: {"sklearn.cluster": ["KMeans", "MiniBatchKMeans"]},
     _KnownPipeline: {"sklearn.pipeline": ["Pipeline"]},
     _KnownNeighbors: {"sklearn.neighbors": ["KNeighborsClassifier"]},
+    _KnownBackbone: {"sklearn_cae.backbones": ["Backbone"]},
     _KnownHistory: {"skorch.history": ["History"]},
     Known: {
         "sklearn_cae._grouping.gaussians": ["ClusterGaussians"],

@@ -70,6 +70,12 @@ class FixedEncoder(nn.Module):
                 "encoder must return finite features with train_encoder=False, got NaN or "
                 "infinity. Change the module, or its weights."
             )
+        if np.ptp(features, axis=0).max() == 0:
+            raise ValueError(
+                "encoder must return features that differ between samples with "
+                "train_encoder=False, but they are equal for all. Pass another module, or other "
+                "weights."
+            )
         weight = np.zeros(self.components.weight.shape)
         n_components = min(len(weight), *features.shape)
         pca = PCA(n_components, random_state=0).fit(features)

@@ -144,6 +144,23 @@ def kl_divergence(mean, log_variance):
     return terms.mean() / 2
 
 
+def encoder_rate(share, *, has_new_head):
+    """Return the options with which an encoder learns more slowly than the other networks.
+
+    Parameters
+    ----------
+    share : float
+        Its learning rate, as a share of that of the other networks.
+    has_new_head : bool
+        Whether the encoder ends with a layer that was added to it, which learns like the others.
+    """
+    if share == 1:
+        return {}
+    encoder = "encoder.0.*" if has_new_head else "encoder.*"
+    # `history_` records the rate of the first group.
+    return {"optimizer__param_groups": [("projection_head.*", {}), (encoder, {"lr": share})]}
+
+
 def already_encoded(embedding):
     """Return embeddings in the form of `encode`."""
     return embedding, embedding, None

@@ -195,13 +195,16 @@ def test_what_is_refused_before_training(frozen, toy_images, params, message):
     assert not hasattr(estimator, "history_")
 
 
-def test_features_that_are_not_finite(frozen, toy_images):
-    class NaN(nn.Module):
+@pytest.mark.parametrize(
+    ("factor", "message"), [(np.nan, "must return finite features"), (0.0, "that differ between")]
+)
+def test_features_that_cannot_be_used(frozen, toy_images, factor, message):
+    class Scaled(nn.Module):
         def forward(self, images):
-            return images / images.sum(dim=(1, 2, 3), keepdim=True) * torch.nan
+            return images * factor
 
-    with pytest.raises(ValueError, match="must return finite features"):
-        frozen(encoder=NaN).fit(toy_images[0])
+    with pytest.raises(ValueError, match=message):
+        frozen(encoder=Scaled).fit(toy_images[0])
 
 
 def test_there_is_no_projection(frozen, toy_images):
