@@ -22,6 +22,7 @@ __all__ = ["Backbone"]
 WEIGHTS_VARIABLE = "SKLEARN_CAE_WEIGHTS"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _TIMM = "timm:"
+_SEED = 749_203_118  # of weights that are replaced
 #: Names of these models in their own repository.
 _DINOV2 = {
     f"dinov2_vit{letter}14{registers}": f"timm:vit_{size}_patch14{timm_registers}_dinov2"
@@ -199,17 +200,35 @@ class Backbone:
         if self.weights is False:
             model = timm.create_model(name, pretrained=False, **options)
         elif (state := self._read_local(name)) is not None:
-            options["pretrained_cfg_overlay"] = {"state_dict": state}
-            try:
-                model = timm.create_model(name, pretrained=True, **options)
-            except RuntimeError as error:
-                raise self._of_another_model(str(error)) from error
+            model = self._load_timm(timm, name, state, options)
         else:
             model = self._download(
                 lambda: timm.create_model(name, pretrained=True, **options),
-                f"https://huggingface.co/{published.hf_hub_id}",
+                f"https://huggingface.co/{published.hf_hub_id}, as {name}.safetensors,",
             )
         return model, size, published.mean, published.std
+
+    def _load_timm(self, timm, name, state, options):
+        """Build a model with weights; timm also knows how to rename those of other packages."""
+        overlay = {"pretrained_cfg_overlay": {"state_dict": state}}
+        models = []
+        for params in ({"pretrained": False}, {"pretrained": True, **overlay}):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_SEED)
+                try:
+                    models.append(timm.create_model(name, **params, **options))
+                except RuntimeError as error:
+                    raise self._of_another_model(str(error)) from error
+        # timm only logs that weights are missing. Those that are still random were not in the file.
+        start = dict(models[0].named_parameters())
+        missing = [
+            each
+            for each, weight in models[1].named_parameters()
+            if weight.ndim > 1 and weight.detach().std() > 0 and torch.equal(weight, start[each])
+        ]
+        if missing:
+            raise self._of_another_model(f"the file has no {', '.join(missing)}")
+        return models[1]
 
     def _read_local(self, *names: str) -> dict[str, Tensor] | None:
         """Read the weights from a file, or return None if there is none on this machine."""
@@ -361,7 +380,9 @@ def _unknown(name: str) -> str:
         *difflib.get_close_matches(name, names, 3, 0.4),
         *difflib.get_close_matches(_TIMM + name, names, 2, 0.7),
     ]
+    named = ", ".join(map(repr, dict.fromkeys(close))) or "not close to it"
     return (
         "encoder must be the name of a model of torchvision, or of timm after 'timm:', got "
-        f"{name!r}. The closest names are {', '.join(map(repr, dict.fromkeys(close)))}."
+        f"{name!r}. The closest names are {named}. torchvision.models.list_models() and "
+        "timm.list_models() list all."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from torch import nn
 from torchvision import models
@@ -120,8 +121,6 @@ def test_weights_are_found_without_a_network(weights, tmp_path, monkeypatch, pla
 def test_forms_of_files(resnet, tmp_path, form):
     path, state = tmp_path / "some.pth", dict(resnet.state_dict())
     if form == "safetensors":
-        from safetensors.torch import save_file
-
         path = tmp_path / "some.safetensors"
         save_file(state, path)
     elif form == "other classes":
@@ -220,6 +219,68 @@ def test_a_missing_package_names_the_extra(monkeypatch, package, name):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"sklearn_cae\[backbones\]"):
         Backbone(name)((1, 28, 28))
+
+
+# ---- Models of timm ----
+
+
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm", reason="its models are built with timm")
+
+
+@pytest.fixture
+def timm_weights(timm, tmp_path):
+    """Random weights of timm's smallest ResNet, as a file that has its name."""
+    torch.manual_seed(0)
+    state = timm.create_model("test_resnet", pretrained=False).state_dict()
+    save_file(state, tmp_path / "test_resnet.safetensors")
+    return tmp_path / "test_resnet.safetensors"
+
+
+@pytest.mark.parametrize("name", ["timm:test_resnet", "timm:test_resnet.r160_in1k"])
+def test_weights_for_timm_are_found_in_the_folder(timm_weights, monkeypatch, name):
+    stem = name.removeprefix("timm:")
+    timm_weights.rename(timm_weights.with_name(f"{stem}.safetensors"))
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(timm_weights.parent))
+    network = Backbone(name)((1, 28, 28)).eval()
+    state = load_file(timm_weights.with_name(f"{stem}.safetensors"))
+    for key, value in network.model.state_dict().items():
+        assert torch.equal(value, state[key])
+    assert network.size == 160
+    assert network(torch.rand(2, 1, 28, 28)).shape[0] == 2
+
+
+def test_a_model_of_a_fixed_size_takes_another(timm):
+    network = Backbone("dinov2_vits14", weights=False, size=28)((3, 30, 20)).eval()
+    assert network(torch.rand(2, 3, 30, 20)).shape == (2, 384)
+
+
+def test_what_timm_cannot_load(timm, timm_weights, monkeypatch):
+    with pytest.raises(ValueError, match="weights must be those of timm:test_vit, but they do not"):
+        Backbone("timm:test_vit", weights=timm_weights)((1, 28, 28))
+
+    def refuse(*args, **kwargs):
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", refuse)
+    with pytest.raises(ValueError, match=r"could not be downloaded.*as test_resnet\.safetensors"):
+        Backbone("timm:test_resnet")((1, 28, 28))
+
+
+@pytest.mark.parametrize("name", ["hf-hub:timm/resnet18", "timm:hf-hub:timm/resnet18", ""])
+def test_only_listed_names_are_built(timm, name):
+    with pytest.raises(ValueError, match="encoder must be the name of a model"):
+        Backbone(name)((1, 28, 28))
+
+
+def test_buffers_that_are_not_saved_are_built_again(timm, make_quick, toy_images, tmp_path):
+    X, _ = toy_images
+    encoder = Backbone("timm:test_vit_relpos", weights=False, size=32)
+    estimator = make_quick(encoder=encoder, train_encoder=False).fit(X)
+    save(estimator, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.embed(X), estimator.embed(X))
 
 
 # ---- In an estimator ----
