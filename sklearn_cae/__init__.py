@@ -20,6 +20,7 @@ _MODULE_OF = {
 }
 _SUBMODULES = [
     "augmentations",
+    "backbones",
     "callbacks",
     "clusterers",
     "datasets",

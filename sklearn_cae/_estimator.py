@@ -23,6 +23,7 @@ from ._input.passes import fingerprint
 from ._storage.checkpoint import Checkpoint
 from ._storage.fingerprint import fingerprint_start
 from ._training import batches, phases
+from ._training.frozen import check_fixed, embed_once, embedded_batches
 from ._training.networks import build_networks
 from ._training.own_callbacks import CallbackParamsMixin, check_callbacks
 from ._training.resume import tells_what_is_kept
@@ -31,6 +32,7 @@ from ._training.trainer import OPTIMIZERS, Trainer, check_batch_size, describe_r
 from ._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from ._utils.warnings import warn
 from .augmentations import PRESETS
+from .backbones import is_named
 from .clusterers._steps import mean_directions
 
 _KL_WEIGHT = 1e-3  # for ``variational=True``
@@ -111,12 +113,33 @@ class ContrastiveAutoencoderClusterer(
         combined with `variational`.
     embedding_dim : int, default=128
         Number of dimensions of the embedding.
-    encoder : callable, default=None
-        Factory of an ``nn.Module`` from (n, C, H, W), or (n, C, D, H, W) for volumes, to
-        (n, embedding_dim). It is called with the keywords `image_shape` and `embedding_dim`, if its
-        signature has them. Each fit trains a copy of the module that it returns: with
-        ``lambda: backbone`` every fit starts from the weights of ``backbone``, and does not change
-        them.
+    encoder : callable or str, default=None
+        Network from samples to the embedding:
+
+        - None: the paper's encoder, or a multilayer perceptron for vectors.
+        - str: the name of a model of torchvision, such as "resnet18", or of timm, such as
+          "timm:resnet18.a1_in1k", with a linear layer in place of its classifier.
+          :class:`~sklearn_cae.backbones.Backbone` takes its weights from a file.
+        - callable: a factory of an ``nn.Module`` from (n, C, H, W), or (n, C, D, H, W) for volumes,
+          to (n, embedding_dim). It is called with the keywords `image_shape` and `embedding_dim`,
+          if its signature has them. Each fit trains a copy of the module that it returns: with
+          ``lambda: backbone`` every fit starts from the weights of ``backbone``, and does not
+          change them.
+    train_encoder : bool or float, default=True
+        Whether the encoder is trained, and how fast:
+
+        - True: it is trained like the other networks.
+        - float in (0, 1]: its learning rate, as a share of that of the other networks, such as 0.1
+          for an encoder that was trained on other images.
+        - False: it is fixed, in eval mode. It may return features of any shape, (n, ...), and is
+          run once for each training sample. The embedding is the first `embedding_dim` principal
+          components of at most 5000 samples, all scaled by the same factor; if there are fewer
+          components, the other dimensions are 0. The warm-up trains only the decoder, on the
+          samples themselves, and `augmentation`, `temperature` and `reconstruction_weight` are not
+          used. `whiten` usually leads to better groups. With `checkpoint_dir`, the embedding is
+          kept in that folder, and other fits with the same encoder and samples use it. It cannot
+          be combined with `refinement_epochs`, which in the benchmarks made groups worse, with
+          `variational`, or with an `output` of "projection".
     decoder : callable, default=None
         Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), or (n, C, D, H, W) for
         volumes, called and copied like `encoder`.
@@ -301,7 +324,8 @@ class ContrastiveAutoencoderClusterer(
         "whiten": ["boolean"],
         "refinement_epochs": [Interval(Integral, 0, None, closed="left")],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "encoder": [callable, None],
+        "encoder": [callable, str, None],
+        "train_encoder": ["boolean", Interval(Real, 0, 1, closed="right")],
         "decoder": [callable, None],
         "variational": ["boolean", Interval(Real, 0, None, closed="neither")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -337,6 +361,7 @@ class ContrastiveAutoencoderClusterer(
         refinement_epochs=0,
         embedding_dim=128,
         encoder=None,
+        train_encoder=True,
         decoder=None,
         variational=False,
         temperature=0.5,
@@ -367,6 +392,7 @@ class ContrastiveAutoencoderClusterer(
         self.refinement_epochs = refinement_epochs
         self.embedding_dim = embedding_dim
         self.encoder = encoder
+        self.train_encoder = train_encoder
         self.decoder = decoder
         self.variational = variational
         self.temperature = temperature
@@ -443,6 +469,8 @@ class ContrastiveAutoencoderClusterer(
         if checkpoint:
             networks = [getattr(self, name) for name in NETWORKS]
             checkpoint.check([net.state_dict() for net in networks if net is not None])
+        if not self.train_encoder:
+            embed_once(self.encoder_, X, self._run, data, checkpoint)
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
@@ -580,6 +608,8 @@ class ContrastiveAutoencoderClusterer(
                 "noise belongs to the embedding before the refinement, got "
                 f"{self.refinement_epochs}. Pass refinement_epochs=0 or variational=False."
             )
+        if not self.train_encoder:
+            check_fixed(self.get_params(deep=False))
         if torch.get_default_dtype() != torch.float32:
             raise ValueError(
                 "Networks are trained in float32, but torch's default dtype is "
@@ -625,6 +655,7 @@ class ContrastiveAutoencoderClusterer(
                 X.format.image_shape,
                 self.embedding_dim,
                 encoder=self.encoder,
+                train_encoder=self.train_encoder,
                 decoder=self.decoder,
                 variational=bool(self.variational),
             )
@@ -640,6 +671,7 @@ class ContrastiveAutoencoderClusterer(
             "variational": bool(self.variational),
             "whiten": self.whiten,
             "encoder": self.encoder,
+            "train_encoder": bool(self.train_encoder),
             "decoder": self.decoder,
         }
 
@@ -660,7 +692,10 @@ class ContrastiveAutoencoderClusterer(
             )
 
     def _warm_up(self, trainer):
-        """Train encoder, projection head and decoder."""
+        """Train encoder, projection head and decoder, or only the decoder for a fixed encoder."""
+        if not self.train_encoder:
+            self._train_decoder("warm_up", trainer, lambda embedding: None)
+            return
         generator = trainer.new_generator()
         module = phases.ContrastiveAutoencoder(
             self.encoder_,
@@ -680,6 +715,7 @@ class ContrastiveAutoencoderClusterer(
             kl_weight=_KL_WEIGHT
             if isinstance(self.variational, bool | np.bool_)
             else float(self.variational),
+            **phases.encoder_rate(float(self.train_encoder), has_new_head=is_named(self.encoder)),
         )
 
     def _cluster(self, X, rng):
@@ -756,7 +792,9 @@ class ContrastiveAutoencoderClusterer(
             depends_on=[nearest, labels],
             optimizer=torch.optim.AdamW,
             # `history_` records the rate of the first group.
-            optimizer__param_groups=[("encoder.*", {"lr": phases.ENCODER_RATE})],
+            optimizer__param_groups=[
+                ("encoder.*", {"lr": phases.ENCODER_RATE * float(self.train_encoder)})
+            ],
             lr=phases.PROTOTYPE_RATE,
             iterator_train=batches.NeighborBatches,
             iterator_train__neighbors=neighbors.without_itself(self.clustered_indices_[nearest]),
@@ -805,10 +843,28 @@ class ContrastiveAutoencoderClusterer(
         )
         self._keep(gaussians=drawn_from, novelty=Novelty.of(X, self.labels_))
 
+    def _train_decoder(self, phase, trainer, assign, *depends_on):
+        """Train the decoder on the known embeddings of a fixed encoder."""
+        embedding = self._embed(trainer.X)
+        trainer.run(
+            phase,
+            phases.ConditioningNet,
+            self.decoder_,
+            trainer.new_generator(),
+            depends_on=[embedding, *depends_on],
+            encode=phases.already_encoded,
+            assign=assign,
+            **embedded_batches(embedding),
+        )
+
     def _condition_decoder(self, trainer):
         """Train the decoder with soft assignments as input; the encoder is fixed."""
-        generator = trainer.new_generator()
         self.decoder_.add_condition(self.n_clusters_)
+        if not self.train_encoder:
+            assign = self._assigner(trainer.device)
+            self._train_decoder("conditioning", trainer, assign, self.cluster_centers_)
+            return
+        generator = trainer.new_generator()
         trainer.run(
             "conditioning",
             phases.ConditioningNet,

@@ -16,6 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._grouping import assignment
+from ._grouping.fixed import NO_PROJECTION, fixed_part, skip_fixed
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.members import find_typical
 from ._grouping.novelty import FEWEST, Novelty
@@ -249,6 +250,8 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if self.output == "embedding":
             return self._embed(X)
         if self.output == "projection":
+            if fixed_part(self.encoder_):
+                raise ValueError(NO_PROJECTION)
             return self._run(self.projection_head_, torch.from_numpy(self._embed(X))).numpy()
         if self.output == "distance":
             return np.maximum(1 - self._similarity_of(X), 0)  # rounded cosines can exceed 1
@@ -614,8 +617,10 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         If `then` is a function, it is applied to the output of each batch. Its result, one tensor
         or several, replaces the output. If `beside` is a function, it is applied to each batch of
-        inputs, and its result is added to the results of `then`.
+        inputs, and its result is added to the results of `then`. What a fixed encoder computes is
+        not computed again during a fit.
         """
+        network, inputs = skip_fixed(network, inputs)
         device = choose_device(self.device)
         if not _is_on(network, device):  # a model that was loaded is on the CPU
             network.to(device)

@@ -88,13 +88,14 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
     if image_shape is not None:
         changes = {**_check_shape(image_shape, changes), **changes}
     warm_up_epochs = _choose_epochs(n_samples, image_shape)
+    # A fixed encoder cannot be refined.
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),
         "temperature": 0.2,
         "reconstruction_weight": 10.0,
         "warm_up_epochs": warm_up_epochs,
-        "refinement_epochs": warm_up_epochs // 2,
+        "refinement_epochs": warm_up_epochs // 2 if changes.get("train_encoder", True) else 0,
         "conditioning_epochs": warm_up_epochs // 3,
         "batch_size": _choose_batch_size(n_samples, image_shape),
         "optimizer": "adamw",

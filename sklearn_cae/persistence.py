@@ -10,6 +10,7 @@ from collections import UserList
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from ._training.networks import build_networks, is_own
 from ._utils.devices import is_there
 from ._utils.random import forked_rng, plain_torch
 from ._utils.warnings import warn
+from .backbones import without_weights
 from .clusterers import ElbowClusterer
 
 __all__ = ["LoadError", "load", "save"]
@@ -169,6 +171,16 @@ class _KnownHDBSCAN(_KnownEstimator):
         return super().put_together(state)
 
 
+class _KnownBackbone(Known):
+    """A model of others by name; of a path to weights, only the name of the file is kept."""
+
+    def take_apart(self, instance):
+        state = dict(super().take_apart(instance))
+        if not isinstance(instance.weights, bool):
+            state["weights"] = Path(instance.weights).name
+        return state
+
+
 class _KnownHistory(Known):
     """The history of skorch, a list of rows with methods."""
 
@@ -257,7 +269,8 @@ class _KnownClusterer(_KnownEstimator):
 def _as_named_now(state):
     """Return the state with the current names, from files of earlier versions."""
     state = dict(state)
-    state.setdefault("spatial_dims", 2)  # older files have none
+    state.setdefault("spatial_dims", 2)
+    state.setdefault("train_encoder", True)
     if "elbow_" in state:
         clusterer = state["clusterer_"]
         state["search_"] = state.pop("elbow_") or getattr(clusterer, "search_", None)
@@ -364,7 +377,8 @@ def _build_as_fitted(built_for, weights):
         networks = build_networks(
             tuple(built_for["shape of a sample"]),
             built_for["embedding_dim"],
-            encoder=built_for["encoder"],
+            encoder=without_weights(built_for["encoder"]),
+            train_encoder=built_for.get("train_encoder", True),  # older files do not have it
             decoder=built_for["decoder"],
             variational=built_for["variational"],
         )
@@ -406,6 +420,7 @@ _CLASSES = {
     _KnownKMeans: {"sklearn.cluster": ["KMeans", "MiniBatchKMeans"]},
     _KnownPipeline: {"sklearn.pipeline": ["Pipeline"]},
     _KnownNeighbors: {"sklearn.neighbors": ["KNeighborsClassifier"]},
+    _KnownBackbone: {"sklearn_cae.backbones": ["Backbone"]},
     _KnownHistory: {"skorch.history": ["History"]},
     Known: {
         "sklearn_cae._grouping.gaussians": ["ClusterGaussians"],

@@ -180,11 +180,17 @@ class Samples(Dataset):
         Checked samples.
     format : ImageFormat or VectorFormat
         Format of the samples.
+
+    Attributes
+    ----------
+    embedding : Tensor of shape (n_samples, embedding_dim) or None
+        Output of a fixed encoder for these samples, if it is known.
     """
 
     def __init__(self, X, format):
         self.X = X
         self.format = format
+        self.embedding = None
 
     def __len__(self):
         return len(self.X)

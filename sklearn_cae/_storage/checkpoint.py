@@ -202,6 +202,30 @@ class Checkpoint:
         """Return a digest of the random state, in which starts of a fit may differ."""
         return digest(self._about["random_state"])
 
+    def read_embedding(self, key):
+        """Return the embedding that a fit kept under a key, a dict, or None.
+
+        It is beside the folders of the fits, because it does not depend on their parameters.
+        """
+        path = self._embedding_path(key)
+        if not path.exists():
+            return None
+        try:
+            with container.reading(path) as (header, get_tensor):
+                return Unpacker({}, get_tensor).unpack(header["state"])
+        except (container.LoadError, OSError) as error:
+            warn(f"The embedding in {path} cannot be used, and is computed: {error}.", UserWarning)
+            return None
+
+    def write_embedding(self, key, state):
+        """Save an embedding under a key; if this fails, warn."""
+        packer = Packer({})
+        header = {"kind": "embedding", "state": packer.pack(state, "embedding")}
+        self._try(container.write, self._embedding_path(key), header, packer.tensors)
+
+    def _embedding_path(self, key):
+        return self.folder.parent / f"embedding_{key}.safetensors"
+
     def finish(self):
         """Write that the fit is finished."""
         about = {**self._about, "finished": True}

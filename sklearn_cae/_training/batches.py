@@ -30,14 +30,18 @@ class ViewBatches:
         self.device = torch.device(device)
 
     def __iter__(self):
+        batches = self._draw()
+        for batch, samples in zip(batches, self._read(batches), strict=True):
+            yield self.augment(self.pair(samples), self.generator), self.targets(batch)
+
+    def _draw(self):
+        """Return the indices of each batch of an epoch."""
         order = torch.randperm(len(self.dataset), generator=self.generator).numpy()
         starts = list(range(0, len(order), self.batch_size))
         # One sample alone has no negative and no batch statistics. Merge it into the batch before.
         if len(order) - starts[-1] == 1 and len(starts) > 1:
             del starts[-1]
-        batches = [self.indices(batch) for batch in np.split(order, starts[1:])]
-        for batch, samples in zip(batches, self._read(batches), strict=True):
-            yield self.augment(self.pair(samples), self.generator), self.targets(batch)
+        return [self.indices(batch) for batch in np.split(order, starts[1:])]
 
     def indices(self, batch):
         """Return the indices of the samples that are read for a batch."""
@@ -57,6 +61,26 @@ class ViewBatches:
         else:
             read = (self.dataset[batch] for batch in batches)
         return (send(samples, self.device) for samples in read)
+
+
+class EmbeddedBatches(ViewBatches):
+    """Shuffled batches of known embeddings, with their samples as targets; no views are drawn.
+
+    Parameters
+    ----------
+    dataset, batch_size, augment, generator, device
+        Parameters of `ViewBatches`; `augment` is not used.
+    embedding : Tensor of shape (n_samples, embedding_dim)
+    """
+
+    def __init__(self, *args, embedding, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.embedding = embedding
+
+    def __iter__(self):
+        batches = self._draw()
+        for batch, samples in zip(batches, self._read(batches), strict=True):
+            yield send(self.embedding[batch], self.device), samples
 
 
 class NeighborBatches(ViewBatches):

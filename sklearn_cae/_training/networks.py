@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from .._grouping.fixed import FixedEncoder
+from ..backbones import as_factory, is_named
 from ..modules import (
     ConditionalDecoder,
     Encoder,
@@ -21,7 +23,15 @@ from ..modules import (
 _ENCODERS = (Encoder, UnpooledEncoder)
 
 
-def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, variational=False):
+def build_networks(
+    sample_shape,
+    embedding_dim,
+    *,
+    encoder=None,
+    train_encoder=True,
+    decoder=None,
+    variational=False,
+):
     """Build the networks of one fit.
 
     Parameters
@@ -30,8 +40,10 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
         Shape of a sample: (C, H, W) for images, (C, D, H, W) for volumes, (n_features,) for
         vectors.
     embedding_dim : int
-    encoder, decoder : callable or None
-        Factories of the user.
+    encoder, decoder : callable, str or None
+        Factories of the user; an encoder may also be a name.
+    train_encoder : bool or float
+        False for a fixed encoder.
     variational : bool
 
     Returns
@@ -41,7 +53,9 @@ def build_networks(sample_shape, embedding_dim, *, encoder=None, decoder=None, v
         `variational` is True).
     """
     return {
-        "encoder": _build_encoder(sample_shape, embedding_dim, encoder),
+        "encoder": _build_encoder(sample_shape, embedding_dim, encoder)
+        if train_encoder
+        else _build_fixed(sample_shape, embedding_dim, encoder),
         "projection_head": ProjectionHead(embedding_dim),
         "decoder": _build_decoder(sample_shape, embedding_dim, decoder),
         "log_variance_head": _build_log_variance_head(embedding_dim) if variational else None,
@@ -69,8 +83,33 @@ def _build_encoder(sample_shape, embedding_dim, factory):
         if len(sample_shape) == 1:
             return VectorEncoder(*sample_shape, embedding_dim)
         return _channels_last(Encoder(sample_shape, embedding_dim))
+    if is_named(factory):
+        features, n_features = _build_features(sample_shape, embedding_dim, factory)
+        return nn.Sequential(features, nn.Linear(n_features, embedding_dim))
     own = _build_own(factory, "encoder", sample_shape, embedding_dim)
     return _channels_last(own) if type(own) in _ENCODERS else own
+
+
+def _build_fixed(sample_shape, embedding_dim, factory):
+    """Build an encoder from features of any shape, which are not trained."""
+    return FixedEncoder(*_build_features(sample_shape, embedding_dim, factory), embedding_dim)
+
+
+def _build_features(sample_shape, embedding_dim, factory):
+    """Build a network with an output of any shape (n, ...); return it and the size of a row."""
+    if is_named(factory):
+        features, way_out = as_factory(factory)(sample_shape), "Pass a Backbone of another size."
+    else:
+        features = _call_factory(factory, "encoder", sample_shape, embedding_dim)
+        features, way_out = _copy(features, "encoder"), "Change the module."
+    with torch.no_grad():
+        output = _try_out(features, "encoder", sample_shape, way_out)
+    if output.ndim < 2 or len(output) != 2:
+        raise ValueError(
+            f"encoder must turn (n, {', '.join(map(str, sample_shape))}) into features (n, ...) "
+            f"with train_encoder=False, but two samples became {tuple(output.shape)}. {way_out}"
+        )
+    return features, output[0].numel()
 
 
 def _build_decoder(sample_shape, embedding_dim, factory):
@@ -169,16 +208,23 @@ def _check_uses_none_of(module, output, name):
         )
 
 
-def _check_shape(module, name, *, given, wanted):
+def _try_out(module, name, given, way_out="Change the module."):
+    """Return the output for two samples; raise if there is none."""
     try:
-        with torch.enable_grad():
-            output = module.eval()(torch.zeros(2, *given))
-        got = tuple(output.shape)
+        output = module.eval()(torch.zeros(2, *given))
+        tuple(output.shape)
     except Exception as error:
         raise ValueError(
             f"{name} must take samples of shape (n, {', '.join(map(str, given))}), but failed on "
-            f"two of them: {error}. Change the module."
+            f"two of them: {error}. {way_out}"
         ) from error
+    return output
+
+
+def _check_shape(module, name, *, given, wanted):
+    with torch.enable_grad():
+        output = _try_out(module, name, given)
+    got = tuple(output.shape)
     if got != (2, *wanted):
         raise ValueError(
             f"{name} must turn (n, {', '.join(map(str, given))}) into "

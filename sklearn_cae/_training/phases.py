@@ -34,10 +34,12 @@ def recorded_columns(params):
         Set of columns, by phase.
     """
     losses = {
-        "warm_up": {"contrastive_loss", "reconstruction_loss"},
+        "warm_up": {"reconstruction_loss"},
         "refinement": set(),
         "conditioning": {"reconstruction_loss"},
     }
+    if params["train_encoder"]:
+        losses["warm_up"].add("contrastive_loss")
     if params["variational"]:
         losses["warm_up"].add("kl_loss")
     return {
@@ -142,10 +144,34 @@ def kl_divergence(mean, log_variance):
     return terms.mean() / 2
 
 
+def encoder_rate(share, *, has_new_head):
+    """Return the options with which an encoder learns more slowly than the other networks.
+
+    Parameters
+    ----------
+    share : float
+        Its learning rate, as a share of that of the other networks.
+    has_new_head : bool
+        Whether the encoder ends with a layer that was added to it, which learns like the others.
+    """
+    if share == 1:
+        return {}
+    encoder = "encoder.0.*" if has_new_head else "encoder.*"
+    # `history_` records the rate of the first group.
+    return {"optimizer__param_groups": [("projection_head.*", {}), (encoder, {"lr": share})]}
+
+
+def already_encoded(embedding):
+    """Return embeddings in the form of `encode`."""
+    return embedding, embedding, None
+
+
 class ConditioningNet(PhaseNet):
     """Phase two: MSE of the views decoded with their soft assignment, for the decoder only.
 
     The encoder is not a module of this net, so this phase cannot change its weights or buffers.
+    With a fixed encoder, this is also the net of phase one: batches contain embeddings, and images
+    as their targets.
 
     Parameters
     ----------
@@ -153,7 +179,7 @@ class ConditioningNet(PhaseNet):
     encode : callable
         Function `encode` of views. The embedding is decoded, and its mean is assigned.
     assign : callable
-        Function from embeddings to soft assignments, tensors on the device of the net.
+        Function from embeddings to soft assignments, tensors on the device of the net, or None.
     **kwargs
         Parameters of `PhaseNet`.
     """
@@ -172,8 +198,8 @@ class ConditioningNet(PhaseNet):
             return self.module_(embedding, assignment)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Compute the reconstruction loss of both views."""
-        loss = self.reconstruction_loss(y_pred, X)
+        """Compute the reconstruction loss of both views, or of the targets."""
+        loss = self.reconstruction_loss(y_pred, X if y_true is None else y_true)
         self.record(len(X), reconstruction_loss=loss)
         return loss
 

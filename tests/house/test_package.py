@@ -21,9 +21,10 @@ ALLOWED = {
     "_statistics": set(),
     "_storage": {"_utils"},
     **{leaf: {"_utils"} for leaf in LEAVES},
+    "backbones": {"_utils"},
     "clusterers": {"_input", "_utils"},
     "_grouping": {"_utils", "clusterers"},
-    "_training": {"__version__", "_grouping", "_storage", "_utils", *LEAVES},
+    "_training": {"__version__", "_grouping", "_storage", "_utils", "backbones", *LEAVES},
     # Aside: they never import the estimator or a net.
     **{aside: {"_input", "_utils"} for aside in ("label_mapper", "probes")},
     "metrics": {"_input", "_statistics", "_utils"},
@@ -37,14 +38,15 @@ ALLOWED = {
     # The estimator, and what stands above it.
     "_fitted": {"_grouping", "_input", "_utils", "clusterers"},
     "_estimator": {
-        *("_fitted", "_grouping", "_input", "_storage", "_training", "_utils", "clusterers"),
-        *LEAVES,
+        *("_fitted", "_grouping", "_input", "_storage", "_training", "_utils"),
+        *("backbones", "clusterers", *LEAVES),
     },
     "_recommended": {"_input", "clusterers", "modules"},
     "callbacks": {"_training", "plotting"},
     "export": {"_fitted", "_grouping", "_storage", "_utils"},
     "persistence": {
-        *("__version__", "_fitted", "_grouping", "_storage", "_training", "_utils", "clusterers")
+        *("__version__", "_fitted", "_grouping", "_storage", "_training", "_utils"),
+        *("backbones", "clusterers"),
     },
     "new_images": {
         *("_grouping", "_input", "_statistics", "_utils", "images", "persistence", "report"),

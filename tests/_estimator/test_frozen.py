@@ -1,0 +1,218 @@
+"""Encoders that are not trained: embedded once, and everything downstream still works."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+from sklearn_cae import load, recommended, save
+from sklearn_cae._grouping import fixed
+from sklearn_cae.modules import UnpooledEncoder
+
+
+class Maps(nn.Module):
+    """Feature maps (n, 6, 8, 8) after BatchNorm, and a record of the samples that it was given."""
+
+    seen: list = []
+
+    def __init__(self, image_shape):
+        super().__init__()
+        self.convolution = nn.Conv2d(image_shape[0], 6, 3, stride=2, padding=1)
+        self.norm = nn.BatchNorm2d(6)
+
+    def forward(self, images):
+        self.seen.append(len(images))
+        return self.norm(self.convolution(images)).abs()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen():
+    Maps.seen.clear()
+
+
+@pytest.fixture
+def frozen(make_quick):
+    """Factory of quick clusterers with a fixed encoder."""
+    return lambda **params: make_quick(**{"encoder": Maps, "train_encoder": False, **params})
+
+
+def n_seen():
+    return sum(Maps.seen)
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def same_maps():
+    """Return a factory that gives all fits the same weights."""
+    module = Maps((1, 16, 16))
+    return lambda: module
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_each_sample_is_embedded_once(frozen, toy_images, whiten):
+    estimator = frozen(whiten=whiten).fit(toy_images[0])
+    assert n_seen() == len(toy_images[0]) + 2  # and two of zeros, to find the number of features
+    np.testing.assert_array_equal(estimator.predict(toy_images[0]), estimator.labels_)
+
+
+def test_the_embedding_is_the_scaled_principal_components(frozen, toy_images):
+    X, _ = toy_images
+    estimator = frozen().fit(X)
+    embedding = estimator.embed(X)
+    with torch.no_grad():
+        images = torch.from_numpy(X[:, None] / np.float32(255))
+        features = estimator.encoder_.features(images).double().numpy()
+    expected = PCA(16, svd_solver="full").fit_transform(features)
+    expected /= np.sqrt(expected.var(axis=0, ddof=1).mean())
+    signs = np.sign((embedding * expected).sum(axis=0))
+    np.testing.assert_allclose(embedding * signs, expected, atol=0.01)
+
+
+def test_fewer_components_than_dimensions(frozen, toy_images):
+    X = toy_images[0][:40]
+    estimator = frozen(embedding_dim=50, whiten=True).fit(X)
+    embedding = estimator.embed(X)
+    assert np.linalg.matrix_rank(embedding, tol=1e-3) == 39
+    assert np.isfinite(estimator.decode_prototypes()).all()
+    np.testing.assert_array_equal(estimator.predict(X), estimator.labels_)
+
+
+def test_components_of_a_part_of_the_samples(frozen, toy_images, monkeypatch):
+    X, _ = toy_images
+    monkeypatch.setattr(fixed, "_N_SAMPLES", 60)
+    estimator = frozen(random_state=1).fit(X)
+    assert n_seen() == 2 + 60 + len(X)
+    np.testing.assert_array_equal(estimator.predict(X), estimator.labels_)
+
+
+def test_the_fixed_encoder_is_equal_to_the_bit_and_the_decoder_learns(frozen, toy_images):
+    X, _ = toy_images
+    module = Maps((1, 16, 16))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    params = {"encoder": lambda: module, "conditioning_epochs": 30}
+    estimator = frozen(warm_up_epochs=60, learning_rate=1e-2, **params).fit(X)
+    state = estimator.encoder_.features[0].state_dict()
+    assert all(torch.equal(state[name], value) for name, value in before.items())
+    error = ((estimator.reconstruct(X) - X.astype(float)) ** 2).mean()
+    assert error < 0.2 * X.var()
+    prototypes = estimator.decode_prototypes()
+    assert prototypes.shape == (3, 16, 16)
+    assert (estimator.sample(5, cluster=1, random_state=0)[1] == 1).all()
+    assert {row["phase"] for row in estimator.history_} == {"warm_up", "conditioning"}
+    assert "contrastive_loss" not in estimator.history_[0]
+
+
+def test_it_repeats_and_does_not_depend_on_what_was_kept(frozen, toy_images, tmp_path):
+    X, _ = toy_images
+    encoder = same_maps()
+    whole = frozen(encoder=encoder).fit(X)
+    first = frozen(encoder=encoder, checkpoint_dir=tmp_path).fit(X)
+    Maps.seen.clear()
+    params = {"encoder": encoder, "checkpoint_dir": tmp_path, "random_state": 7}
+    second = frozen(**params, whiten=True).fit(X)
+    assert n_seen() == 2
+    np.testing.assert_array_equal(first.embed(X), whole.embed(X))
+    for one, other in zip(
+        whole.decoder_.state_dict().values(), first.decoder_.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+    np.testing.assert_array_equal(second.predict(X), second.labels_)
+    Maps.seen.clear()
+    frozen(**params).fit(X[1:])  # other samples
+    assert n_seen() == 2 + len(X) - 1
+
+
+def test_a_damaged_embedding_is_told_and_computed(frozen, toy_images, tmp_path):
+    X, _ = toy_images
+    params = {"encoder": same_maps(), "checkpoint_dir": tmp_path}
+    first = frozen(**params).fit(X)
+    (path,) = tmp_path.glob("embedding_*.safetensors")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="The embedding in .* cannot be used"):
+        again = frozen(**params, random_state=1).fit(X)
+    np.testing.assert_array_equal(again.embed(X), first.embed(X))
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_it_is_saved(frozen, toy_images, tmp_path, whiten):
+    X, _ = toy_images
+    estimator = frozen(whiten=whiten).fit(X)
+    save(estimator, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors", encoder=Maps)
+    np.testing.assert_array_equal(again.embed(X), estimator.embed(X))
+    np.testing.assert_array_equal(again.decode_prototypes(), estimator.decode_prototypes())
+
+
+def test_a_warm_start_keeps_the_components(frozen, toy_images):
+    X, _ = toy_images
+    estimator = frozen(whiten=True, warm_start=True).fit(X)
+    components = estimator.encoder_[0].components.weight.clone()
+    estimator.fit(X[:50])
+    assert torch.equal(estimator.encoder_[0].components.weight, components)
+    estimator.set_params(train_encoder=True)
+    with pytest.raises(ValueError, match="warm_start needs the train_encoder of the previous fit"):
+        estimator.fit(X)
+
+
+def test_a_fit_that_never_got_its_components_gets_them(frozen, toy_images, monkeypatch):
+    X, _ = toy_images
+    estimator = frozen(warm_start=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(fixed.FixedEncoder, "fit", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(X)
+    np.testing.assert_array_equal(estimator.fit(X).embed(X), frozen().fit(X).embed(X))
+
+
+def test_vectors(frozen):
+    X = np.random.RandomState(0).normal(size=(60, 5)) + 9 * np.repeat(np.eye(3, 5), 20, axis=0)
+    estimator = frozen(encoder=lambda: nn.Linear(5, 40), embedding_dim=4).fit(X)
+    assert estimator.n_clusters_ == 3
+    assert np.bincount(estimator.labels_).tolist() == [20, 20, 20]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"encoder": None}, "got encoder=None, whose weights are random"),
+        ({"encoder": UnpooledEncoder}, "UnpooledEncoder.*, whose weights are random"),
+        ({"variational": True}, "variational must be False with train_encoder=False"),
+        ({"refinement_epochs": 3}, "refinement_epochs must be 0 with train_encoder=False"),
+        ({"output": "projection"}, "output must not be 'projection'"),
+        ({"encoder": lambda: nn.Flatten(0)}, r"but two samples became \(512,\)"),
+        ({"encoder": lambda: nn.Linear(3, 3)}, "encoder must take samples of shape"),
+        ({"train_encoder": -0.1}, "train_encoder"),
+        ({"train_encoder": 1.5}, "train_encoder"),
+    ],
+)
+def test_what_is_refused_before_training(frozen, toy_images, params, message):
+    estimator = frozen(**params)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(toy_images[0])
+    assert not hasattr(estimator, "history_")
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"), [(np.nan, "must return finite features"), (0.0, "that differ between")]
+)
+def test_features_that_cannot_be_used(frozen, toy_images, factor, message):
+    class Scaled(nn.Module):
+        def forward(self, images):
+            return images * factor
+
+    with pytest.raises(ValueError, match=message):
+        frozen(encoder=Scaled).fit(toy_images[0])
+
+
+def test_there_is_no_projection(frozen, toy_images):
+    estimator = frozen().fit(toy_images[0]).set_params(output="projection")
+    with pytest.raises(ValueError, match="the projection head is not trained"):
+        estimator.transform(toy_images[0])
+
+
+def test_the_recommended_setting_does_not_refine_it():
+    assert recommended(500, train_encoder=False, encoder=Maps)["refinement_epochs"] == 0
+    assert recommended(500, train_encoder=0.1, encoder=Maps)["refinement_epochs"] > 0
