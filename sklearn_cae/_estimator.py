@@ -133,8 +133,9 @@ class ContrastiveAutoencoderClusterer(
           for an encoder that was trained on other images.
         - False: it is fixed, in eval mode. It may return features of any shape, (n, ...), and is
           run once for each training sample. The embedding is the first `embedding_dim` principal
-          components of at most 5000 samples, all scaled by the same factor; if there are fewer
-          components, the other dimensions are 0. The warm-up trains only the decoder, on the
+          components, all scaled by the same factor; if there are fewer components, the other
+          dimensions are 0. They are found from at most 5000 samples, which are run twice if there
+          are more. The warm-up trains only the decoder, on the
           samples themselves, and `augmentation`, `temperature` and `reconstruction_weight` are not
           used. `whiten` usually leads to better groups. With `checkpoint_dir`, the embedding is
           kept in that folder, and other fits with the same encoder and samples use it. It cannot

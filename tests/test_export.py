@@ -9,6 +9,7 @@ from nets import default_device
 from sklearn.exceptions import NotFittedError
 
 from sklearn_cae import ContrastiveAutoencoderClusterer
+from sklearn_cae.backbones import Backbone
 from sklearn_cae.clusterers import MixtureClusterer
 from sklearn_cae.export import export_onnx
 from sklearn_cae.modules import UnpooledEncoder
@@ -103,3 +104,15 @@ def test_what_cannot_be_exported(fitted, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(ImportError, match=r"sklearn_cae\[onnx\]"):
         export_onnx(fitted, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("scale", [1, 5])
+def test_an_encoder_by_name_resizes_in_the_graph(
+    toy_images, make_quick, tmp_path, data_root, scale
+):
+    X = np.kron(toy_images[0], np.ones((1, scale, scale), np.uint8))  # 16 or 80 pixels
+    path = data_root / "squeezenet1_1_imagenet.pth"  # features of random weights hardly differ
+    encoder = Backbone("squeezenet1_1", weights=path, size=48)
+    params = {"encoder": encoder, "train_encoder": False, "conditioning_epochs": 0}
+    estimator = make_quick(warm_up_epochs=1, **params).fit(X)
+    check_same(estimator, X, session_of(estimator, tmp_path / "model.onnx"))

@@ -24,7 +24,12 @@ def as_recommended(dataset, n_samples):
 
 
 #: Defaults of parameters that were added later. They are left out, so that hashes do not change.
-ADDED_SINCE = {"whiten": False, "checkpoint_dir": None, "spatial_dims": 2}
+ADDED_SINCE = {
+    "whiten": False,
+    "checkpoint_dir": None,
+    "spatial_dims": 2,
+    "train_encoder": True,
+}
 #: Parameters that went into others since, with the values that all runs had. They stay in hashes.
 GONE_SINCE = {"max_clusters": 20, "kl_weight": 1e-3}
 SETTINGS = {"paper": paper, "recommended": as_recommended}
