@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from ._wavelets import angles, low_pass, morlet, reflected, window
 
-#: Numbers of float32 that fit in the cache of a core.
-CACHE = 2**18
+#: Numbers of float32 that a core computes at once: more leave its caches, fewer need more calls.
+CACHE = 2**20
 
 
 class Scattering(nn.Module):
