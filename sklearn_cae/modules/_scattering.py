@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from ._wavelets import angles, low_pass, morlet, reflected, window
 
-#: Numbers of float32 that fit in the cache of a core.
-CACHE = 2**18
+#: Numbers of float32 that fit in the caches of a core, and the fewest signals of a call. Fewer
+#: signals than that cost more in calls than the caches save.
+CACHE, FEWEST = 3 * 2**17, 4
 
 
 class Scattering(nn.Module):
@@ -230,7 +231,7 @@ class Scattering(nn.Module):
             return (signals,)
         n_caches = torch.get_num_threads() if signals.device.type == "cpu" else 256
         size = 2 * self.n_angles * math.prod(signals.shape[1:])
-        return signals.split(max(1, n_caches * CACHE // size))
+        return signals.split(max(FEWEST, n_caches * CACHE // size))
 
 
 def _scale_for(side: int) -> int:
