@@ -17,13 +17,19 @@ from torch.utils.data import Subset
 
 from ._fitted import NETWORKS, OUTPUTS, FittedMixin
 from ._grouping import assignment, gaussians, neighbors, search
+from ._grouping.fixed import has_correction, with_correction
 from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
 from ._input.passes import fingerprint
 from ._storage.checkpoint import Checkpoint
 from ._storage.fingerprint import fingerprint_start
 from ._training import batches, phases
-from ._training.frozen import check_fixed, embed_once, embedded_batches
+from ._training.frozen import (
+    check_fixed,
+    embed_once,
+    embedded_batches,
+    neighboring_embeddings,
+)
 from ._training.networks import build_networks
 from ._training.own_callbacks import CallbackParamsMixin, check_callbacks
 from ._training.resume import tells_what_is_kept
@@ -132,14 +138,13 @@ class ContrastiveAutoencoderClusterer(
         - float in (0, 1]: its learning rate, as a share of that of the other networks, such as 0.1
           for an encoder that was trained on other images.
         - False: it is fixed, in eval mode. It may return features of any shape, (n, ...), and is
-          run once for each training sample. The embedding is the first `embedding_dim` principal
-          components, all scaled by the same factor; if there are fewer components, the other
-          dimensions are 0. They are found from at most 5000 samples, which are run twice if there
-          are more. The warm-up trains only the decoder, on the
-          samples themselves, and `augmentation`, `temperature` and `reconstruction_weight` are not
-          used. `whiten` usually leads to better groups. With `checkpoint_dir`, the embedding is
-          kept in that folder, and other fits with the same encoder and samples use it. It cannot
-          be combined with `refinement_epochs`, which in the benchmarks made groups worse, with
+          run once for each training sample, and for four views of at most 500 of them. The
+          embedding is a linear map of the features, in which images differ, and views of one image
+          hardly do. If there are fewer components than dimensions, the other dimensions are 0. The
+          warm-up trains only the decoder, on the samples themselves; `temperature` and
+          `reconstruction_weight` are not used. The refinement trains a small network that is added
+          to the embedding. With `checkpoint_dir`, the embedding is kept in that folder, and other
+          fits with the same encoder, views and samples use it. It cannot be combined with
           `variational`, or with an `output` of "projection".
     decoder : callable, default=None
         Factory of an ``nn.Module`` from (n, embedding_dim) to (n, C, H, W), or (n, C, D, H, W) for
@@ -470,9 +475,10 @@ class ContrastiveAutoencoderClusterer(
         if checkpoint:
             networks = [getattr(self, name) for name in NETWORKS]
             checkpoint.check([net.state_dict() for net in networks if net is not None])
-        if not self.train_encoder:
-            embed_once(self.encoder_, X, self._run, data, checkpoint)
         trainer = Trainer(X, params, rng, tasks, checkpoint)
+        if not self.train_encoder:
+            keys = [data, self.augmentation]
+            embed_once(self.encoder_, X, self._run, trainer.views, keys, checkpoint)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
         self.provenance_ = {**ran_with, "data_sha256": data}
@@ -732,7 +738,7 @@ class ContrastiveAutoencoderClusterer(
         indices = search.draw_clustered(len(X), rng)
         embedding = self._embed(Subset(X, indices))
         search.check_finite(embedding)
-        if self.whiten:
+        if self.whiten and not has_correction(self.encoder_):
             # The new basis becomes a part of the encoder, and of the input of head and decoder, so
             # that both compute what they did before. The samples are embedded again in it.
             self.encoder_ = change_basis(
@@ -779,8 +785,9 @@ class ContrastiveAutoencoderClusterer(
         # The loss keeps clusters near the shares that the clusterer found: without this, all
         # neighbours agree best if they are all in one cluster.
         proportions = np.bincount(labels) / len(labels)
+        trained, read = self._refined_part(trainer)
         module = phases.LearnedPrototypes(
-            self.encoder_,
+            trained,
             torch.tensor(self.cluster_centers_),
             torch.tensor(proportions, dtype=torch.float32),
             float(self.assignment_temperature),
@@ -794,14 +801,27 @@ class ContrastiveAutoencoderClusterer(
             optimizer=torch.optim.AdamW,
             # `history_` records the rate of the first group.
             optimizer__param_groups=[
-                ("encoder.*", {"lr": phases.ENCODER_RATE * float(self.train_encoder)})
+                ("encoder.*", {"lr": phases.ENCODER_RATE * (float(self.train_encoder) or 1.0)})
             ],
             lr=phases.PROTOTYPE_RATE,
-            iterator_train=batches.NeighborBatches,
             iterator_train__neighbors=neighbors.without_itself(self.clustered_indices_[nearest]),
             iterator_train__labels=labels[nearest[:, 0]],
+            **read,
         )
         self._take_prototypes(module)
+
+    def _refined_part(self, trainer):
+        """Return the network that the refinement trains, and the options that read its input.
+
+        It is the encoder, which reads views, or the correction of a fixed one, which reads
+        embeddings.
+        """
+        if self.train_encoder:
+            return self.encoder_, {"iterator_train": batches.NeighborBatches}
+        with forked_rng(draw_seed(trainer.rng)):
+            self.encoder_ = with_correction(self.encoder_, self.embedding_dim)
+        fixed = self._run(self.encoder_[:-1], trainer.X)
+        return self.encoder_[-1], neighboring_embeddings(fixed)
 
     def _take_prototypes(self, module):
         self.cluster_centers_ = normalize(module.cluster_centers.detach().cpu().numpy())

@@ -20,12 +20,13 @@ from sklearn.utils.validation import check_is_fitted
 from . import __version__
 from ._fitted import NETWORKS, FittedState, fitted_state
 from ._grouping.assignment import Posterior
+from ._grouping.fixed import with_correction
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.whitening import with_linear_ends
 from ._storage import container
 from ._storage.container import LoadError
 from ._storage.packing import Known, MissingCallable, Packer, Unpacker
-from ._training.networks import build_networks, is_own
+from ._training.networks import build_networks, has_other_buffers
 from ._utils.devices import is_there
 from ._utils.random import forked_rng, plain_torch
 from ._utils.warnings import warn
@@ -344,12 +345,12 @@ def _build_networks(built_for, weights):
 
     They are first built without memory, to compare the shapes of all weights.
     """
-    has_own = _has_own(built_for)
+    has_other = any(has_other_buffers(built_for[name]) for name in ("encoder", "decoder"))
     try:
         with torch.device("meta"):
             networks = _build_as_fitted(built_for, weights)
     except Exception:
-        if not has_own:
+        if not has_other:
             raise
         networks = _build_as_fitted(built_for, weights)  # a user's module that needs memory
     for name, network in networks.items():
@@ -357,19 +358,15 @@ def _build_networks(built_for, weights):
         shapes = [_shapes(state) for state in (network and network.state_dict(), given)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"the weights of {name}_ do not match its network")
-    if has_own:  # some buffers may be missing in its state
+    if has_other:  # some buffers may be missing in its state
         networks = _build_as_fitted(built_for, weights)
     for name, network in networks.items():
         if network is not None:
-            if not has_own:
+            if not has_other:
                 network.to_empty(device="cpu")
             network.load_state_dict(weights[f"{name}_"])
             network.eval()
     return networks
-
-
-def _has_own(built_for):
-    return is_own(built_for["encoder"]) or is_own(built_for["decoder"])
 
 
 def _build_as_fitted(built_for, weights):
@@ -386,6 +383,8 @@ def _build_as_fitted(built_for, weights):
         networks["encoder"] = with_linear_ends(
             networks["encoder"], networks["decoder"], built_for["embedding_dim"]
         )
+    if any(".correction." in name for name in weights["encoder_"]):
+        networks["encoder"] = with_correction(networks["encoder"], built_for["embedding_dim"])
     condition = weights["decoder_"].get("condition.weight")
     if condition is not None:
         networks["decoder"].add_condition(condition.shape[1])
@@ -427,7 +426,9 @@ _CLASSES = {
         "sklearn_cae._grouping.novelty": ["Novelty"],
         "sklearn_cae._input.formats": ["ImageFormat", "VectorFormat"],
         "sklearn_cae.augmentations": ["ImageViews", "VectorViews", "VolumeViews"],
-        "sklearn_cae.modules": ["Encoder", "UnpooledEncoder", "VectorEncoder"],
+        "sklearn_cae.modules": [
+            *("DeepDecoder", "Encoder", "LogScattering", "UnpooledEncoder", "VectorEncoder")
+        ],
         "sklearn.frozen": ["FrozenEstimator"],
     },
 }

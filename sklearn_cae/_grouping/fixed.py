@@ -1,4 +1,4 @@
-"""A fixed encoder: features that are never trained, and their principal components."""
+"""A fixed encoder: features that are never trained, and a linear map of them."""
 
 import numpy as np
 import torch
@@ -6,9 +6,16 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.utils.data import Subset
 
-#: The components are found from at most this many samples, and this many values.
-_N_SAMPLES = 5000
-_N_VALUES = 2**27
+#: The components are found from at most this many samples, and from views of fewer of them.
+_N_SAMPLES = 2000
+_N_VIEWED = 500
+N_VIEWS = 4
+#: All these features together have at most this many values.
+_N_VALUES = 2**26
+#: Components that are compared between views; more contain noise.
+_N_COMPONENTS = 200
+_SHRINKAGE = 0.1
+_HIDDEN_DIM = 256  # of the correction
 
 NO_PROJECTION = (
     "output must not be 'projection' with train_encoder=False, because the projection head is not "
@@ -40,7 +47,7 @@ class FixedEncoder(nn.Module):
 
     @property
     def is_fitted(self):
-        """Whether the principal components were found."""
+        """Whether the linear map was found."""
         return bool(self.components.weight.any())
 
     def train(self, mode=True):
@@ -51,52 +58,132 @@ class FixedEncoder(nn.Module):
         """Embed samples, (n_samples, embedding_dim)."""
         return self.components(self.features(samples))
 
-    def fit(self, features):
-        """Find the principal components of features, and scale all of them by the same factor.
+    def fit(self, features, of_views):
+        """Find the linear map, so that images differ in the embedding, and their views hardly do.
 
-        The mean of the variances in the embedding is 1. If there are fewer components than
-        dimensions, the last dimensions are 0.
+        The principal components of all features are divided by the deviations that views of one
+        image have in them (within-class whitening, as in linear discriminant analysis, where each
+        image is a class). Of the result, the principal components of the samples become the
+        embedding, all scaled by the same factor, so that the mean of their variances is 1. If there
+        are fewer components than dimensions, the last dimensions are 0.
 
         Parameters
         ----------
         features : ndarray of shape (n_samples, n_features)
+        of_views : ndarray of shape (n_viewed, n_views, n_features)
+            Features of several views of each of some samples.
 
         Returns
         -------
         self : FixedEncoder
         """
-        if not np.isfinite(features).all():
-            raise ValueError(
-                "encoder must return finite features with train_encoder=False, got NaN or "
-                "infinity. Change the module, or its weights."
-            )
-        if np.ptp(features, axis=0).max() == 0:
-            raise ValueError(
-                "encoder must return features that differ between samples with "
-                "train_encoder=False, but they are equal for all. Pass another module, or other "
-                "weights."
-            )
+        _check_features(features)
         weight = np.zeros(self.components.weight.shape)
-        n_components = min(len(weight), *features.shape)
-        pca = PCA(n_components, random_state=0).fit(features)
-        total = pca.explained_variance_.sum(dtype=np.float64)
-        scale = np.sqrt(max(total / len(weight), np.finfo(np.float32).tiny))
-        weight[:n_components] = pca.components_ / scale
+        n_components = max(len(weight), _N_COMPONENTS)
+        pooled = np.concatenate([features, of_views.reshape(-1, features.shape[1])])
+        pca = PCA(min(n_components, *pooled.shape), random_state=0).fit(pooled)
+        basis = _without_views(pca, of_views) @ pca.components_.astype(np.float64)
+        seen = (features - pca.mean_) @ basis.T
+        center = seen.mean(axis=0)
+        _, deviations, directions = np.linalg.svd(seen - center, full_matrices=False)
+        n_kept = min(len(weight), len(directions))
+        variances = deviations[:n_kept] ** 2 / max(len(seen) - 1, 1)
+        scale = np.sqrt(max(variances.sum() / len(weight), np.finfo(np.float32).tiny))
+        weight[:n_kept] = directions[:n_kept] @ basis / scale
+        bias = -weight @ features.mean(axis=0, dtype=np.float64)
         with torch.no_grad():
             self.components.weight.copy_(torch.from_numpy(weight))
-            self.components.bias.copy_(torch.from_numpy(-weight @ pca.mean_.astype(np.float64)))
+            self.components.bias.copy_(torch.from_numpy(bias))
         return self
 
 
+class Correction(nn.Module):
+    """Small network that is added to a fixed embedding, which the refinement trains.
+
+    It starts by adding nothing.
+
+    Parameters
+    ----------
+    embedding_dim : int
+    """
+
+    def __init__(self, embedding_dim):
+        super().__init__()
+        self.correction = nn.Sequential(
+            nn.Linear(embedding_dim, _HIDDEN_DIM), nn.GELU(), nn.Linear(_HIDDEN_DIM, embedding_dim)
+        )
+        for weight in self.correction[-1].parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, embedding):
+        """Correct embeddings, (n_samples, embedding_dim)."""
+        return embedding + self.correction(embedding)
+
+
+def _check_features(features):
+    if not np.isfinite(features).all():
+        raise ValueError(
+            "encoder must return finite features with train_encoder=False, got NaN or infinity. "
+            "Change the module, or its weights."
+        )
+    if np.ptp(features, axis=0).max() == 0:
+        raise ValueError(
+            "encoder must return features that differ between samples with train_encoder=False, "
+            "but they are equal for all. Pass another module, or other weights."
+        )
+
+
+def _without_views(pca, of_views):
+    """Return the whitening of what differs between views of a sample, in components of a PCA.
+
+    The covariance within samples is shrunk to a multiple of the identity. If views do not differ,
+    nothing is changed.
+    """
+    n_components = len(pca.components_)
+    coordinates = (of_views - pca.mean_) @ pca.components_.T
+    within = (coordinates - coordinates.mean(axis=1, keepdims=True)).reshape(-1, n_components)
+    covariance = np.cov(within.T.astype(np.float64)).reshape(n_components, n_components)
+    mean = np.trace(covariance) / n_components
+    if mean == 0:
+        return np.eye(n_components)
+    variances, directions = np.linalg.eigh(covariance + _SHRINKAGE * mean * np.eye(n_components))
+    return (directions / np.sqrt(variances)).T
+
+
 def draw_for_components(n_samples, n_features):
-    """Draw the samples whose components are found, as indices in ascending order.
+    """Draw the samples whose components are found, and those of them whose views are compared.
 
     They do not depend on the seed of the fit, so that fits with other seeds can use the same
     embedding.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+
+    Returns
+    -------
+    drawn : ndarray of int
+        Indices of samples, in ascending order.
+    viewed : ndarray of int
+        Indices of samples with views.
     """
-    n_drawn = min(n_samples, _N_SAMPLES, max(_N_VALUES // n_features, 2))
-    drawn = np.random.RandomState(0).choice(n_samples, n_drawn, replace=False)
-    return np.sort(drawn)
+    n_drawn = min(n_samples, _N_SAMPLES, max(_N_VALUES // (2 * n_features), 2))
+    order = np.random.RandomState(0).permutation(n_samples)[:n_drawn]
+    n_viewed = min(n_drawn, _N_VIEWED, max(_N_VALUES // (2 * N_VIEWS * n_features), 2))
+    return np.sort(order), order[:n_viewed]
+
+
+def with_correction(encoder, embedding_dim):
+    """Return an encoder with a `Correction` at its end; the same one if it has one already."""
+    if has_correction(encoder):
+        return encoder
+    parts = encoder if type(encoder) is nn.Sequential else [encoder]
+    return nn.Sequential(*parts, Correction(embedding_dim))
+
+
+def has_correction(encoder):
+    """Return whether an encoder ends with a `Correction`."""
+    return type(encoder) is nn.Sequential and isinstance(encoder[-1], Correction)
 
 
 def fixed_part(encoder):

@@ -117,6 +117,24 @@ class NeighborBatches(ViewBatches):
         return send(torch.from_numpy(self.labels[batch]), self.device)
 
 
+class NeighborEmbeddings(NeighborBatches):
+    """Batches of the known embedding of each sample and of one of its neighbours.
+
+    Parameters
+    ----------
+    dataset, batch_size, augment, generator, device, neighbors, labels
+        Parameters of `NeighborBatches`.
+    embedding : Tensor of shape (n_samples, embedding_dim)
+    """
+
+    def __init__(self, *args, embedding, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.embedding = embedding
+
+    def _read(self, batches):
+        return (send(self.embedding[batch], self.device) for batch in batches)
+
+
 def read_ahead(read, batches):
     """Read each batch in another thread, while the batch before is used."""
     with ThreadPoolExecutor(1) as reader:

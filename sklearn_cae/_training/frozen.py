@@ -3,32 +3,34 @@
 import torch
 from torch.utils.data import Subset
 
-from .._grouping.fixed import NO_PROJECTION, draw_for_components, fixed_part
+from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed_part
 from .._storage.fingerprint import fingerprint_start
-from .batches import EmbeddedBatches
-from .networks import is_own
+from .._utils.random import forked_rng
+from .batches import EmbeddedBatches, NeighborEmbeddings
+from .networks import ENCODERS
+
+_N_AT_ONCE = 64
 
 
 def check_fixed(params):
     """Raise if parameters of the estimator need an encoder that is trained."""
-    if params["encoder"] is None or not is_own(params["encoder"]):
+    if params["encoder"] in (None, *ENCODERS):
         raise ValueError(
             "train_encoder=False needs an encoder that was trained before, or that needs no "
             f"training, got encoder={params['encoder']!r}, whose weights are random. Pass such an "
             "encoder, or train_encoder=True."
         )
-    for name, needed in (("variational", False), ("refinement_epochs", 0)):
-        if params[name]:
-            raise ValueError(
-                f"{name} must be {needed} with train_encoder=False, because it needs an encoder "
-                f"that is trained, got {params[name]!r}. Pass {name}={needed}, or "
-                "train_encoder=True."
-            )
+    if params["variational"]:
+        raise ValueError(
+            "variational must be False with train_encoder=False, because it needs an encoder that "
+            f"is trained, got {params['variational']!r}. Pass variational=False, or "
+            "train_encoder=True."
+        )
     if params["output"] == "projection":
         raise ValueError(NO_PROJECTION)
 
 
-def embed_once(encoder, X, run, data, checkpoint):
+def embed_once(encoder, X, run, views, keys, checkpoint):
     """Embed the samples with a fixed encoder, and keep the result with them.
 
     If there is a checkpoint, the result is read from a file beside it, or written to it.
@@ -40,18 +42,20 @@ def embed_once(encoder, X, run, data, checkpoint):
         Samples, whose attribute `embedding` is set.
     run : callable
         Function of a network and samples, which returns all outputs.
-    data : str
-        Fingerprint of the samples.
+    views : callable
+        Function of samples and a generator. The embedding should hardly differ between its results.
+    keys : list
+        Values on which the embedding depends, besides the encoder: samples and views.
     checkpoint : Checkpoint or None
     """
     fixed = fixed_part(encoder)
     if fixed.is_fitted:  # by the previous fit, with warm_start
         X.embedding = run(fixed, X)
         return
-    key = fingerprint_start(fixed, data)
+    key = fingerprint_start(fixed, *keys)
     kept = checkpoint.read_embedding(key) if checkpoint else None
     if kept is None:
-        _fit_components(fixed, X, run)
+        _fit_components(fixed, X, run, views)
         X.embedding = run(fixed, X) if X.embedding is None else X.embedding
         if checkpoint:
             state = fixed.components.state_dict()
@@ -61,13 +65,27 @@ def embed_once(encoder, X, run, data, checkpoint):
         X.embedding = kept["embedding"]
 
 
-def _fit_components(fixed, X, run):
-    """Find the components; embed the samples too if all of them were used for this."""
-    drawn = draw_for_components(len(X), fixed.components.in_features)
+def _fit_components(fixed, X, run, views):
+    """Find the linear map; embed the samples too if the features of all of them are at hand."""
+    drawn, viewed = draw_for_components(len(X), fixed.components.in_features)
     features = run(fixed.features, Subset(X, drawn))
-    fixed.fit(features.numpy())
+    of_views = _features_of_views(fixed.features, Subset(X, viewed), run, views)
+    fixed.fit(features.numpy(), of_views.numpy())
     if len(drawn) == len(X):
         X.embedding = run(fixed.components, features)
+
+
+def _features_of_views(features, samples, run, views):
+    """Return the features of several views of each sample, (n_samples, n_views, n_features)."""
+    # A fixed seed, because the embedding is kept for fits with other seeds.
+    generator, found = torch.Generator().manual_seed(0), []
+    with forked_rng(0):  # views of the user may draw from the global generator
+        for start in range(0, len(samples), _N_AT_ONCE):
+            some = samples.dataset[samples.indices[start : start + _N_AT_ONCE]]
+            pairs = [views(torch.cat([some, some]), generator) for _ in range(N_VIEWS // 2)]
+            of_some = run(features, torch.cat(pairs)).unflatten(0, (N_VIEWS, len(some)))
+            found.append(of_some.transpose(0, 1))
+    return torch.cat(found)
 
 
 def embedded_batches(embedding):
@@ -81,3 +99,21 @@ def embedded_batches(embedding):
         "iterator_train": EmbeddedBatches,
         "iterator_train__embedding": torch.from_numpy(embedding),
     }
+
+
+def neighboring_embeddings(embedding):
+    """Return the options of a refinement that reads embeddings in place of views.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (n_samples, embedding_dim)
+    """
+    return {
+        "iterator_train": NeighborEmbeddings,
+        "iterator_train__embedding": embedding,
+        "iterator_train__augment": _unchanged,
+    }
+
+
+def _unchanged(samples, generator):
+    return samples

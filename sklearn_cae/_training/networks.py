@@ -11,7 +11,9 @@ from .._grouping.fixed import FixedEncoder
 from ..backbones import as_factory, is_named
 from ..modules import (
     ConditionalDecoder,
+    DeepDecoder,
     Encoder,
+    LogScattering,
     ProjectionHead,
     UnpooledEncoder,
     VectorEncoder,
@@ -19,8 +21,9 @@ from ..modules import (
     vector_decoder,
 )
 
-#: Encoders of this package, for images and volumes.
-_ENCODERS = (Encoder, UnpooledEncoder)
+#: Encoders of this package that are trained, and its other networks.
+ENCODERS = (Encoder, UnpooledEncoder)
+_OF_THIS_PACKAGE = (*ENCODERS, LogScattering, DeepDecoder)
 
 
 def build_networks(
@@ -64,7 +67,12 @@ def build_networks(
 
 def is_own(factory):
     """Return whether a factory is a user's own, which may draw from torch's global generator."""
-    return factory not in (None, *_ENCODERS)
+    return factory not in (None, *_OF_THIS_PACKAGE)
+
+
+def has_other_buffers(factory):
+    """Return whether a factory's networks may have buffers that are not in their state."""
+    return is_own(factory) or factory is LogScattering
 
 
 def _build_log_variance_head(embedding_dim):
@@ -86,8 +94,13 @@ def _build_encoder(sample_shape, embedding_dim, factory):
     if is_named(factory):
         features, n_features = _build_features(sample_shape, embedding_dim, factory)
         return nn.Sequential(features, nn.Linear(n_features, embedding_dim))
+    if factory is LogScattering:
+        raise ValueError(
+            "encoder=LogScattering has nothing to train. Pass train_encoder=False, or another "
+            "encoder."
+        )
     own = _build_own(factory, "encoder", sample_shape, embedding_dim)
-    return _channels_last(own) if type(own) in _ENCODERS else own
+    return _channels_last(own) if type(own) in ENCODERS else own
 
 
 def _build_fixed(sample_shape, embedding_dim, factory):
@@ -118,6 +131,8 @@ def _build_decoder(sample_shape, embedding_dim, factory):
             return vector_decoder(*sample_shape, embedding_dim)
         return _channels_last(image_decoder(sample_shape, embedding_dim))
     own = _build_own(factory, "decoder", sample_shape, embedding_dim)
+    if type(own) is DeepDecoder:
+        return _channels_last(own)
     # Its input is the only first feature map that every decoder has.
     return ConditionalDecoder(nn.Identity(), own, embedding_dim)
 

@@ -1,13 +1,16 @@
 """Networks as plain ``nn.Module`` classes: the paper's, and similar ones for vectors."""
 
 from ._heads import ConditionalDecoder, ProjectionHead
-from ._images import Encoder, UnpooledEncoder, image_decoder
+from ._images import DeepDecoder, Encoder, UnpooledEncoder, image_decoder
+from ._log_scattering import LogScattering
 from ._scattering import Scattering
 from ._vectors import VectorEncoder, vector_decoder
 
 __all__ = [
     "ConditionalDecoder",
+    "DeepDecoder",
     "Encoder",
+    "LogScattering",
     "ProjectionHead",
     "Scattering",
     "UnpooledEncoder",

@@ -9,6 +9,7 @@ References
 """
 
 import math
+from collections.abc import Sequence
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -139,13 +140,53 @@ def image_decoder(image_shape: tuple[int, ...], embedding_dim: int = 128) -> Con
     -------
     decoder : ConditionalDecoder
     """
+    return ConditionalDecoder(*_transposed_convolutions(image_shape, embedding_dim, WIDTHS))
+
+
+class DeepDecoder(ConditionalDecoder):
+    """The paper's decoder with more transposed convolutions for larger images.
+
+    The first map has 4 to 8 pixels on the longer side, whatever the size of the image: 4 for 28
+    pixels, 8 for 64, 128 and 256. It has 128 channels, and each transposed convolution halves them,
+    to at least 16. Up to 64 pixels, this is the paper's decoder.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Shape of an image, (C, H, W), or of a volume, (C, D, H, W), with sides of at least 8.
+    embedding_dim : int, default=128
+        Number of dimensions of the embedding.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_cae.modules import DeepDecoder
+    >>> decoder = DeepDecoder((1, 128, 128))
+    >>> decoder.stem(torch.zeros(2, 128)).shape
+    torch.Size([2, 128, 8, 8])
+    >>> decoder(torch.zeros(2, 128)).shape
+    torch.Size([2, 1, 128, 128])
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], embedding_dim: int = 128) -> None:
+        n_steps = max(len(WIDTHS), math.ceil(math.log2(max(image_shape[1:]) / 8)))
+        widths = [max(16, WIDTHS[-1] // 2**step) for step in range(n_steps)][::-1]
+        super().__init__(*_transposed_convolutions(image_shape, embedding_dim, widths))
+
+
+def _transposed_convolutions(
+    image_shape: tuple[int, ...], embedding_dim: int, widths: Sequence[int]
+) -> tuple[nn.Module, nn.Module, int]:
+    """Return the stem, the body and the size of the first map of a decoder.
+
+    Each transposed convolution doubles the sides. Its input has one of the widths, the last first.
+    """
     channels, *sides = image_shape
     transposed = _TRANSPOSED[len(sides)]
-    map_shape = (WIDTHS[-1], *(math.ceil(side / 8) for side in sides))
+    map_shape = (widths[-1], *(math.ceil(side / 2 ** len(widths)) for side in sides))
     stem = nn.Sequential(nn.Linear(embedding_dim, math.prod(map_shape)), nn.Unflatten(1, map_shape))
     layers: list[nn.Module] = []
-    outward = WIDTHS[::-1]
+    outward = widths[::-1]
     for n_in, n_out in zip(outward, (*outward[1:], channels), strict=True):
         layers += [nn.GELU(), transposed(n_in, n_out, kernel_size=4, stride=2, padding=1)]
-    body = nn.Sequential(*layers, CenterCrop(*sides))
-    return ConditionalDecoder(stem, body, math.prod(map_shape))
+    return stem, nn.Sequential(*layers, CenterCrop(*sides)), math.prod(map_shape)
