@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ._utils.extras import import_extra
 
-__all__ = ["Backbone"]
+__all__ = ["Backbone", "list_backbones"]
 
 #: Environment variable with a file of weights, or a folder in which they are searched.
 WEIGHTS_VARIABLE = "SKLEARN_CAE_WEIGHTS"
@@ -171,7 +171,7 @@ class Backbone:
         published = models.get_model_weights(self.name).DEFAULT
         expected = published.transforms()
         size = self.size or expected.crop_size[0]
-        options = _OPTIONS.get(self.name, {})
+        options: dict[str, Any] = _OPTIONS.get(self.name, {})
         if self.name.startswith("vit_"):
             options = {"image_size": size}
         model = models.get_model(self.name, weights=None, **options)
@@ -301,6 +301,8 @@ class _Prepared(nn.Module):
         self.model = model
         self.size = size
         self.reverse = reverse
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
 
@@ -349,7 +351,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     _check_digits(path)
     try:
         if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
+            state: Any = safetensors.torch.load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
         for item in ("state_dict", "model"):
@@ -366,8 +368,20 @@ def _read(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _unknown(name: str) -> str:
-    """Return a message with the names that are closest to an unknown one."""
+def list_backbones() -> list[str]:
+    """List the names that `Backbone` takes, of the packages that are installed.
+
+    Returns
+    -------
+    names : list of str
+        Names of DINOv2, of torchvision, and of timm after "timm:".
+
+    Examples
+    --------
+    >>> from sklearn_cae.backbones import list_backbones
+    >>> "resnet18" in list_backbones()
+    True
+    """
     names = [*_DINOV2]
     for package, prefix in (("torchvision.models", ""), ("timm", _TIMM)):
         try:
@@ -376,6 +390,12 @@ def _unknown(name: str) -> str:
             continue
         listed = found.list_models() if prefix else found.list_models(module=found)
         names += [prefix + each for each in listed]
+    return names
+
+
+def _unknown(name: str) -> str:
+    """Return a message with the names that are closest to an unknown one."""
+    names = list_backbones()
     close = [
         *difflib.get_close_matches(name, names, 3, 0.4),
         *difflib.get_close_matches(_TIMM + name, names, 2, 0.7),
@@ -383,6 +403,6 @@ def _unknown(name: str) -> str:
     named = ", ".join(map(repr, dict.fromkeys(close))) or "not close to it"
     return (
         "encoder must be the name of a model of torchvision, or of timm after 'timm:', got "
-        f"{name!r}. The closest names are {named}. torchvision.models.list_models() and "
-        "timm.list_models() list all."
+        f"{name!r}. The closest names are {named}. "
+        "sklearn_cae.backbones.list_backbones() returns all."
     )
