@@ -140,9 +140,8 @@ def _build_decoder(sample_shape, embedding_dim, factory):
 def _channels_last(module):
     """Store the weights in the order in which convolutions are fastest; the values stay the same.
 
-    Decoders of volumes are slower in this order, so networks of volumes keep theirs. This is used
-    only for networks of this package. In other networks, a ``view`` of a feature map in this order
-    may fail.
+    Networks of volumes keep their order. This is used only for networks of this package. In other
+    networks, a ``view`` of a feature map in this order may fail.
     """
     if any(weight.ndim == 5 for weight in module.parameters()):
         return module

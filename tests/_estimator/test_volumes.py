@@ -56,7 +56,7 @@ def test_what_comes_back_has_the_shape_of_the_volumes(fitted, toy_volumes):
     np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
     maps = fitted.saliency(X[:5])
     assert maps.shape == (5, *SIDES)
-    np.testing.assert_array_equal(maps.max(axis=(1, 2, 3)), 1)
+    np.testing.assert_array_equal((maps == maps.max()).sum(axis=(1, 2, 3)), 1)  # one voxel of each
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,13 @@ def test_the_range_of_intensities_is_that_of_the_volumes(toy_volumes):
     np.testing.assert_array_equal(model.embed(X), model.embed(X.clip(-800, 800)))
     decoded = model.decode_prototypes()
     assert -800 <= decoded.min() <= decoded.max() <= 800
+
+
+def test_the_novelty_of_large_volumes_looks_at_small_ones():
+    X = make_toy_volumes(40, volume_size=(8, 20, 40), noise=0.1, random_state=0).data
+    model = quick_volumes(warm_up_epochs=1).fit(X)
+    assert len(model._state.novelty.mean) == 8 * 16 * 16
+    assert (model.novelty(255 - X) > 0.95).all()
 
 
 def test_constant_and_copied_volumes_are_hinted_at_and_found():

@@ -53,6 +53,33 @@ def test_there_and_back(case):
     np.testing.assert_allclose(back, X.astype(np.float64), atol=2e-7 * (high - low), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "image_shape"),
+    [
+        ((8, 9, 10), None),
+        ((3, 8, 9, 10), None),
+        ((8, 9, 10, 3), None),
+        ((1, 8, 9, 10), None),
+        ((8, 9, 10, 1), None),
+        ((720,), (8, 9, 10)),
+        ((2160,), (3, 8, 9, 10)),
+        ((2160,), (8, 9, 10, 3)),
+    ],
+)
+def test_volumes_go_there_and_back(shape, image_shape):
+    X = np.random.RandomState(0).randint(256, size=(4, *shape)).astype(np.uint8)
+    format = checks.infer_image_format(X, image_shape, None, spatial_dims=3)
+    channels = X.size // (4 * 720)
+    assert format.image_shape == (channels, 8, 9, 10)
+    assert format.kind == "volumes"
+    tensor = format.to_tensor(X)
+    last = (image_shape or shape)[-1] == channels > 1
+    volumes = X.reshape(4, 8, 9, 10, channels) if last else X.reshape(4, channels, 8, 9, 10)
+    expected = np.moveaxis(volumes, -1, 1) if last else volumes
+    np.testing.assert_allclose(tensor, expected / np.float32(255), rtol=1e-6)
+    np.testing.assert_allclose(format.to_array(tensor), X, rtol=1e-6)
+
+
 def test_channels_and_pixels_come_to_their_place():
     X = np.arange(2 * 3 * 8 * 9, dtype=np.float64).reshape(2, 3, 8, 9)
     first = checks.infer_image_format(X, None, None)
