@@ -12,7 +12,7 @@ _N_VIEWED = 500
 N_VIEWS = 4
 #: All these features together have at most this many values.
 _N_VALUES = 2**26
-#: Components that are compared between views; more contain noise.
+#: Components that are compared between views, at most one for three samples. More contain noise.
 _N_COMPONENTS = 200
 _SHRINKAGE = 0.1
 _HIDDEN_DIM = 256  # of the correction
@@ -79,7 +79,7 @@ class FixedEncoder(nn.Module):
         """
         _check_features(features)
         weight = np.zeros(self.components.weight.shape)
-        n_components = max(len(weight), _N_COMPONENTS)
+        n_components = min(max(len(weight), _N_COMPONENTS), max(len(features) // 3, 1))
         pooled = np.concatenate([features, of_views.reshape(-1, features.shape[1])])
         pca = PCA(min(n_components, *pooled.shape), random_state=0).fit(pooled)
         basis = _without_views(pca, of_views) @ pca.components_.astype(np.float64)

@@ -146,6 +146,8 @@ def _frames(path, choices, image, stored, nibabel):
     if choices.is_volume:
         if slices.ndim == 4:
             raise ValueError("the volume has colours: volumes must be grey")
+        if min(slices.shape) == 1:
+            raise ValueError("holds one slice, not a volume. Read slices (size=64)")
         yield _frame(slices, limits, spacing, about)
         return
     stored_axis = int(np.flatnonzero(to_canonical[:, 0] == axis)[0])

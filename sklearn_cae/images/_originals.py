@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from .._input.labels import is_missing
+from .._input.slices import middle_slices, stack
 from ._chunks import find_depth, quiet
 from ._files import read_file
 from ._read import Reading
@@ -18,7 +19,8 @@ class Originals(Sequence):
     """Originals of images that `read_images` returned, for a screen. Each is read when it is asked.
 
     They have the proportions of the patient (if the file names the spacing of pixels), and the same
-    window as the images that were read, but not their size.
+    window as the images that were read, but not their size. The original of a volume is a picture
+    of its three middle slices, one below the other.
 
     Parameters
     ----------
@@ -30,7 +32,8 @@ class Originals(Sequence):
     reading : Reading, default=None
         ``reading`` of `read_images`. None takes the defaults.
     side : int, default=384
-        Longest side in pixels, at least 16. Smaller images keep their size.
+        Longest side in pixels, at least 16; of a volume, that of each slice. Smaller images keep
+        their size.
 
     Raises
     ------
@@ -128,15 +131,29 @@ def read_original(path, reading=None, number=None, side=384):
     if frame is None:
         raise ValueError(f"the file has no frame {number} among those that the reading chooses")
     image = scale(frame, frame.limits or _limits(frame, reading.bits))
-    spacing = (frame.spacing or (1, 1))[-2:]
     if len(reading.size) == 3:
-        image = image[len(image) // 2]
-    if image.ndim == 3 and (image == image[..., :1]).all():
-        image = image[..., 0]
-    lengths = np.multiply(image.shape[:2], spacing)
-    sides = lengths / lengths.max() * min(side, max(image.shape[:2]))
-    image = resize(image, np.maximum(1, sides.round()).astype(int))
+        image = _draw_slices(image, frame.spacing or (1, 1, 1), side)
+    else:
+        if image.ndim == 3 and (image == image[..., :1]).all():
+            image = image[..., 0]
+        image = resize(image, _sides(image.shape[:2], frame.spacing or (1, 1), side))
     return (255 * image.clip(0, 1)).round().astype(np.uint8)
+
+
+def _sides(shape, spacing, side):
+    """Return the sides in the proportions of the patient: at most `side`, or as long as before."""
+    lengths = np.multiply(shape, spacing)
+    sides = lengths / lengths.max() * min(side, max(shape))
+    return np.maximum(1, sides.round()).astype(int)
+
+
+def _draw_slices(volume, spacing, side):
+    """Return the three middle slices of a volume (D, H, W) as one picture, at one scale."""
+    depth, height, width = _sides(volume.shape, spacing, side)
+    sides = [(height, width), (depth, width), (depth, height)]
+    slices = middle_slices(volume[None, ..., None])
+    slices = [resize(each[0, ..., 0], to) for each, to in zip(slices, sides, strict=True)]
+    return np.nan_to_num(stack([each[None, ..., None] for each in slices])[0, ..., 0], nan=1)
 
 
 def _limits(frame, bits):

@@ -6,6 +6,8 @@ and ``ax_``, or ``axes_`` if there are several panels. Matplotlib
 
 Images may be (n, H, W), (n, C, H, W) or (n, H, W, C), with 1 to 4 channels, of any numeric type.
 One channel is drawn in gray, three as red, green and blue, two and four as their mean in gray.
+Volumes, (n, D, H, W), or with channels, are drawn as their middle slices across D, H and W, one
+below the other.
 """
 
 from ._check import ImageCheckDisplay

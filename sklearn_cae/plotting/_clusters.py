@@ -19,10 +19,10 @@ from ._pictures import (
     draw_mosaic,
     find_contrast,
     find_range,
+    lay_out,
     make_axes,
     styles,
     to_block,
-    to_channels_last,
     to_differences,
     to_pictures,
 )
@@ -168,7 +168,7 @@ class PrototypeDisplay(Display):
         self._mark_rows()
 
     def _to_prototype_blocks(self):
-        prototypes = to_channels_last(self.prototypes)
+        prototypes = lay_out(self.prototypes)
         pictures = to_pictures(prototypes, find_contrast(prototypes))
         blocks = {"prototype": pictures[:, None]}
         if len(prototypes) > 1 and prototypes.shape[-1] != 3:  # colours differ in more ways

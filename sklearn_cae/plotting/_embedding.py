@@ -250,7 +250,8 @@ class EmbeddingDisplay(Display):
         points = 24 if len(pictures) <= 10 else 16
         for cluster, picture in enumerate(pictures):
             color, _ = styles.get(str(cluster), ("black", None))
-            thumbnail = OffsetImage(picture, zoom=points / max(picture.shape[:2]))
+            zoom = points / np.sqrt(np.prod(picture.shape[:2]))  # to equal areas
+            thumbnail = OffsetImage(picture, zoom=zoom)
             frame = {"edgecolor": color, "linewidth": 1.8}
             place = self.prototype_coordinates[cluster]
             panel.add_artist(AnnotationBbox(thumbnail, place, pad=0.1, bboxprops=frame))

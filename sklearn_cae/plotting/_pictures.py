@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._input.axes import has_channels_last
+from .._input.slices import are_volumes, middle_slices, stack
 from .._utils.extras import import_extra
 
 # Okabe and Ito's colour-blind-safe palette without its yellow, which is too faint on white.
@@ -36,28 +37,45 @@ def find_range(images):
 
 
 def find_contrast(images):
-    """Return the range in which images of low contrast differ most."""
-    low, high = np.percentile(images, [1, 99])
-    return (float(low), float(high)) if low < high else find_range(images)
+    """Return the range in which images of low contrast differ most, as they are drawn."""
+    images = lay_out(images)
+    low, high = np.nanpercentile(images, [1, 99])
+    if low < high:
+        return float(low), float(high)
+    return float(np.nanmin(images)), float(np.nanmax(images))
 
 
-def to_channels_last(images):
-    images = np.asarray(images, dtype=float)
-    if images.ndim == 3:
-        return images[..., None]
-    if images.ndim == 4:
-        last = has_channels_last(images.shape[1:], "images")
-        return images if last else np.moveaxis(images, 1, -1)
-    raise ValueError(
-        "Images must have shape (n, H, W), (n, C, H, W) or (n, H, W, C) with 1 to 4 channels, got "
-        f"{images.shape}. Reshape flat rows first."
-    )
+def lay_out(images):
+    """Return images as they are drawn: floats of shape (n, H, W, C).
+
+    Volumes become pictures of their middle slices, with NaN where no slice is.
+    """
+    images = np.asarray(images)
+    if are_volumes(images):
+        return stack(middle_slices(with_channels(images)))
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            "Images must have shape (n, H, W), (n, C, H, W) or (n, H, W, C), and volumes (n, D, H, "
+            f"W), (n, C, D, H, W) or (n, D, H, W, C), with 1 to 4 channels, got {images.shape}. "
+            "Reshape flat rows first."
+        )
+    return (images[..., None] if images.ndim == 3 else _channels_last(images)).astype(float)
+
+
+def with_channels(volumes):
+    """Return volumes of shape (n, D, H, W, C)."""
+    return volumes[..., None] if volumes.ndim == 4 else _channels_last(volumes)
+
+
+def _channels_last(images):
+    last = has_channels_last(images.shape[1:], "images")
+    return images if last else np.moveaxis(images, 1, -1)
 
 
 def to_pictures(images, limits):
-    """Scale images to 0..1, of shape (n, H, W, 3)."""
+    """Scale images to 0..1, of shape (n, H, W, 3). Gaps between slices are white."""
     low, high = limits
-    images = ((to_channels_last(images) - low) / ((high - low) or 1)).clip(0, 1)
+    images = np.nan_to_num(((lay_out(images) - low) / ((high - low) or 1)).clip(0, 1), nan=1)
     return images if images.shape[-1] == 3 else images.mean(axis=-1, keepdims=True).repeat(3, -1)
 
 
@@ -68,10 +86,13 @@ def to_differences(images):
     """
     from matplotlib import cm, colors
 
-    images = to_channels_last(images).mean(axis=-1)
-    high = np.percentile(abs(images), 99) or abs(images).max() or 1
+    images = lay_out(images).mean(axis=-1)
+    sizes = abs(images[~np.isnan(images)])
+    high = np.percentile(sizes, 99) or sizes.max() or 1
     scale = cm.ScalarMappable(colors.CenteredNorm(0, high), "RdBu_r")
-    return scale.cmap(scale.norm(images))[..., :3], scale
+    pictures = scale.cmap(scale.norm(images))[..., :3]
+    pictures[np.isnan(images)] = 1
+    return pictures, scale
 
 
 def to_block(rows, limits):

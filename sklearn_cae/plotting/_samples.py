@@ -136,7 +136,8 @@ class AugmentationDisplay(Display):
         Parameters
         ----------
         estimator : ContrastiveAutoencoderClusterer
-            Clusterer whose `augmentation`, `image_shape` and `intensity_range` are used.
+            Clusterer whose `augmentation`, `image_shape`, `spatial_dims` and `intensity_range` are
+            used.
         X : array-like of images
             Images in any form that `fit` accepts.
         y : Ignored
@@ -151,6 +152,7 @@ class AugmentationDisplay(Display):
             X,
             estimator.augmentation,
             image_shape=estimator.image_shape,
+            spatial_dims=estimator.spatial_dims,
             intensity_range=estimator.intensity_range,
             **kwargs,
         )
@@ -164,6 +166,7 @@ class AugmentationDisplay(Display):
         n_images=6,
         n_views=6,
         image_shape=None,
+        spatial_dims=2,
         intensity_range=None,
         random_state=0,
         ax=None,
@@ -175,13 +178,17 @@ class AugmentationDisplay(Display):
         X : array-like of images
             Images in any form that the clusterer accepts.
         augmentation : str or callable, default="paper"
-            Preset for images or callable, as for the clusterer.
+            Augmentation, as for the clusterer.
         n_images : int, default=6
             Maximum number of images to draw, chosen at random, at least 1.
         n_views : int, default=6
             Number of views per image, at least 1.
-        image_shape, intensity_range : tuple, default=None
-            Shape and intensity window of the images, as for the clusterer.
+        image_shape : tuple of int, default=None
+            Shape of one image in flat rows, as for the clusterer.
+        spatial_dims : {2, 3}, default=2
+            2 for images, 3 for volumes, as for the clusterer.
+        intensity_range : (float, float), default=None
+            Intensity window of the images, as for the clusterer.
         random_state : int, RandomState instance or None, default=0
             Seed for the choice of images and the views. None gives different results on each call.
         ax : matplotlib Axes, default=None
@@ -203,23 +210,24 @@ class AugmentationDisplay(Display):
 
         for name, number in (("n_images", n_images), ("n_views", n_views)):
             check_scalar(number, name, Integral, min_val=1)
-        draw_view = choose_views(augmentation, "images")
+        check_scalar(spatial_dims, "spatial_dims", Integral, min_val=2, max_val=3)
+        draw_view = choose_views(augmentation, "volumes" if spatial_dims == 3 else "images")
         X = as_samples(X)
-        if not checks.holds_images(X, image_shape):
+        if not checks.holds_images(X, image_shape, spatial_dims):
             raise ValueError(
                 "Only images can be drawn, but rows of X without image_shape are vectors. If they "
                 "are images, pass image_shape=(channels, height, width). If X is a single image, "
                 "pass X[np.newaxis]."
             )
         X = check_image_array(X, None, minimum=1)
-        format = checks.infer_image_format(X, image_shape, intensity_range)
+        format = checks.infer_image_format(X, image_shape, intensity_range, spatial_dims)
         rng = local_random_state(random_state)
         images = format.to_tensor(X[choose_rows(len(X), n_images, rng)])
         generator = torch.Generator().manual_seed(draw_seed(rng))
         # A user's callable may use the global generator and may have weights.
         with plain_torch(), torch.no_grad(), forked_rng(draw_seed(rng)):
             pairs = [
-                draw_view(images.repeat(2, 1, 1, 1), generator).chunk(2)
+                draw_view(torch.cat([images, images]), generator).chunk(2)
                 for _ in range(-(-n_views // 2))
             ]
         views = torch.stack([view for pair in pairs for view in pair][:n_views], dim=1)

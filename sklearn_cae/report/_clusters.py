@@ -3,14 +3,23 @@
 import numpy as np
 
 from .._grouping.members import find_doubtful, find_typical
+from .._input.axes import is_volume
 from ..plotting._clusters import count_labels
 from ..plotting._display import take
 from ..plotting._pictures import as_images, find_contrast, styles
 from ._markers import outline
-from ._thumbnails import to_data_uri, to_heat, to_jpeg_uri, to_thumbnails
+from ._thumbnails import (
+    to_data_uri,
+    to_heat,
+    to_jpeg_uri,
+    to_sheet,
+    to_slices,
+    to_thumbnails,
+)
 
 _CARD_SIDE, _HEAT_SIDE = 96, 192  # pixels
-_BLOCK = 128  # images converted to floats at once
+_SLICE_SIDE, _MOST_SLICES = 64, 32  # some 50 kB a member
+_BLOCK = 2**21  # values of images that are read at once
 _MOST_LABELS = 5
 
 
@@ -27,7 +36,8 @@ class _Pictures:
 
     def of_rows(self, rows, side):
         """Convert rows block by block, because all of them as floats may not fit into memory."""
-        blocks = np.array_split(rows, max(1, -(-len(rows) // _BLOCK)))
+        step = max(1, _BLOCK // int(np.prod(self.estimator.image_shape_)))
+        blocks = np.array_split(rows, max(1, -(-len(rows) // step)))
         return [
             thumbnail
             for block in blocks
@@ -47,6 +57,17 @@ class _Pictures:
             return [None] * len(rows)
         heats = (to_heat(*pair, _HEAT_SIDE) for pair in zip(pictures, maps, strict=True))
         return [to_jpeg_uri(heat) for heat in heats]
+
+    def slices_of(self, row):
+        """Return a sheet of the slices of a volume, for the slider of the page; None for images."""
+        if not is_volume(self.estimator.image_shape_):
+            return None
+        (volume,) = as_images(take(self.X, [row]), self.estimator)
+        limits = self.estimator.intensity_range_
+        slices = to_slices(volume, limits, _SLICE_SIDE, _MOST_SLICES)
+        sheet, n_columns = to_sheet(slices)
+        depth = self.estimator.image_shape_[1]
+        return {"uri": to_jpeg_uri(sheet), "n": len(slices), "columns": n_columns, "depth": depth}
 
 
 class Clusters:
@@ -129,6 +150,7 @@ class Clusters:
                 "original": self.originals and self.originals.to_uri(int(row)),
                 "seen": uri,
                 "saliency": heated,
+                "slices": self.pictures and self.pictures.slices_of(row),
             }
             for row, uri, heated in zip(rows, seen, heat, strict=True)
         ]

@@ -124,7 +124,9 @@ def _measure(samples, intensity_range):
     format, parts = samples.format, []
     for block in gray_blocks(samples.X, format.image_shape, format.channels_last):
         images = (block - low) / (high - low)
-        borders = [share_of_border(image) for image in images]
-        parts.append([images.mean(axis=(1, 2)), images.std(axis=(1, 2)), borders])
+        axes = tuple(range(1, images.ndim))
+        slices = images[:, images.shape[1] // 2] if images.ndim == 4 else images
+        borders = [share_of_border(each) for each in slices]
+        parts.append([images.mean(axis=axes), images.std(axis=axes), borders])
     values = np.concatenate(parts, axis=1)
     return dict(zip(_MEASURED, values.astype(float), strict=True))

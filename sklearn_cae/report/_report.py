@@ -8,6 +8,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._input.arrays import as_samples
+from .._input.axes import is_volume
 from .._input.labels import check_labels, encode_labels
 from .._statistics.associations import associate
 from .._storage.files import write_whole
@@ -48,7 +49,8 @@ def cluster_report(
     The report shows the prototype and the most typical and most doubtful members of each cluster,
     and a map of the embedding that shows the image under the pointer. It also shows scores against
     `y`, the association of each column of `metadata` with the clusters, and the settings of the
-    fit. If samples are vectors, no pictures are drawn, but for `images`.
+    fit. If samples are vectors, no pictures are drawn, but for `images`. The picture of a volume is
+    its middle slices across D, H and W, one below the other.
 
     Technical columns tell how images were taken: brightness, contrast and border of `X`, and
     columns of `metadata` such as bits, height, manufacturer, scanner and site. They are tested
@@ -77,11 +79,11 @@ def cluster_report(
         counts patients, tells whether images of a patient are in one cluster, and names samples
         "patient 12, image 2". Patients have other numbers in each report, in random order.
     images : sequence of length n_samples, default=None
-        Originals of the samples for the screen: arrays of shape (H, W) or (H, W, 3), Pillow
-        pictures, or paths of files, such as :class:`~sklearn_cae.images.Originals`. Only those of
-        the members that are shown are read. Arrays of other types than uint8 are shown between
-        their percentiles .5 and 99.5. An original that cannot be read has a note in its place, and
-        a UserWarning tells why.
+        Originals of the samples for the screen: arrays of shape (H, W) or (H, W, 3), for volumes
+        also (D, H, W), Pillow pictures, or paths of files, such as
+        :class:`~sklearn_cae.images.Originals`. Only those of the members that are shown are read.
+        Arrays of other types than uint8 are shown between their percentiles .5 and 99.5. An
+        original that cannot be read has a note in its place, and a UserWarning tells why.
     names : array-like of str of shape (n_samples,), default=None
         Names of the samples, such as their files. File names may tell who a patient is. None names
         them by patient (see `groups`) or by row, as "image 12".
@@ -145,8 +147,8 @@ def cluster_report(
     y = None if y is None else _check_labels(y, len(X))
     patients = None if groups is None else Patients(groups, len(X))
     columns = check_metadata(metadata, len(X), patients)
-    originals = None if images is None else Originals(images, len(X))
-    noun = "sample" if estimator.image_shape_ is None and images is None else "image"
+    noun = _name_one(estimator, images)
+    originals = None if images is None else Originals(images, len(X), noun == "volume")
     names = name_samples(names, patients, len(X), noun)
 
     assigned, samples = estimator.assign(X), estimator._check_input(X)
@@ -174,6 +176,13 @@ def cluster_report(
     if originals is not None:
         originals.warn()
     return path
+
+
+def _name_one(estimator, images):
+    """Return what the page calls a sample."""
+    if estimator.image_shape_ is None:
+        return "sample" if images is None else "image"
+    return "volume" if is_volume(estimator.image_shape_) else "image"
 
 
 def _compare(columns, group, rng):

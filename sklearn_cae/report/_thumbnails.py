@@ -5,7 +5,8 @@ import io
 
 import numpy as np
 
-from ..plotting._pictures import to_pictures
+from .._input.slices import N_SLICES, are_volumes
+from ..plotting._pictures import lay_out, to_pictures, with_channels
 
 _HEAT, _OPAQUE = np.array([255.0, 60.0, 0.0]), 0.8
 
@@ -15,8 +16,8 @@ def to_thumbnails(images, limits, side):
 
     Parameters
     ----------
-    images : array-like of shape (n, H, W), (n, C, H, W) or (n, H, W, C)
-        Images.
+    images : array-like of shape (n, H, W), (n, C, H, W) or (n, H, W, C), or of volumes
+        Images. The picture of a volume is its three middle slices, each of at most this size.
     limits : tuple of float
         Intensities that become black and white.
     side : int
@@ -32,9 +33,33 @@ def to_thumbnails(images, limits, side):
     pixels = (255 * to_pictures(images, limits)).round().astype(np.uint8)
     is_gray = (pixels == pixels[..., :1]).all()
     thumbnails = [Image.fromarray(each[..., 0] if is_gray else each) for each in pixels]
+    box = (side, N_SLICES * side if are_volumes(images) else side)
     for thumbnail in thumbnails:
-        thumbnail.thumbnail((side, side))
+        thumbnail.thumbnail(box)
     return thumbnails
+
+
+def to_slices(volume, limits, side, most):
+    """Convert a volume to pictures of its slices across D, from the first to the last.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (D, H, W), (C, D, H, W) or (D, H, W, C)
+        Volume.
+    limits : tuple of float
+        Intensities that become black and white.
+    side : int
+        Maximum number of pixels per side.
+    most : int
+        Maximum number of slices, at least 2. Of more, so many are taken at equal distances.
+
+    Returns
+    -------
+    slices : list of PIL images
+    """
+    slices = with_channels(volume[None])[0]
+    n = min(most, len(slices))
+    return to_thumbnails(slices[np.arange(n) * (len(slices) - 1) // (n - 1)], limits, side)
 
 
 def to_sheet(thumbnails):
@@ -71,10 +96,10 @@ def to_heat(picture, saliency, side):
     ----------
     picture : PIL image
         Picture as the network saw it.
-    saliency : ndarray of shape (H, W)
+    saliency : ndarray of shape (H, W) or (D, H, W)
         Saliency in [0, 1].
     side : int
-        Longest side of the result in pixels.
+        Longest side of the result in pixels; of a volume, that of a slice.
 
     Returns
     -------
@@ -84,6 +109,8 @@ def to_heat(picture, saliency, side):
     """
     from PIL import Image
 
+    side *= N_SLICES if saliency.ndim == 3 else 1
+    saliency = np.nan_to_num(lay_out(saliency[None])[0, ..., 0])
     scale = side / max(picture.size)
     size = tuple(max(1, round(scale * length)) for length in picture.size)
     gray = np.asarray(picture.convert("L").resize(size, Image.Resampling.BICUBIC), dtype=float)

@@ -178,6 +178,13 @@ def test_a_plane_is_one_slice(tmp_path):
     np.testing.assert_array_equal(frames[0].pixels, VIEWS[2](VOLUME, 0))
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_plane_is_no_volume(tmp_path, axis):
+    path = save(tmp_path / "plane.nii", VOLUME[:, :, :1])
+    with pytest.raises(ValueError, match="holds one slice, not a volume"):
+        read(path, is_volume=True, axis=axis)
+
+
 @pytest.mark.parametrize(("code", "spacing"), [(1, 3.0), (0, 1.0)])
 def test_sform_counts_if_its_code_is_positive(tmp_path, code, spacing):
     image = nibabel.Nifti1Image(VOLUME, None)

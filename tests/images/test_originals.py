@@ -67,10 +67,22 @@ def test_the_long_side_is_limited(folder, tmp_path):
     assert Originals(table, tmp_path, side=40)[0].shape == (10, 40)
 
 
-def test_volumes_show_their_middle(folder):
-    found = read_images(folder / "volume.nii", size=(4, 24, 24))
-    (original,) = Originals(found.metadata, folder, found.reading)
-    assert original.ndim == 2
+def test_volumes_show_their_middle_slices(folder, tmp_path):
+    volume = np.zeros((30, 20, 10), dtype=np.uint8)  # x to the right, y to the front, z upwards
+    volume[3:6, :, :], volume[:, 16:18, :], volume[:, :, 8:] = 255, 170, 85
+    nibabel.save(nibabel.Nifti1Image(volume, np.diag([1, 1, 2, 1])), tmp_path / "volume.nii")
+    found = read_images(tmp_path, size=(10, 20, 30))
+    (original,) = Originals(found.metadata, tmp_path, found.reading)
+    assert original.shape == (20 + 20 + 20 + 2, 30)  # a slice is as high as two pixels
+    axial, coronal, sagittal = original[:20], original[21:41], original[42:]
+    assert (original[[20, 41]] == 255).all()  # gaps
+    assert (sagittal[:, :5] == 255).all()  # the narrow one is in the middle
+    np.testing.assert_allclose(axial[2:4, 10], 170, atol=2)  # the front is at the top
+    np.testing.assert_allclose(axial[10, 24:27], 255, atol=2)  # the right of the patient: left
+    assert axial[10, 10] == 0
+    for upright in (coronal, sagittal):
+        np.testing.assert_allclose(upright[:3, 15], 85, atol=2)  # the head is at the top
+        assert upright[10, 15] == 0
 
 
 def test_colours_stay(tmp_path):

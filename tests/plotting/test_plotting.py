@@ -725,7 +725,7 @@ def test_values_outside_the_range_are_clipped_and_constants_drawn():
     assert np.isfinite(_pictures.to_pictures([[[7, 7]]], (7, 7))).all()
 
 
-@pytest.mark.parametrize("shape", [(5, 64), (5, 8, 8, 8), (5, 1, 8, 8, 8)])
+@pytest.mark.parametrize("shape", [(5, 64), (5, 7, 8, 8), (5, 1, 1, 8, 8, 8)])
 def test_what_is_no_image_is_an_error(shape):
     with pytest.raises(ValueError, match=r"[Ii]mages must have (shape|1 to 4 channels)"):
         ReconstructionDisplay(np.ones(shape), np.ones(shape)).plot()

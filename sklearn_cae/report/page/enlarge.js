@@ -7,11 +7,12 @@
   const sides = document.getElementById("sides");
   const buttons = [...document.querySelectorAll("button.enlarge")];
   const captions = {
-    original: "The image",
+    original: dialog.dataset.original,
     seen: "What the network saw",
     saliency: "What its similarity depends on",
   };
   let current = 0;
+  let slice = -1; // the middle one, until the reader chooses another
 
   // Return the group of a member, and what is written below its picture.
   const describe = (button) => {
@@ -33,10 +34,38 @@
       return [figure];
     });
 
+  // Volumes: return a slider that moves through the slices.
+  const drawSlices = (button) => {
+    const sheet = button.querySelector("img.slices");
+    if (!sheet) return [];
+    const [n, columns, depth] = ["n", "columns", "depth"].map((name) => Number(sheet.dataset[name]));
+    const figure = document.createElement("figure");
+    const canvas = document.createElement("canvas");
+    const slider = document.createElement("input");
+    const caption = document.createElement("figcaption");
+    if (slice < 0) slice = Math.floor(n / 2);
+    Object.assign(slider, { type: "range", min: 0, max: n - 1, value: slice });
+    slider.setAttribute("aria-label", "Slice across the first axis");
+    const draw = () => {
+      slice = Number(slider.value);
+      const [width, height] = [sheet.naturalWidth / columns, sheet.naturalHeight / Math.ceil(n / columns)];
+      const [left, top] = [(slice % columns) * width, Math.floor(slice / columns) * height];
+      Object.assign(canvas, { width, height });
+      canvas.getContext("2d").drawImage(sheet, left, top, width, height, 0, 0, width, height);
+      const place = Math.floor((slice * (depth - 1)) / (n - 1)) + 1;
+      caption.textContent = `Slice ${place} of ${depth} across the first axis`;
+      slider.setAttribute("aria-valuetext", `${place} of ${depth}`);
+    };
+    slider.addEventListener("input", draw);
+    sheet.decode().then(draw);
+    figure.append(canvas, slider, caption);
+    return [figure];
+  };
+
   const show = (i) => {
     current = i;
     whose.textContent = describe(buttons[i]);
-    sides.replaceChildren(...drawSides(buttons[i]));
+    sides.replaceChildren(...drawSides(buttons[i]), ...drawSlices(buttons[i]));
   };
 
   // After the last member comes the first one again.
@@ -50,7 +79,7 @@
   });
   dialog.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!step || event.target.type === "range" || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     go(step);
   });

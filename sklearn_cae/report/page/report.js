@@ -40,7 +40,7 @@ const data = JSON.parse(document.getElementById("points").textContent);
 
   const drawThumb = (i) => {
     const { columns, width, height } = data.sprite;
-    const scale = 112 / Math.max(width, height);
+    const scale = Math.min(112 / width, 224 / height); // slices of volumes are above each other
     thumb.style.width = `${width * scale}px`;
     thumb.style.height = `${height * scale}px`;
     thumb.style.backgroundSize = `${columns * width * scale}px auto`;
