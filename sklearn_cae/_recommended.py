@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.utils import check_scalar
 
-from ._input.axes import SIDES, has_channels_last
+from ._input.axes import CHANNELS, SIDES, has_channels_last
 from .clusterers import CommunityClusterer
-from .modules import UnpooledEncoder
+from .modules import DeepDecoder, LogScattering, UnpooledEncoder
 
 #: Kinds of images, each with a preset of views of the same name.
 MODALITIES = ("fundus", "microscopy", "skin", "slices", "ultrasound", "xray")
@@ -23,6 +23,12 @@ _OTHER_WORDS = {
 }
 _BATCHES = 50  # per epoch; with more than these, the batch size is doubled
 _SAMPLES_SEEN = 320_000  # in the warm-up
+#: The same, and the epochs of the refinement, for a fixed encoder.
+_SAMPLES_DECODED = 80_000
+_EPOCHS_OF_CORRECTION = 20
+#: With more images than this, training is worth its time, if the images are small.
+_FEW = 2000
+_SMALL = 32
 
 
 def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dict[str, Any]:
@@ -30,10 +36,17 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
 
     The default parameters of the estimator are the paper's setting. The recommended setting leads
     to better groups in the project's benchmarks. It whitens the embedding, finds communities and
-    their number, refines them so that neighbours agree, and uses gentle augmentations and an
-    encoder without pooling. A larger `reconstruction_weight`, with AdamW, makes decoded images
-    sharper. The number of images determines the batch size and the epochs: the warm-up has
-    320 000 / `n_samples` epochs, at least 20 and at most 200.
+    their number, refines them so that neighbours agree, and uses gentle augmentations.
+
+    Up to 2000 images, or if `image_shape` has a side of more than 32 pixels, the encoder is not
+    trained: it is a wavelet scattering, `LogScattering`, and only the decoder is trained. This is
+    faster, and in the benchmarks an encoder that is trained on few images has worse neighbours.
+    Otherwise, and for volumes, an encoder without pooling is trained. A larger
+    `reconstruction_weight`, with AdamW, then makes decoded images sharper.
+
+    The number of images determines the batch size and the epochs. The warm-up has 320 000 /
+    `n_samples` epochs, at least 20 and at most 200, or 80 000 / `n_samples`, at least 20 and at
+    most 100, for an encoder that is not trained.
 
     Parameters
     ----------
@@ -41,14 +54,15 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         Number of training images, at least 2.
     image_shape : tuple of int, default=None
         Shape of one image in `X`, such as ``X.shape[1:]``: (H, W), (C, H, W) or (H, W, C) in
-        pixels. It is checked, and passed to the estimator. Volumes have (C, D, H, W), or (D, H, W)
-        and `spatial_dims=3` among the changes.
+        pixels. It chooses the encoder, and is passed to the estimator. Volumes have (C, D, H, W),
+        or (D, H, W) and `spatial_dims=3` among the changes.
     modality : {"fundus", "microscopy", "skin", "slices", "ultrasound", "xray"}, default=None
         Kind of the images. It chooses the augmentation of the same name. None is the same as
         "xray", the gentlest one. "slices" are those of CT and MRI, and "microscopy" is histology
         and cells.
     **changes
-        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `augmentation`,
+        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `encoder` to
+        choose it yourself; it is trained unless `train_encoder` is False. Set `augmentation`,
         and not `modality`, if no preset fits your images. Set `n_clusters` if the number of groups
         is known; if there are too many communities, those with the strongest links are then merged.
         There are fewer groups if the refinement empties some.
@@ -71,7 +85,7 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
     >>> from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
     >>> clusterer = ContrastiveAutoencoderClusterer(**recommended(500), random_state=0)
     >>> clusterer.n_clusters, clusterer.batch_size, clusterer.warm_up_epochs
-    ('auto', 64, 200)
+    ('auto', 64, 100)
     >>> recommended(500, n_clusters=4)["n_clusters"]
     4
     >>> recommended(500, modality="microscopy")["augmentation"]
@@ -87,33 +101,45 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         changes["augmentation"] = _choose_augmentation(modality, changes)
     if image_shape is not None:
         changes = {**_check_shape(image_shape, changes), **changes}
-    warm_up_epochs = _choose_epochs(n_samples, image_shape)
-    # A fixed encoder cannot be refined.
+    networks = {**_choose_networks(n_samples, changes), **changes}
+    is_trained = networks.get("train_encoder", True)
+    warm_up_epochs = _choose_epochs(n_samples, is_trained)
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),
         "temperature": 0.2,
         "reconstruction_weight": 10.0,
         "warm_up_epochs": warm_up_epochs,
-        "refinement_epochs": warm_up_epochs // 2 if changes.get("train_encoder", True) else 0,
+        "refinement_epochs": warm_up_epochs // 2 if is_trained else _EPOCHS_OF_CORRECTION,
         "conditioning_epochs": warm_up_epochs // 3,
-        "batch_size": _choose_batch_size(n_samples, image_shape),
+        "batch_size": _choose_batch_size(n_samples),
         "optimizer": "adamw",
         "learning_rate": 2e-3,
         "augmentation": "xray",
-        "encoder": UnpooledEncoder,
         "whiten": True,
-        **changes,
+        **networks,
     }
 
 
-def _choose_epochs(n_samples, image_shape):
-    """Return the epochs of the warm-up. They do not depend on the shape so far."""
-    return min(max(round(_SAMPLES_SEEN / n_samples), 20), 200)
+def _choose_networks(n_samples, changes):
+    """Return the networks for a number of images, and for their shape, if it is known."""
+    if "encoder" in changes:
+        return {}
+    sides = [side for side in changes.get("image_shape") or () if side not in CHANNELS]
+    is_large = any(side > _SMALL for side in sides)
+    if changes.get("spatial_dims") == 3 or not (is_large or n_samples <= _FEW):
+        return {"encoder": UnpooledEncoder}
+    return {"encoder": LogScattering, "train_encoder": False, "decoder": DeepDecoder}
 
 
-def _choose_batch_size(n_samples, image_shape):
-    """Return the number of images in a batch. It does not depend on the shape so far."""
+def _choose_epochs(n_samples, is_trained):
+    """Return the epochs of the warm-up."""
+    seen, most = (_SAMPLES_SEEN, 200) if is_trained else (_SAMPLES_DECODED, 100)
+    return min(max(round(seen / n_samples), 20), most)
+
+
+def _choose_batch_size(n_samples):
+    """Return the number of images in a batch."""
     batch_size = 64
     while batch_size < 256 and batch_size * _BATCHES < n_samples:
         batch_size *= 2

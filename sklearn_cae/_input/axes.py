@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 
 CHANNELS = range(1, 5)
-SIDES = range(8, 257)
+SIDES = range(8, 513)
 #: Sides of volumes end earlier: the memory grows with the third power.
 VOLUME_SIDES = range(8, 129)
 #: Names of the axes without the channels, by their number.

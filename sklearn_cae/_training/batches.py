@@ -8,6 +8,10 @@ import torch
 from .._utils.devices import send
 
 
+#: Deviation of the noise that is added to known embeddings, as a share of their own deviation.
+NOISE = 0.3
+
+
 class ViewBatches:
     """Shuffled batches of two views per sample, with all first views before all second views.
 
@@ -66,6 +70,9 @@ class ViewBatches:
 class EmbeddedBatches(ViewBatches):
     """Shuffled batches of known embeddings, with their samples as targets; no views are drawn.
 
+    Noise is added to the embeddings. Without it, the decoder learns each sample by heart, and
+    decodes new ones worse.
+
     Parameters
     ----------
     dataset, batch_size, augment, generator, device
@@ -76,11 +83,14 @@ class EmbeddedBatches(ViewBatches):
     def __init__(self, *args, embedding, **kwargs):
         super().__init__(*args, **kwargs)
         self.embedding = embedding
+        self.noise = NOISE * embedding.std()
 
     def __iter__(self):
         batches = self._draw()
         for batch, samples in zip(batches, self._read(batches), strict=True):
-            yield send(self.embedding[batch], self.device), samples
+            embedding = self.embedding[batch]
+            noise = torch.randn(embedding.shape, generator=self.generator)
+            yield send(embedding + self.noise * noise, self.device), samples
 
 
 class NeighborBatches(ViewBatches):
