@@ -61,8 +61,8 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         "xray", the gentlest one. "slices" are those of CT and MRI, and "microscopy" is histology
         and cells.
     **changes
-        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `encoder` to
-        choose it yourself; it is trained unless `train_encoder` is False. Set `augmentation`,
+        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `train_encoder` to
+        choose between the two encoders, or `encoder` to pass your own. Set `augmentation`,
         and not `modality`, if no preset fits your images. Set `n_clusters` if the number of groups
         is known; if there are too many communities, those with the strongest links are then merged.
         There are fewer groups if the refinement empties some.
@@ -122,12 +122,16 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
 
 
 def _choose_networks(n_samples, changes):
-    """Return the networks for a number of images, and for their shape, if it is known."""
+    """Return the networks for a number of images, and for their shape, if it is known.
+
+    The user may choose the encoder, or whether it is trained.
+    """
     if "encoder" in changes:
         return {}
     sides = [side for side in changes.get("image_shape") or () if side not in CHANNELS]
     is_large = any(side > _SMALL for side in sides)
-    if changes.get("spatial_dims") == 3 or not (is_large or n_samples <= _FEW):
+    is_trained = changes.get("train_encoder", n_samples > _FEW and not is_large)
+    if changes.get("spatial_dims") == 3 or is_trained:
         return {"encoder": UnpooledEncoder}
     return {"encoder": LogScattering, "train_encoder": False, "decoder": DeepDecoder}
 
