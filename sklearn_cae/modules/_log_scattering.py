@@ -61,9 +61,7 @@ class LogScattering(nn.Module):
         while min(height, width) // factor > LARGEST_SIDE:
             factor *= 2
         self.reduce = nn.AvgPool2d(factor) if factor > 1 else nn.Identity()
-        self.scattering = Scattering(
-            (channels, height // factor, width // factor), scale, n_angles
-        )
+        self.scattering = Scattering((channels, height // factor, width // factor), scale, n_angles)
         self.output_shape = self.scattering.output_shape
 
     def forward(self, images: Tensor) -> Tensor:
