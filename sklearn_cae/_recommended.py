@@ -62,7 +62,9 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         and cells.
     **changes
         Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `encoder` to
-        choose it yourself; it is trained unless `train_encoder` is False. Set `augmentation`,
+        choose it yourself; it is trained unless `train_encoder` is False. Set `train_encoder=True`
+        for an encoder that is trained; `variational` and ``output="projection"``, which need one,
+        choose it, too. Set `augmentation`,
         and not `modality`, if no preset fits your images. Set `n_clusters` if the number of groups
         is known; if there are too many communities, those with the strongest links are then merged.
         There are fewer groups if the refinement empties some.
@@ -127,9 +129,16 @@ def _choose_networks(n_samples, changes):
         return {}
     sides = [side for side in changes.get("image_shape") or () if side not in CHANNELS]
     is_large = any(side > _SMALL for side in sides)
-    if changes.get("spatial_dims") == 3 or not (is_large or n_samples <= _FEW):
+    is_for_fixed = is_large or n_samples <= _FEW
+    if changes.get("spatial_dims") == 3 or _asks_for_training(changes) or not is_for_fixed:
         return {"encoder": UnpooledEncoder}
     return {"encoder": LogScattering, "train_encoder": False, "decoder": DeepDecoder}
+
+
+def _asks_for_training(changes):
+    """Return whether parameters ask for an encoder that is trained, or need one."""
+    needs_training = changes.get("variational") or changes.get("output") == "projection"
+    return bool(changes.get("train_encoder") or needs_training)
 
 
 def _choose_epochs(n_samples, is_trained):

@@ -12,6 +12,7 @@ from sklearn_cae._recommended import MODALITIES
 from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.modules import UnpooledEncoder
 
 
 @given(st.integers(2, 10**7), st.integers(1, 10**5))
@@ -131,6 +132,27 @@ def test_colour_images_of_each_modality_are_fitted(modality, toy_images):
 def test_a_number_of_samples_is_needed(n_samples, error):
     with pytest.raises(error, match="n_samples"):
         recommended(n_samples)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"train_encoder": True},
+        {"train_encoder": 0.1},
+        {"variational": True, "whiten": False},
+        {"output": "projection"},
+    ],
+)
+def test_what_needs_a_trained_encoder_gets_one(asked, toy_images):
+    X, _ = toy_images
+    epochs = {"warm_up_epochs": 1, "refinement_epochs": 0, "conditioning_epochs": 0}
+    for shape in (None, (16, 16), (64, 64)):
+        params = recommended(len(X), image_shape=shape, **asked)
+        assert params["encoder"] is UnpooledEncoder
+        assert params["warm_up_epochs"] == 200
+    params = recommended(len(X), **asked, **epochs, n_clusters=2)
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0, device="cpu").fit(X)
+    assert "contrastive_loss" in model.history_[0]
 
 
 def rivals_of(n_clusters, seed):
