@@ -63,7 +63,8 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         and cells.
     **changes
         Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `train_encoder` to
-        choose between the two encoders, or `encoder` to pass your own. Set `augmentation`,
+        choose between the two encoders, or `encoder` to pass your own. `variational` and
+        ``output="projection"`` need an encoder that is trained, and choose it. Set `augmentation`,
         and not `modality`, if no preset fits your images. Set `n_clusters` if the number of groups
         is known; if there are too many communities, those with the strongest links are then merged.
         There are fewer groups if the refinement empties some.
@@ -131,10 +132,16 @@ def _choose_networks(n_samples, changes):
         return {}
     sides = [side for side in changes.get("image_shape") or () if side not in CHANNELS]
     is_large = any(side > _SMALL for side in sides)
-    is_trained = changes.get("train_encoder", n_samples > _FEW and not is_large)
+    is_for_fixed = is_large or n_samples <= _FEW
+    is_trained = changes.get("train_encoder", not is_for_fixed or _needs_training(changes))
     if changes.get("spatial_dims") == 3 or is_trained:
         return {"encoder": UnpooledEncoder}
     return {"encoder": LogScattering, "train_encoder": False, "decoder": DeepDecoder}
+
+
+def _needs_training(changes):
+    """Return whether parameters need an encoder that is trained."""
+    return bool(changes.get("variational") or changes.get("output") == "projection")
 
 
 def _choose_epochs(n_samples, is_trained, are_volumes):

@@ -68,10 +68,10 @@ def test_which_networks_are_recommended(n_samples, changes, networks):
     params = recommended(n_samples, **changes)
     assert networks_of(params) == networks
     is_trained = networks.get("train_encoder", True)
-    of_trained, of_fixed = {100: (200, 100), 2000: (160, 40), 2001: (160, 40), 60_000: (20, 20)}[
-        n_samples
-    ]
-    assert params["warm_up_epochs"] == (of_trained if is_trained else of_fixed)
+    if is_trained and params.get("spatial_dims") != 3:
+        assert params["warm_up_epochs"] == {100: 200, 2001: 160, 60_000: 20}[n_samples]
+    else:  # and for volumes
+        assert params["warm_up_epochs"] == {100: 100, 2000: 40, 60_000: 20}[n_samples]
     assert params["refinement_epochs"] == (params["warm_up_epochs"] // 2 if is_trained else 20)
 
 
@@ -183,6 +183,27 @@ def test_colour_images_of_each_modality_are_fitted(modality, toy_images):
 def test_a_number_of_samples_is_needed(n_samples, error):
     with pytest.raises(error, match="n_samples"):
         recommended(n_samples)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"train_encoder": True},
+        {"train_encoder": 0.1},
+        {"variational": True, "whiten": False},
+        {"output": "projection"},
+    ],
+)
+def test_what_needs_a_trained_encoder_gets_one(asked, toy_images):
+    X, _ = toy_images
+    epochs = {"warm_up_epochs": 1, "refinement_epochs": 0, "conditioning_epochs": 0}
+    for shape in (None, (16, 16), (64, 64)):
+        params = recommended(len(X), image_shape=shape, **asked)
+        assert params["encoder"] is UnpooledEncoder
+        assert params["warm_up_epochs"] == 200
+    params = recommended(len(X), **asked, **epochs, n_clusters=2)
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0, device="cpu").fit(X)
+    assert "contrastive_loss" in model.history_[0]
 
 
 def rivals_of(n_clusters, seed):

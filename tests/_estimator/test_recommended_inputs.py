@@ -151,7 +151,7 @@ def test_any_parameters(toy_images, changes):
     ],
 )
 def test_what_needs_a_trained_encoder_is_told(toy_images, changes, message):
-    model = quick(96, **changes)
+    model = quick(96).set_params(**changes)
     with pytest.raises(ValueError, match=message):
         model.fit(toy_images[0])
     assert not hasattr(model, "history_")
