@@ -151,6 +151,23 @@ def test_a_warm_start_goes_on_with_it(toy_images, tmp_path, whiten):
     np.testing.assert_array_equal(again.embed(X), embedding)
 
 
+def test_a_warm_start_corrects_the_fixed_embedding_and_not_the_corrected_one(toy_images):
+    X, _ = toy_images
+    seen = []
+
+    class Look(Callback):
+        def on_batch_begin(self, net, batch=None, **kwargs):
+            if net.phase == "refinement" and not seen:
+                with torch.no_grad():
+                    seen.append(net.module_(batch[0]).numpy())
+
+    model = refined(warm_start=True, refinement_epochs=10).fit(X)
+    before = model.embed(X)
+    model.set_params(callbacks=[Look()]).fit(X)
+    distances = np.abs(seen[0][:, None] - before).max(axis=2)
+    np.testing.assert_allclose(distances.min(axis=1), 0, atol=1e-5)
+
+
 def test_a_warm_start_may_add_it_later(toy_images):
     X, _ = toy_images
     model = refined(warm_start=True, refinement_epochs=0).fit(X)
