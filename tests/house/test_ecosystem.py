@@ -32,6 +32,7 @@ from sklearn_cae import (
     save,
 )
 from sklearn_cae.clusterers import ElbowClusterer
+from sklearn_cae.modules import LogScattering
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +210,13 @@ def test_callbacks_of_sklearn_are_told_of_phases_and_epochs(toy_images, make_qui
 @pytest.mark.usefixtures("skl_callback")
 @pytest.mark.parametrize(
     "params",
-    [{}, {"whiten": True}, {"n_clusters": "auto"}, {"variational": True, "refinement_epochs": 0}],
+    [
+        {},
+        {"whiten": True},
+        {"n_clusters": "auto"},
+        {"variational": True, "refinement_epochs": 0},
+        {"encoder": LogScattering, "train_encoder": False, "whiten": True},
+    ],
 )
 def test_the_model_of_an_epoch_is_that_of_a_fit_that_ends_there(toy_images, make_quick, params):
     """And asking for it changes no bit of the fit."""
