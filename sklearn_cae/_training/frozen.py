@@ -45,7 +45,7 @@ def embed_once(encoder, X, run, views, keys, checkpoint):
     views : callable
         Function of samples and a generator. The embedding should hardly differ between its results.
     keys : list
-        Values on which the embedding depends, besides the encoder: samples and views.
+        Values on which the embedding depends, besides the encoder: samples, their form, and views.
     checkpoint : Checkpoint or None
     """
     fixed = fixed_part(encoder)

@@ -144,6 +144,26 @@ def test_other_views_are_other_embeddings(frozen, toy_images, tmp_path):
     assert len(list(tmp_path.glob("embedding_*"))) == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"intensity_range": (0, 255)}, {"intensity_range": (0, 510)}),
+        ({"image_shape": (16, 16)}, {"image_shape": (8, 32)}),
+        ({"image_shape": (4, 8, 8)}, {"image_shape": (8, 8, 4)}),
+    ],
+)
+def test_other_images_of_equal_values_are_other_embeddings(
+    frozen, toy_images, tmp_path, one, other
+):
+    X = toy_images[0].reshape(len(toy_images[0]), -1) if "image_shape" in one else toy_images[0]
+    for params in (one, other):
+        params = {"encoder": nn.Flatten, "augmentation": "xray", **params}
+        model = frozen(checkpoint_dir=tmp_path, **params).fit(X)
+        np.testing.assert_array_equal(model.predict(X), model.labels_)
+        np.testing.assert_array_equal(model.embed(X), frozen(**params).fit(X).embed(X))
+    assert len(list(tmp_path.glob("embedding_*"))) == 2
+
+
 def test_views_that_are_no_numbers_are_told(frozen, toy_images):
     estimator = frozen(augmentation=lambda batch: (batch - 2).log())
     with pytest.raises(ValueError, match="augmentation must return views whose features are fin"):
