@@ -19,8 +19,8 @@ except (ImportError, OSError):
 # %%
 # One class
 # ---------
-# Select the images before the fit, as from any array. This page uses 400 images, to run in a minute.
-# For so few images, the recommended setting trains no encoder.
+# Select the images before the fit, as from any array. This page uses 400 images, so that it runs
+# in a minute. For so few images, the recommended setting trains no encoder.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.plotting import PrototypeDisplay
@@ -59,9 +59,9 @@ explained(X_ill, clusterer.labels_)
 # %%
 # One group again
 # ---------------
-# The members of the largest cluster are fitted again. Look at the members first: the decoder learned
-# the prototypes from few images. Check simple explanations again. With fewer images, it is less
-# certain that another fit would find the same groups.
+# The members of the largest cluster are fitted again. Look at the members first: the decoder
+# learned the prototypes from few images. Check simple explanations again. With fewer images, it is
+# less certain that another fit would find the same groups.
 # :func:`~sklearn_cae.metrics.stability_report` measures this.
 
 members = X_ill[clusterer.labels_ == np.bincount(clusterer.labels_).argmax()]
