@@ -1,0 +1,191 @@
+"""Time and memory of the recommended setting by the size of the images, beside an earlier commit.
+
+Run from the repository, with its history, on an idle machine:
+
+    python -m benchmarks.speed.by_size
+
+400 X-rays are enlarged to each side. This code and the earlier one (``--before``) fit them in turn,
+each in a process of its own, with the first epochs of each phase only: the seconds of an epoch of
+the warm-up are the median without the first one, and the time of the whole setting is the rest of
+the fit plus the seconds of an epoch over the recommended numbers of epochs. `peak_mib` is the
+largest memory of the process, with Python and torch.
+
+Images per second of the warm-up are compared with Lightly's documented SimCLR loop with a
+ResNet-18, at the same size and batch (``pip install -e '.[benchmark]'``; empty without Lightly). It
+trains an encoder from two views per image, which the recommended setting does not. So the two do
+different work for the same aim.
+
+Prints a row per size and writes ``benchmarks/results/by_size.json``.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).parents[2]
+SIDES = (28, 64, 128, 224)
+N_SAMPLES = 400
+EPOCHS = ("warm_up_epochs", "refinement_epochs", "conditioning_epochs")
+#: Arguments of this file for the code of any commit, which may have no such module.
+MEASURE = "--measure"
+
+
+def enlarged(side, n_samples):
+    from sklearn_cae.datasets import load_pneumoniamnist
+
+    X = load_pneumoniamnist("train").data[:n_samples]
+    return np.stack([Image.fromarray(one).resize((side, side), Image.BICUBIC) for one in X])
+
+
+def measure(side, n_samples, n_epochs):
+    """Fit with the code that is imported; return seconds and MiB."""
+    from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
+
+    X = enlarged(side, n_samples)
+    try:
+        planned = recommended(n_samples, image_shape=X.shape[1:], modality="xray")
+        ContrastiveAutoencoderClusterer(**planned)
+    except TypeError:  # earlier ones follow the number of images only
+        planned = recommended(n_samples)
+    params = planned | dict.fromkeys(EPOCHS, n_epochs)
+    started = time.perf_counter()
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
+    rest = time.perf_counter() - started
+    of_phase = {}
+    for row in model.history_:
+        of_phase.setdefault(row["phase"], []).append(row["dur"])
+        rest -= row["dur"]
+    epoch = {phase: statistics.median(each[1:]) for phase, each in of_phase.items()}
+    phases = zip(epoch.values(), (planned[name] for name in EPOCHS), strict=True)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "epoch_seconds": epoch["warm_up"],
+        "fit_seconds": rest + sum(one * epochs for one, epochs in phases),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20,
+        "batch_size": planned["batch_size"],
+    }
+
+
+def in_code_of(folder, side, options):
+    """Measure with the package in a folder, in a process of its own."""
+    numbers = map(str, (side, options.samples, options.epochs))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__, MEASURE, *numbers],
+        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def check_out(commit, folder):
+    """Write the package of a commit to a folder."""
+    files = ["git", "archive", commit, "sklearn_cae"]
+    archive = subprocess.run(files, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    with tarfile.open(fileobj=BytesIO(archive)) as opened:
+        opened.extractall(folder, filter="data")
+
+
+class TwoViews(Dataset):
+    """Two views of each image, of Lightly's transform."""
+
+    def __init__(self, X, transform):
+        self.images = [Image.fromarray(one).convert("RGB") for one in X]
+        self.transform = transform
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.transform(self.images[index])
+
+
+def lightly_seconds(side, n_samples, batch_size):
+    """Return the seconds of an epoch of Lightly's SimCLR example, after a first batch."""
+    from lightly.loss import NTXentLoss
+    from lightly.models.modules import SimCLRProjectionHead
+    from lightly.transforms import SimCLRTransform
+    from torchvision.models import resnet18
+
+    backbone = torch.nn.Sequential(*list(resnet18().children())[:-1], torch.nn.Flatten())
+    model = torch.nn.Sequential(backbone, SimCLRProjectionHead(512, 512, 128))
+    criterion, optimizer = NTXentLoss(), torch.optim.SGD(model.parameters(), lr=0.06)
+    views = TwoViews(enlarged(side, n_samples), SimCLRTransform(input_size=side))
+    loader = DataLoader(views, batch_size=batch_size, shuffle=True, drop_last=True)
+
+    def train(view_a, view_b):
+        criterion(model(view_a), model(view_b)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    train(*next(iter(loader)))
+    started = time.perf_counter()
+    for view_a, view_b in loader:
+        train(view_a, view_b)
+    return (time.perf_counter() - started) * n_samples / (len(loader) * batch_size)
+
+
+def row(side, before, options):
+    """Measure one size; this code and the earlier one in turn."""
+    rounds = [
+        {
+            "now": in_code_of(ROOT, side, options),
+            "before": in_code_of(before, side, options),
+        }
+        for _ in range(options.rounds)
+    ]
+    found = {
+        name: {key: float(np.median([one[name][key] for one in rounds])) for key in one_round}
+        for name, one_round in rounds[0].items()
+    }
+    found["images_per_second"] = options.samples / found["now"]["epoch_seconds"]
+    try:
+        seconds = lightly_seconds(side, options.samples, int(found["now"]["batch_size"]))
+    except ImportError:
+        found["lightly_images_per_second"] = None
+    else:
+        found["lightly_images_per_second"] = options.samples / seconds
+    return {"side": side, **found}
+
+
+def main():
+    from benchmarks._common import RESULTS, describe_run
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
+    parser.add_argument("--before", default="5e6bf2d", help="the earlier commit")
+    parser.add_argument("--epochs", type=int, default=2, help="of each phase")
+    parser.add_argument("--samples", type=int, default=N_SAMPLES)
+    parser.add_argument("--rounds", type=int, default=1, help="fits of each code")
+    parser.add_argument("--results", type=Path, default=RESULTS / "by_size.json")
+    options = parser.parse_args()
+    results = {"made_by": describe_run("lightly", "torchvision"), "before": options.before}
+    results |= {"n_samples": options.samples, "sizes": []}
+    with tempfile.TemporaryDirectory() as before:
+        check_out(options.before, before)
+        for side in options.sides:
+            results["sizes"].append(row(side, before, options))
+            print(results["sizes"][-1], flush=True)
+            options.results.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    if MEASURE in sys.argv[1:2]:
+        print(json.dumps(measure(*map(int, sys.argv[2:]))))
+    else:
+        main()
