@@ -33,7 +33,7 @@ PAGES = {
     "docs/measured/benchmarks_how.md": how.TABLES,
     "docs/measured/ablations.md": ablations.TABLES,
     **folder.TABLES,
-    "docs/measured/encoders.md": encoders.TABLES,
+    **encoders.TABLES,
     "docs/measured/foreign.md": foreign.TABLES,
     "docs/measured/small.md": small.TABLES,
     "docs/measured/patients.md": patients.TABLES,

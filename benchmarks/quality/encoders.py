@@ -18,8 +18,10 @@ embedding, and the groups of `predict`. All rows have the clusterer, the batches
   It sees images at their own size, or at 32 pixels if they are smaller.
 
 The sets are PneumoniaMNIST (28 pixels), and, if the files are there, ``brain_mri.npz`` and
-``blood_cells.npz``, with images of 128 pixels that are reduced, or enlarged to 224 pixels. Nothing
-was chosen on the judged halves: the recommended setting was chosen on parts of the fitted ones.
+``blood_cells.npz``, with images of 128 pixels that are reduced, or enlarged to 224 pixels. Each
+seed draws other halves. The recommended setting was chosen by labels of halves of the same sets, so
+images that are judged here took part in that choice. No row was chosen by the scores of this
+command.
 
 Prints a line per fit and appends a record to ``benchmarks/results/encoders.json``. Fits that are
 there are skipped, so that a run that was stopped goes on. Seconds are those of the whole fit, with

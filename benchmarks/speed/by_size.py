@@ -5,15 +5,14 @@ Run from the repository, with its history, on an idle machine:
     python -m benchmarks.speed.by_size
 
 400 X-rays are enlarged to each side. This code and the earlier one (``--before``) fit them in turn,
-each in a process of its own, with the first epochs of each phase only: the seconds of an epoch of
-the warm-up are the median without the first one, and the time of the whole setting is the rest of
-the fit plus the seconds of an epoch over the recommended numbers of epochs. `peak_mib` is the
-largest memory of the process, with Python and torch.
+each in a process of its own, with a few epochs of each phase. The seconds of an epoch are the
+median without the first one. The time of the whole fit is the sum of the seconds of an epoch over
+the recommended numbers of epochs, plus the rest of the fit. The memory is the growth of the largest
+memory of the process.
 
-Images per second of the warm-up are compared with Lightly's documented SimCLR loop with a
-ResNet-18, at the same size and batch (``pip install -e '.[benchmark]'``; empty without Lightly). It
-trains an encoder from two views per image, which the recommended setting does not. So the two do
-different work for the same aim.
+Images per second are those of the warm-up with `UnpooledEncoder`, which is trained, and of
+Lightly's documented SimCLR loop with a ResNet-18, at the same size and batch size
+(``pip install -e '.[benchmark]'``; empty without Lightly).
 
 Prints a row per size and writes ``benchmarks/results/by_size.json``.
 """
@@ -51,18 +50,16 @@ def enlarged(side, n_samples):
     return np.stack([Image.fromarray(one).resize((side, side), Image.BICUBIC) for one in X])
 
 
-def measure(side, n_samples, n_epochs):
+def measure(name, side, n_samples, n_epochs):
     """Fit with the code that is imported; return seconds and MiB."""
     from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
+    from sklearn_cae.modules import UnpooledEncoder
 
     X = enlarged(side, n_samples)
-    try:
-        planned = recommended(n_samples, image_shape=X.shape[1:], modality="xray")
-        ContrastiveAutoencoderClusterer(**planned)
-    except TypeError:  # earlier ones follow the number of images only
-        planned = recommended(n_samples)
+    changes = {"encoder": UnpooledEncoder} if name == "trained" else {}
+    planned = recommended(n_samples, image_shape=X.shape[1:], **changes)
     params = planned | dict.fromkeys(EPOCHS, n_epochs)
-    started = time.perf_counter()
+    before, started = _peak_mib(), time.perf_counter()
     model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
     rest = time.perf_counter() - started
     of_phase = {}
@@ -71,20 +68,25 @@ def measure(side, n_samples, n_epochs):
         rest -= row["dur"]
     epoch = {phase: statistics.median(each[1:]) for phase, each in of_phase.items()}
     phases = zip(epoch.values(), (planned[name] for name in EPOCHS), strict=True)
-    unit = 1 if sys.platform == "darwin" else 1024
     return {
         "epoch_seconds": epoch["warm_up"],
         "fit_seconds": rest + sum(one * epochs for one, epochs in phases),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20,
+        "added_mib": _peak_mib() - before,
         "batch_size": planned["batch_size"],
     }
 
 
-def in_code_of(folder, side, options):
+def _peak_mib():
+    """Return the largest memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def in_code_of(folder, name, side, options):
     """Measure with the package in a folder, in a process of its own."""
     numbers = map(str, (side, options.samples, options.epochs))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, MEASURE, *numbers],
+        [sys.executable, "-W", "ignore", __file__, MEASURE, name, *numbers],
         env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
         stdout=subprocess.PIPE,
         text=True,
@@ -141,26 +143,24 @@ def lightly_seconds(side, n_samples, batch_size):
 
 
 def row(side, before, options):
-    """Measure one size; this code and the earlier one in turn."""
+    """Measure one size, each code in turn."""
+    codes = {"now": ROOT, "before": before, "trained": ROOT}
     rounds = [
-        {
-            "now": in_code_of(ROOT, side, options),
-            "before": in_code_of(before, side, options),
-        }
+        {name: in_code_of(folder, name, side, options) for name, folder in codes.items()}
         for _ in range(options.rounds)
     ]
     found = {
-        name: {key: float(np.median([one[name][key] for one in rounds])) for key in one_round}
-        for name, one_round in rounds[0].items()
+        name: {key: statistics.median(one[name][key] for one in rounds) for key in rounds[0][name]}
+        for name in codes
     }
-    found["images_per_second"] = options.samples / found["now"]["epoch_seconds"]
+    images_per_second = {"ours": options.samples / found["trained"]["epoch_seconds"]}
     try:
-        seconds = lightly_seconds(side, options.samples, int(found["now"]["batch_size"]))
+        seconds = lightly_seconds(side, options.samples, found["now"]["batch_size"])
     except ImportError:
-        found["lightly_images_per_second"] = None
+        images_per_second["lightly"] = None
     else:
-        found["lightly_images_per_second"] = options.samples / seconds
-    return {"side": side, **found}
+        images_per_second["lightly"] = options.samples / seconds
+    return {"side": side, **found, "images_per_second": images_per_second}
 
 
 def main():
@@ -186,6 +186,6 @@ def main():
 
 if __name__ == "__main__":
     if MEASURE in sys.argv[1:2]:
-        print(json.dumps(measure(*map(int, sys.argv[2:]))))
+        print(json.dumps(measure(sys.argv[2], *map(int, sys.argv[3:]))))
     else:
         main()
