@@ -178,6 +178,14 @@ def is_measured(row, name, size):
     return (DATA / f"{name}.npz").exists()
 
 
+def without_folder(params):
+    """Return parameters that do not depend on where the weights are."""
+    encoder = params["encoder"]
+    if not isinstance(encoder, Backbone):
+        return params
+    return params | {"encoder": repr(encoder).replace(str(DATA), "")}
+
+
 def run_once(options, row, seed, name, size):
     """Fit and judge one encoder, unless the results have this fit."""
     n_samples = min(options.samples or N_SAMPLES[name], N_SAMPLES[name])
@@ -185,7 +193,7 @@ def run_once(options, row, seed, name, size):
     key = {
         **{"row": row, "set": name, "size": size, "n_fitted": n_samples // 2, "seed": seed},
         "share_of_epochs": options.epochs,
-        "hash": fingerprint({**params, "encoder": str(params["encoder"]).replace(str(DATA), "")}),
+        "hash": fingerprint(without_folder(params)),
     }
     results = json.loads(options.results.read_text()) if options.results.exists() else []
     if any(key.items() <= one.items() for one in results):
