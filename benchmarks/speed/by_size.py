@@ -1,6 +1,6 @@
 """Time and memory of the recommended setting by the size of the images, beside an earlier commit.
 
-Run from the repository, with its history, on an idle machine:
+Run from the repository, with its history, on an idle machine with Linux:
 
     python -m benchmarks.speed.by_size
 
@@ -20,7 +20,6 @@ Prints a row per size and writes ``benchmarks/results/by_size.json``.
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -77,9 +76,12 @@ def measure(name, side, n_samples, n_epochs):
 
 
 def _peak_mib():
-    """Return the largest memory of this process so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    """Return the largest memory of this process so far.
+
+    `resource.getrusage` is of no use here: it starts at the largest memory of the parent process.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def in_code_of(folder, name, side, options):
