@@ -45,6 +45,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._common import RESULTS, describe_run, write_records
+from benchmarks.quality.evaluation import equal_images
 from benchmarks.quality.settings import fingerprint
 from sklearn_cae import ContrastiveAutoencoderClusterer, KNNProbe, recommended
 from sklearn_cae.augmentations import ImageViews
@@ -78,12 +79,14 @@ def squeezenet(size):
 
 
 def load(name, size):
-    """Return images of a size, and labels."""
+    """Return images of a size, and labels, without duplicates."""
     if name == "pneumoniamnist":
         X, y = load_pneumoniamnist("train", return_X_y=True)
     else:
         with np.load(DATA / f"{name}.npz") as file:
             X, y = file["images_128"], file["labels"]
+    first = np.sort(np.unique(equal_images(X), return_index=True)[1])
+    X, y = X[first], y[first]
     return (X if X.shape[1] == size else resize(X, size)), y
 
 
