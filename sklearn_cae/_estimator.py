@@ -163,7 +163,7 @@ class ContrastiveAutoencoderClusterer(
 
         - "paper": rotations up to 30 degrees, crops, flips, blur and noise. Volumes are rotated
           about any axis, and flipped along the last one, W.
-        - "xray": gentler, without flips. "slices" means the same for images.
+        - "xray", "slices": gentler, without flips.
         - "microscopy", "fundus", "skin": any rotation, flips, and slightly other colours.
         - "ultrasound": small rotations, flips, and other intensities.
         - "digits": as "paper", without flips.

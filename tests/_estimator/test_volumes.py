@@ -98,7 +98,8 @@ def test_any_sides(sides, encoder):
 
 
 @pytest.mark.parametrize(
-    "augmentation", ["paper", "xray", VolumeViews(flip_axes=(0, 1)), lambda batch: batch.flip(2)]
+    "augmentation",
+    ["paper", "slices", "xray", VolumeViews(flip_axes=(0, 1)), lambda batch: batch.flip(2)],
 )
 def test_views_of_volumes(toy_volumes, augmentation):
     model = quick_volumes(augmentation=augmentation).fit(toy_volumes[0])
@@ -189,7 +190,7 @@ def test_views_of_volumes_come_back(toy_volumes, tmp_path):
         (
             (9, 8, 8, 8),
             {"spatial_dims": 3, "augmentation": "digits"},
-            "augmentation must fit volumes, got 'digits'. Pass 'paper', 'xray' or VolumeViews",
+            "got 'digits'. Pass 'paper', 'slices', 'xray' or VolumeViews",
         ),
         (
             (9, 8, 8, 8),
