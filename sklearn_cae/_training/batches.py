@@ -7,7 +7,6 @@ import torch
 
 from .._utils.devices import send
 
-
 #: Deviation of the noise that is added to known embeddings, as a share of their own deviation.
 NOISE = 0.3
 
