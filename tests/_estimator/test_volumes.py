@@ -222,6 +222,7 @@ def test_bad_volumes_are_told_before_training(shape, params, message):
     ("shape", "message"),
     [
         ((3, 8, 16, 14), "X must hold volumes of shape .* features as input. Resize the volumes"),
+        ((3, 2, *SIDES), "channels was 1 in fit, and is 2 here. Convert the volumes"),
         ((3, 16, 12), "X must hold volumes of shape .* Pass volumes, not images or slices"),
         (SIDES, r"several volumes, \(n, 8, 16, 12\), got a single volume. Pass volume\[np.newaxis"),
         ((3, 16, 8, 12), "Reorder the axes with np.moveaxis"),
