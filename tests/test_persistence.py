@@ -40,11 +40,12 @@ from skorch.callbacks import EarlyStopping
 from skorch.history import History
 from torch import nn
 
-from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
+from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, persistence, save
+from sklearn_cae._input.axes import CHANNELS, VOLUME_SIDES
 from sklearn_cae._storage import container
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
-from sklearn_cae.modules import UnpooledEncoder
+from sklearn_cae.modules import DeepDecoder, LogScattering, UnpooledEncoder
 from sklearn_cae.persistence import LoadError
 
 FORMATS = Path(__file__).parent / "formats"
@@ -93,13 +94,21 @@ MODELS = {
         "image_shape": (16, 16),
         "device": torch.device("cpu"),
     },
+    "fixed": {"encoder": LogScattering, "train_encoder": False, "decoder": DeepDecoder},
+    "fixed, refined": {
+        "encoder": LogScattering,
+        "train_encoder": False,
+        "whiten": True,
+        "refinement_epochs": 1,
+    },
     "own": OWN,
     "own, whitened": {**OWN, "whiten": True},
 }
 
 
 def assert_same_answers(one, other, X):
-    for output in ("soft_assignment", "embedding", "projection", "distance"):
+    outputs = ["soft_assignment", "embedding", "distance"]
+    for output in [*outputs, "projection"] if one.train_encoder else outputs:
         first, second = (model.set_params(output=output).transform(X) for model in (one, other))
         assert np.array_equal(first, second)
     for model in (one, other):
@@ -352,6 +361,30 @@ def test_loading_does_not_depend_on_the_default_device(tmp_path, toy_images, mak
     with default_device("meta"):
         again = load(tmp_path / "model", encoder=own_encoder)
     np.testing.assert_array_equal(again.predict(toy_images[0]), model.labels_)
+
+
+class NamedAlike(nn.Module):
+    """Has a part with the name of the network that corrects a fixed encoder."""
+
+    def __init__(self, image_shape, embedding_dim):
+        super().__init__()
+        self.correction = nn.Linear(image_shape[1] * image_shape[2], embedding_dim)
+
+    def forward(self, images):
+        return self.correction(images.flatten(1))
+
+
+@pytest.mark.parametrize("train_encoder", [True, False])
+def test_parts_of_an_own_encoder_may_have_any_name(tmp_path, toy_images, make_quick, train_encoder):
+    params = {"encoder": NamedAlike, "train_encoder": train_encoder, "whiten": True}
+    model = make_quick(**params, warm_up_epochs=1).fit(toy_images[0])
+    save(model, tmp_path / "model")
+    again = load(tmp_path / "model", encoder=NamedAlike)
+    np.testing.assert_array_equal(again.predict(toy_images[0]), model.labels_)
+
+
+def test_volumes_of_all_sides_can_be_loaded():
+    assert persistence._MAX_FEATURES >= CHANNELS[-1] * VOLUME_SIDES[-1] ** 3
 
 
 class TwoBuffers(UnpooledEncoder):

@@ -154,8 +154,8 @@ def test_sixteen_bits_around_an_offset_survive():
             r"Both the first and the last axis of an image of shape \(3, 28, 3\)",
         ),
         ((2, 9, 28, 28), None, "Neither the first nor the last"),
-        ((2, 7, 28), None, "sides of 8 to 256 pixels, got 7 x 28"),
-        ((2, 28, 257), None, "sides of 8 to 256 pixels, got 28 x 257"),
+        ((2, 7, 28), None, "sides of 8 to 512 pixels, got 7 x 28"),
+        ((2, 28, 513), None, "sides of 8 to 512 pixels, got 28 x 513"),
         ((2, 100), (8, 8), "image_shape must have as many elements as X has features"),
         ((2, 9, 9), (9, 8), r"image_shape must be the shape of one image in X, \(9, 9\)"),
         ((2, 9), (9,), "2 or 3"),
@@ -302,6 +302,7 @@ def test_images_beyond_float32_are_named(low, high):
         ((3, 1, 10, 12), r"Pass X.reshape\(-1, 10, 12\)"),
         ((3, 120), r"Pass X.reshape\(-1, 10, 12\)"),
         ((3, 12, 10), "Reorder the axes with np.moveaxis"),
+        ((3, 10, 12, 3), "channels was 1 in fit, and is 3 here. Convert the images"),
         ((3, 10, 11), "X has 110 features, but .* expecting 120 features as input. Resize"),
     ],
 )
