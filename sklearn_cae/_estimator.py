@@ -163,7 +163,7 @@ class ContrastiveAutoencoderClusterer(
 
         - "paper": rotations up to 30 degrees, crops, flips, blur and noise. Volumes are rotated
           about any axis, and flipped along the last one, W.
-        - "xray": gentler, without flips. "slices" means the same for images.
+        - "xray", "slices": gentler, without flips.
         - "microscopy", "fundus", "skin": any rotation, flips, and slightly other colours.
         - "ultrasound": small rotations, flips, and other intensities.
         - "digits": as "paper", without flips.
@@ -478,7 +478,7 @@ class ContrastiveAutoencoderClusterer(
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         if not self.train_encoder:
             keys = [data, X.format, self.augmentation]
-            embed_once(self.encoder_, X, self._run, trainer.views, keys, checkpoint)
+            embed_once(self.encoder_, trainer, self._run, keys)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
         self.provenance_ = {**ran_with, "data_sha256": data}

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import os
 import re
+import textwrap
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -271,10 +272,10 @@ class Backbone:
             raise self._of_another_model(str(error)) from error
 
     def _of_another_model(self, problem: str) -> ValueError:
-        problem = " ".join(problem.split())
+        problem = textwrap.shorten(problem, 300, placeholder=" and more")
         return ValueError(
-            f"weights must be those of {self.name}, but they do not match it: {problem[:500]}. "
-            "Pass the weights of this model, or the name of theirs."
+            f"weights must be those of {self.name}, but they do not match it: {problem}. Pass the "
+            "weights of this model, or the name of theirs."
         )
 
 

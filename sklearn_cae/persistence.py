@@ -5,6 +5,7 @@ trusted. A file made by `save` contains only numbers and names (safetensors, wit
 metadata) and a checksum over every byte. Later versions can load it.
 """
 
+import re
 import warnings
 from collections import UserList
 from dataclasses import replace
@@ -35,7 +36,9 @@ from .clusterers import ElbowClusterer
 
 __all__ = ["LoadError", "load", "save"]
 
-_MAX_FEATURES = 2**22
+_MAX_FEATURES = 2**23  # of volumes with four channels and the largest sides
+#: Names of the weights of a correction, a layer of its own behind a fixed encoder.
+_OF_CORRECTION = re.compile(r"\d+\.correction\.")
 #: Parts of the state that are saved unchanged.
 _KEPT = ("format", "built_for", "gaussians", "novelty")
 
@@ -383,7 +386,8 @@ def _build_as_fitted(built_for, weights):
         networks["encoder"] = with_linear_ends(
             networks["encoder"], networks["decoder"], built_for["embedding_dim"]
         )
-    if any(".correction." in name for name in weights["encoder_"]):
+    is_fixed = not built_for.get("train_encoder", True)
+    if is_fixed and any(_OF_CORRECTION.match(name) for name in weights["encoder_"]):
         networks["encoder"] = with_correction(networks["encoder"], built_for["embedding_dim"])
     condition = weights["decoder_"].get("condition.weight")
     if condition is not None:

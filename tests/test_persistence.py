@@ -40,7 +40,8 @@ from skorch.callbacks import EarlyStopping
 from skorch.history import History
 from torch import nn
 
-from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, save
+from sklearn_cae import ClusterLabelMapper, KNNProbe, LinearProbe, load, persistence, save
+from sklearn_cae._input.axes import CHANNELS, VOLUME_SIDES
 from sklearn_cae._storage import container
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer, MixtureClusterer
@@ -360,6 +361,30 @@ def test_loading_does_not_depend_on_the_default_device(tmp_path, toy_images, mak
     with default_device("meta"):
         again = load(tmp_path / "model", encoder=own_encoder)
     np.testing.assert_array_equal(again.predict(toy_images[0]), model.labels_)
+
+
+class NamedAlike(nn.Module):
+    """Has a part with the name of the network that corrects a fixed encoder."""
+
+    def __init__(self, image_shape, embedding_dim):
+        super().__init__()
+        self.correction = nn.Linear(image_shape[1] * image_shape[2], embedding_dim)
+
+    def forward(self, images):
+        return self.correction(images.flatten(1))
+
+
+@pytest.mark.parametrize("train_encoder", [True, False])
+def test_parts_of_an_own_encoder_may_have_any_name(tmp_path, toy_images, make_quick, train_encoder):
+    params = {"encoder": NamedAlike, "train_encoder": train_encoder, "whiten": True}
+    model = make_quick(**params, warm_up_epochs=1).fit(toy_images[0])
+    save(model, tmp_path / "model")
+    again = load(tmp_path / "model", encoder=NamedAlike)
+    np.testing.assert_array_equal(again.predict(toy_images[0]), model.labels_)
+
+
+def test_volumes_of_all_sides_can_be_loaded():
+    assert persistence._MAX_FEATURES >= CHANNELS[-1] * VOLUME_SIDES[-1] ** 3
 
 
 class TwoBuffers(UnpooledEncoder):

@@ -29,8 +29,8 @@ def fit(n_samples, side, n_epochs):
     """Fit volumes, and return the seconds of an epoch of each phase, of all, and the memory."""
     X = make_toy_volumes(n_samples, volume_size=side, random_state=0).data
     before = _peak_megabytes()
-    params = recommended(n_samples) | dict.fromkeys(EPOCHS, n_epochs)
-    model = ContrastiveAutoencoderClusterer(**params, spatial_dims=3, random_state=0)
+    params = recommended(n_samples, spatial_dims=3) | dict.fromkeys(EPOCHS, n_epochs)
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0)
     whole = seconds(lambda: model.fit(X))
     of_phase = {}
     for row in model.history_:
@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
     found = in_fresh_process(fit, options.samples, options.side, options.epochs)
-    planned = recommended(options.samples)
+    planned = recommended(options.samples, spatial_dims=3)
     phases = zip(found["epoch_seconds"].values(), (planned[name] for name in EPOCHS), strict=True)
     found["whole_minutes"] = round(sum(one * n_epochs for one, n_epochs in phases) / 60, 1)
     results = {"made_by": describe_run(), **vars(options), **found}

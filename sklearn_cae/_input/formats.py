@@ -112,19 +112,30 @@ class ImageFormat:
         """Return the end of the message, with a way to the shape of fit."""
         n_given, n_fitted = np.prod(shape), np.prod(self.sample_shape)
         if n_given != n_fitted:
-            way = f"Resize the {self.kind}."
-            if self.kind == "images" and len(shape) >= 3 and min(shape[-3:]) > CHANNELS[-1]:
-                way = "If these are volumes, pass slices, or fit on volumes with spatial_dims=3."
-            if self.kind == "volumes" and len(shape) == 2:
-                way = "Pass volumes, not images or slices."
             return (
                 f": X has {n_given} features, but the estimator is expecting {n_fitted} features "
-                f"as input. {way}"
+                f"as input. {self._way_from_size(shape)}"
             )
         axes = [[side for side in one if side > 1] for one in (shape, self.sample_shape)]
         if axes[0] == axes[1] or 1 in map(len, axes):  # the same images, or flat ones
             return f". Pass X.reshape{(-1, *self.sample_shape)}."
         return ". Reorder the axes with np.moveaxis."
+
+    def _way_from_size(self, shape):
+        """Return a way from samples with other sides, channels or dimensions."""
+        channels, *sides = self.image_shape
+        if tuple(sides) in (shape, shape[1:], shape[:-1]):
+            given = np.prod(shape) // np.prod(sides)
+            if given in CHANNELS:
+                return (
+                    f"The number of channels was {channels} in fit, and is {given} here. Convert "
+                    f"the {self.kind}."
+                )
+        if self.kind == "images" and len(shape) >= 3 and min(shape[-3:]) > CHANNELS[-1]:
+            return "If these are volumes, pass slices, or fit on volumes with spatial_dims=3."
+        if self.kind == "volumes" and len(shape) == 2:
+            return "Pass volumes, not images or slices."
+        return f"Resize the {self.kind}."
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import torch
 from torch.utils.data import Subset
 
 from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed_part
-from .._storage.fingerprint import fingerprint_start
+from .._storage.fingerprint import describe, digest
+from .._utils.devices import send
 from .._utils.random import forked_rng
 from .batches import EmbeddedBatches, NeighborEmbeddings
 from .networks import ENCODERS
@@ -30,32 +31,31 @@ def check_fixed(params):
         raise ValueError(NO_PROJECTION)
 
 
-def embed_once(encoder, X, run, views, keys, checkpoint):
-    """Embed the samples with a fixed encoder, and keep the result with them.
+def embed_once(encoder, trainer, run, keys):
+    """Embed the samples of a trainer with a fixed encoder, and keep the result with them.
 
     If there is a checkpoint, the result is read from a file beside it, or written to it.
 
     Parameters
     ----------
     encoder : FixedEncoder or Sequential
-    X : Samples
-        Samples, whose attribute `embedding` is set.
+    trainer : Trainer
+        Its samples, whose attribute `embedding` is set, its views, between which the embedding
+        should hardly differ, and its checkpoint.
     run : callable
         Function of a network and samples, which returns all outputs.
-    views : callable
-        Function of samples and a generator. The embedding should hardly differ between its results.
     keys : list
         Values on which the embedding depends, besides the encoder: samples, their form, and views.
-    checkpoint : Checkpoint or None
     """
-    fixed = fixed_part(encoder)
+    fixed, X, checkpoint = fixed_part(encoder), trainer.X, trainer.checkpoint
     if fixed.is_fitted:  # by the previous fit, with warm_start
         X.embedding = run(fixed, X)
         return
-    key = fingerprint_start(fixed, *keys)
+    # Attributes count as well as weights: a network that resizes images may differ by a size alone.
+    key = digest(describe([fixed, *keys])) if checkpoint else None
     kept = checkpoint.read_embedding(key) if checkpoint else None
     if kept is None:
-        _fit_components(fixed, X, run, views)
+        _fit_components(fixed, trainer, run)
         X.embedding = run(fixed, X) if X.embedding is None else X.embedding
         if checkpoint:
             state = fixed.components.state_dict()
@@ -65,24 +65,26 @@ def embed_once(encoder, X, run, views, keys, checkpoint):
         X.embedding = kept["embedding"]
 
 
-def _fit_components(fixed, X, run, views):
+def _fit_components(fixed, trainer, run):
     """Find the linear map; embed the samples too if the features of all of them are at hand."""
+    X = trainer.X
     drawn, viewed = draw_for_components(len(X), fixed.components.in_features)
     features = run(fixed.features, Subset(X, drawn))
-    of_views = _features_of_views(fixed.features, Subset(X, viewed), run, views)
+    of_views = _features_of_views(fixed.features, trainer, viewed, run)
     fixed.fit(features.numpy(), of_views.numpy())
     if len(drawn) == len(X):
         X.embedding = run(fixed.components, features)
 
 
-def _features_of_views(features, samples, run, views):
-    """Return the features of several views of each sample, (n_samples, n_views, n_features)."""
+def _features_of_views(features, trainer, viewed, run):
+    """Return the features of several views of samples, (n_samples, n_views, n_features)."""
     # A fixed seed, because the embedding is kept for fits with other seeds.
     generator, found = torch.Generator().manual_seed(0), []
     with forked_rng(0):  # views of the user may draw from the global generator
-        for start in range(0, len(samples), _N_AT_ONCE):
-            some = samples.dataset[samples.indices[start : start + _N_AT_ONCE]]
-            pairs = [views(torch.cat([some, some]), generator) for _ in range(N_VIEWS // 2)]
+        for start in range(0, len(viewed), _N_AT_ONCE):
+            some = send(trainer.X[viewed[start : start + _N_AT_ONCE]], trainer.device)
+            twice = torch.cat([some, some])
+            pairs = [trainer.views(twice, generator) for _ in range(N_VIEWS // 2)]
             of_some = run(features, torch.cat(pairs)).unflatten(0, (N_VIEWS, len(some)))
             found.append(of_some.transpose(0, 1))
     return torch.cat(found)

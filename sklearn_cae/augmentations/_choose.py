@@ -47,15 +47,17 @@ PRESETS: dict[str, Callable] = {
 }
 
 
+_GENTLE = VolumeViews(degrees=10.0, min_crop=0.8, flip_axes=(), noise=0.05)
 #: Presets for volumes. Their names mean for volumes what they mean for images.
 _PRESETS_OF_VOLUMES: dict[str, Callable] = {
     "paper": VolumeViews(),
-    "xray": VolumeViews(degrees=10.0, min_crop=0.8, flip_axes=(), noise=0.05),
+    "slices": _GENTLE,
+    "xray": _GENTLE,
 }
 #: Views that fit a kind of samples, and the way out for others.
 _FITTING = {
     "images": (ImageViews, "'paper', 'xray' or 'digits'"),
-    "volumes": (VolumeViews, "'paper', 'xray' or VolumeViews()"),
+    "volumes": (VolumeViews, "'paper', 'slices', 'xray' or VolumeViews()"),
     "vectors": (VectorViews, "'vector', or set image_shape"),
 }
 

@@ -53,8 +53,8 @@ class LogScattering(nn.Module):
         if len(image_shape) != 3:
             raise ValueError(
                 "LogScattering needs images, (C, H, W), got samples of shape "
-                f"{tuple(image_shape)}. Pass another encoder; recommended(n_samples, "
-                "spatial_dims=3) has one for volumes"
+                f"{tuple(image_shape)}. recommended(n_samples, spatial_dims=3) is for volumes, "
+                "recommended(n_samples, encoder=None, augmentation='vector') for vectors"
             )
         channels, height, width = image_shape
         factor = 1

@@ -169,6 +169,7 @@ def cluster_report(
         scores=None if y is None else clustering_report(y, group.labels).to_dict(),
         profile=patients and patient_profile(group.labels, patients.numbers, random_state=rng),
         metadata=metadata,
+        is_trained=bool(estimator.train_encoder),
         parameters=tell_parameters(estimator),
         made=tell_how(estimator, samples.X, random_state),
     )

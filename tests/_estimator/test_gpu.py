@@ -44,3 +44,15 @@ def test_whitening_adds_its_layer_where_the_networks_are(toy_images, make_quick)
 def test_own_views_may_come_from_the_cpu(toy_images, make_quick):
     model = make_quick(device="cuda", augmentation=lambda batch: batch.cpu() * 0.9)
     assert len(model.fit(toy_images[0]).labels_) == len(toy_images[0])
+
+
+def test_views_of_a_fixed_encoder_are_drawn_where_it_is(toy_images, make_quick):
+    devices = set()
+
+    def views(batch):
+        devices.add(batch.device.type)
+        return batch + 0.1 * torch.rand_like(batch)
+
+    fixed = {"encoder": torch.nn.Flatten, "train_encoder": False}
+    make_quick(device="cuda", augmentation=views, **fixed).fit(toy_images[0])
+    assert devices == {"cuda"}

@@ -98,7 +98,8 @@ def test_any_sides(sides, encoder):
 
 
 @pytest.mark.parametrize(
-    "augmentation", ["paper", "xray", VolumeViews(flip_axes=(0, 1)), lambda batch: batch.flip(2)]
+    "augmentation",
+    ["paper", "slices", "xray", VolumeViews(flip_axes=(0, 1)), lambda batch: batch.flip(2)],
 )
 def test_views_of_volumes(toy_volumes, augmentation):
     model = quick_volumes(augmentation=augmentation).fit(toy_volumes[0])
@@ -189,7 +190,7 @@ def test_views_of_volumes_come_back(toy_volumes, tmp_path):
         (
             (9, 8, 8, 8),
             {"spatial_dims": 3, "augmentation": "digits"},
-            "augmentation must fit volumes, got 'digits'. Pass 'paper', 'xray' or VolumeViews",
+            "got 'digits'. Pass 'paper', 'slices', 'xray' or VolumeViews",
         ),
         (
             (9, 8, 8, 8),
@@ -221,6 +222,7 @@ def test_bad_volumes_are_told_before_training(shape, params, message):
     ("shape", "message"),
     [
         ((3, 8, 16, 14), "X must hold volumes of shape .* features as input. Resize the volumes"),
+        ((3, 2, *SIDES), "channels was 1 in fit, and is 2 here. Convert the volumes"),
         ((3, 16, 12), "X must hold volumes of shape .* Pass volumes, not images or slices"),
         (SIDES, r"several volumes, \(n, 8, 16, 12\), got a single volume. Pass volume\[np.newaxis"),
         ((3, 16, 8, 12), "Reorder the axes with np.moveaxis"),

@@ -302,6 +302,7 @@ def test_images_beyond_float32_are_named(low, high):
         ((3, 1, 10, 12), r"Pass X.reshape\(-1, 10, 12\)"),
         ((3, 120), r"Pass X.reshape\(-1, 10, 12\)"),
         ((3, 12, 10), "Reorder the axes with np.moveaxis"),
+        ((3, 10, 12, 3), "channels was 1 in fit, and is 3 here. Convert the images"),
         ((3, 10, 11), "X has 110 features, but .* expecting 120 features as input. Resize"),
     ],
 )

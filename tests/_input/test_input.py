@@ -304,7 +304,8 @@ def test_displays_know_one_image_alone(fitted, n_images):
 
 
 def test_images_without_channels_are_not_one_image_alone(fitted_to):
-    with pytest.raises(ValueError, match=r"of shape \(3, 16, 16\) as in fit, got \(16, 16\): X"):
+    told = r"of shape \(3, 16, 16\) as in fit, got \(16, 16\): X .* was 3 in fit, and is 1 here"
+    with pytest.raises(ValueError, match=told):
         fitted_to["CHW"].predict(images_of(5))
 
 

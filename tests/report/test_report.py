@@ -21,6 +21,7 @@ from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae._statistics.associations import compare_categories, compare_numbers
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.modules import LogScattering
 from sklearn_cae.plotting._embedding import LAYOUTS
 from sklearn_cae.report import _report, cluster_table
 from sklearn_cae.report._page import to_decimals, to_percent
@@ -203,6 +204,15 @@ def test_how_it_was_made(page, fitted):
     assert page.row("same samples as in the fit") == ["yes"]
     assert "The training was interrupted" not in page.text
     assert "was not checked whether these clusters come back" in page.text
+    assert "An encoder was trained without labels" in page.text
+
+
+def test_a_fixed_encoder_is_not_said_to_be_trained(make_quick, toy_images, tmp_path):
+    fixed = {"encoder": LogScattering, "train_encoder": False}
+    model = make_quick(**fixed, conditioning_epochs=0).fit(toy_images[0])
+    page = Page(cluster_report(model, toy_images[0], path=tmp_path / "report.html"))
+    assert "The encoder was not trained on these images" in page.text
+    assert "was trained" not in page.text
 
 
 def test_the_title_and_nothing_from_elsewhere(page):
