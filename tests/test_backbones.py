@@ -163,7 +163,7 @@ def test_a_wrong_checksum_is_told(weights):
 def test_weights_of_another_model_are_told(weights):
     with pytest.raises(ValueError, match="weights must be those of resnet34, but they do not"):
         Backbone("resnet34", weights=weights)((1, 28, 28))
-    with pytest.raises(ValueError, match="those of squeezenet1_1, .* and more. Pass the"):
+    with pytest.raises(ValueError, match=r"those of squeezenet1_1, .* and more. Pass the"):
         Backbone("squeezenet1_1", weights=weights)((1, 28, 28))
 
 
