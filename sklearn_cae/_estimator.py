@@ -58,7 +58,7 @@ class ContrastiveAutoencoderClusterer(
     image of each cluster, and draws new images.
 
     The shape of images is (n, H, W), (n, C, H, W) or (n, H, W, C), or (n, n_features) if they are
-    flat rows with `image_shape`. Images have sides of 8 to 256 pixels and 1 to 4 channels. Their
+    flat rows with `image_shape`. Images have sides of 8 to 512 pixels and 1 to 4 channels. Their
     type is any integer type, bool or float. They are arrays, torch tensors or lists of PIL images,
     in memory or mapped from a file. Flat rows without `image_shape` are vectors (arrays or
     DataFrames). They are standardised, and their networks are multilayer perceptrons.

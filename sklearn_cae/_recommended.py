@@ -22,9 +22,10 @@ _OTHER_WORDS = {
     **dict.fromkeys(("us", "sonography", "echocardiography"), "ultrasound"),
 }
 _BATCHES = 50  # per epoch; with more than these, the batch size is doubled
-_SAMPLES_SEEN = 320_000  # in the warm-up
-#: The same, and the epochs of the refinement, for a fixed encoder.
-_SAMPLES_DECODED = 80_000
+#: Samples that the warm-up sees, and its most epochs, if the encoder is trained.
+_TRAINED = 320_000, 200
+#: The same for a fixed encoder, and for volumes, whose epochs take far longer.
+_FIXED = _VOLUMES = 80_000, 100
 _EPOCHS_OF_CORRECTION = 20
 #: With more images than this, training is worth its time, if the images are small.
 _FEW = 2000
@@ -45,8 +46,8 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
     `reconstruction_weight`, with AdamW, then makes decoded images sharper.
 
     The number of images determines the batch size and the epochs. The warm-up has 320 000 /
-    `n_samples` epochs, at least 20 and at most 200, or 80 000 / `n_samples`, at least 20 and at
-    most 100, for an encoder that is not trained.
+    `n_samples` epochs, at least 20 and at most 200. For volumes, and for an encoder that is not
+    trained, it has 80 000 / `n_samples` epochs, at least 20 and at most 100.
 
     Parameters
     ----------
@@ -61,8 +62,9 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         "xray", the gentlest one. "slices" are those of CT and MRI, and "microscopy" is histology
         and cells.
     **changes
-        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `encoder` to
-        choose it yourself; it is trained unless `train_encoder` is False. Set `augmentation`,
+        Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `train_encoder` to
+        choose between the two encoders, or `encoder` to pass your own. `variational` and
+        ``output="projection"`` need an encoder that is trained, and choose it. Set `augmentation`,
         and not `modality`, if no preset fits your images. Set `n_clusters` if the number of groups
         is known; if there are too many communities, those with the strongest links are then merged.
         There are fewer groups if the refinement empties some.
@@ -103,7 +105,7 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         changes = {**_check_shape(image_shape, changes), **changes}
     networks = {**_choose_networks(n_samples, changes), **changes}
     is_trained = networks.get("train_encoder", True)
-    warm_up_epochs = _choose_epochs(n_samples, is_trained)
+    warm_up_epochs = _choose_epochs(n_samples, is_trained, changes.get("spatial_dims") == 3)
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),
@@ -122,19 +124,29 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
 
 
 def _choose_networks(n_samples, changes):
-    """Return the networks for a number of images, and for their shape, if it is known."""
+    """Return the networks for a number of images, and for their shape, if it is known.
+
+    The user may choose the encoder, or whether it is trained.
+    """
     if "encoder" in changes:
         return {}
     sides = [side for side in changes.get("image_shape") or () if side not in CHANNELS]
     is_large = any(side > _SMALL for side in sides)
-    if changes.get("spatial_dims") == 3 or not (is_large or n_samples <= _FEW):
+    is_for_fixed = is_large or n_samples <= _FEW
+    is_trained = changes.get("train_encoder", not is_for_fixed or _needs_training(changes))
+    if changes.get("spatial_dims") == 3 or is_trained:
         return {"encoder": UnpooledEncoder}
     return {"encoder": LogScattering, "train_encoder": False, "decoder": DeepDecoder}
 
 
-def _choose_epochs(n_samples, is_trained):
+def _needs_training(changes):
+    """Return whether parameters need an encoder that is trained."""
+    return bool(changes.get("variational") or changes.get("output") == "projection")
+
+
+def _choose_epochs(n_samples, is_trained, are_volumes):
     """Return the epochs of the warm-up."""
-    seen, most = (_SAMPLES_SEEN, 200) if is_trained else (_SAMPLES_DECODED, 100)
+    seen, most = _FIXED if not is_trained else _VOLUMES if are_volumes else _TRAINED
     return min(max(round(seen / n_samples), 20), most)
 
 

@@ -12,7 +12,7 @@ from sklearn_cae import ContrastiveAutoencoderClusterer
 from sklearn_cae.backbones import Backbone
 from sklearn_cae.clusterers import MixtureClusterer
 from sklearn_cae.export import export_onnx
-from sklearn_cae.modules import UnpooledEncoder
+from sklearn_cae.modules import LogScattering, UnpooledEncoder
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the graphs are run with onnxruntime")
 
@@ -45,6 +45,15 @@ FORMS = {
     ),
     "whitened and refined": (lambda X: X, {"whiten": True, "refinement_epochs": 1}),
     "variational": (lambda X: X, {"variational": True}),
+    "a fixed scattering, refined": (
+        lambda X: np.stack([X, X[:, ::-1]], axis=-1),
+        {
+            "encoder": LogScattering,
+            "train_encoder": False,
+            "whiten": True,
+            "refinement_epochs": 1,
+        },
+    ),
     "shares that are all alike": (lambda X: X, {"assignment_temperature": 1e9}),
 }
 

@@ -1,8 +1,6 @@
-"""Tables of folders of images: ways to one size, other methods, times by size."""
+"""Tables of folders of images: ways to one size, other methods."""
 
-import json
-
-from benchmarks._common import RESULTS, over_seeds
+from benchmarks._common import over_seeds
 from benchmarks.pages._tables import check_alike, read, spread, table
 
 WAYS = {
@@ -47,19 +45,7 @@ def _numbers(runs, name):
     return ", ".join(str(run[name]) for run in runs)
 
 
-def render_sizes():
-    """Show the time of a fit by the side of the images."""
-    sizes = json.loads((RESULTS / "sizes.json").read_text())["sizes"]
-    rows = []
-    for one in sizes:
-        epoch = [f"{seconds:.2f}" for seconds in one["epoch_seconds"].values()]
-        rows.append([f"{one['side']} x {one['side']}", *epoch, f"{one['whole_minutes']:.0f}"])
-    columns = ["size", "epoch of the warm-up, s", "of the refinement, s", "of the conditioning, s"]
-    return table([*columns, "whole training, minutes"], rows)
-
-
 TABLES = {
     "docs/measured/cohort.md": {"folder": render_folder},
     "docs/guide/pretrained.md": {"alternatives": render_alternatives},
-    "docs/guide/size.md": {"sizes": render_sizes},
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.pages import (
     ablations,
+    encoders,
     files,
     folder,
     foreign,
@@ -32,6 +33,7 @@ PAGES = {
     "docs/measured/benchmarks_how.md": how.TABLES,
     "docs/measured/ablations.md": ablations.TABLES,
     **folder.TABLES,
+    **encoders.TABLES,
     "docs/measured/foreign.md": foreign.TABLES,
     "docs/measured/small.md": small.TABLES,
     "docs/measured/patients.md": patients.TABLES,

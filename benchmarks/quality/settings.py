@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
+from sklearn_cae._storage.packing import dotted_name
 
 #: The augmentation depends on the content of the images; the rest of the paper's setting is the
 #: same for all data sets. So is the recommended setting.
@@ -60,6 +61,10 @@ def hash_of_setting(params):
 
 def fingerprint(params):
     """Return a hash of parameters. It does not cover the code; the commit is recorded with it."""
-    return hashlib.sha256(json.dumps(params, sort_keys=True, default=repr).encode()).hexdigest()[
-        :12
-    ]
+    text = json.dumps(params, sort_keys=True, default=_describe)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _describe(value):
+    """Return the repr, with the public name of a class, so that moved classes stay the same."""
+    return f"<class '{dotted_name(value)}'>" if isinstance(value, type) else repr(value)

@@ -18,7 +18,8 @@ from sklearn_cae.datasets import load_digit_images
 X, y = load_digit_images(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=600, random_state=0)
 
-params = recommended(len(X_train), warm_up_epochs=20, refinement_epochs=5)
+few = {"warm_up_epochs": 20, "refinement_epochs": 5}
+params = recommended(len(X_train), **few, train_encoder=True)  # for the projection
 params["conditioning_epochs"] = 0  # it trains only the decoder, which probes do not use
 clusterer = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X_train)
 

@@ -53,8 +53,8 @@ def number_or_way(text):
 
 def side(text):
     """Convert the text of --size."""
-    if not text.isdecimal() or not 8 <= int(text) <= 256:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 8 to 256, got {text!r}")
+    if not text.isdecimal() or not 8 <= int(text) <= 512:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 8 to 512, got {text!r}")
     return int(text)
 
 

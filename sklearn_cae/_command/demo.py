@@ -69,8 +69,8 @@ def run(options):
 def _run_setting(setting, options, splits, views, output):
     """Fit one setting; write and print what it is worth; return its scores."""
     X, _ = splits["train"]
-    clusterer = _make_clusterer(setting, options, views, len(X))
-    print(f"\n{_describe(setting, clusterer, len(X))}", flush=True)
+    clusterer = _make_clusterer(setting, options, views, X.shape)
+    print(f"\n{_describe(setting, clusterer, X.shape)}", flush=True)
     started = time.perf_counter()
     clusterer.fit(X)
     seconds = time.perf_counter() - started
@@ -89,11 +89,12 @@ def _run_setting(setting, options, splits, views, output):
     return rows
 
 
-def _describe(setting, clusterer, n_samples):
+def _describe(setting, clusterer, shape):
     """Tell what is trained, and whether the training is short."""
     n_epochs = clusterer.warm_up_epochs
-    full = _params(setting, n_samples)["warm_up_epochs"]
-    told = f"Setting {setting}: {n_samples} images, a warm-up of {n_epochs} epochs"
+    full = _params(setting, shape, clusterer.spatial_dims)["warm_up_epochs"]
+    trained = "" if clusterer.train_encoder else ", an encoder that needs no training"
+    told = f"Setting {setting}: {shape[0]} images{trained}, a warm-up of {n_epochs} epochs"
     if n_epochs >= full:
         return f"{told}."
     return (
@@ -133,12 +134,10 @@ def _with_names(bunch):
     return bunch.data, bunch.target_names[bunch.target]
 
 
-def _make_clusterer(setting, options, augmentation, n_samples):
+def _make_clusterer(setting, options, augmentation, shape):
     from .._estimator import ContrastiveAutoencoderClusterer
 
-    params = _params(setting, n_samples)
-    if options.dataset.lower().endswith("3d"):  # MedMNIST's sets of volumes
-        params["spatial_dims"] = 3
+    params = _params(setting, shape, spatial_dims=_spatial_dims(options.dataset))
     if setting == "paper":
         params["augmentation"] = augmentation
     if options.epochs is not None:
@@ -150,13 +149,19 @@ def _make_clusterer(setting, options, augmentation, n_samples):
     return ContrastiveAutoencoderClusterer(**params, random_state=options.seed, verbose=1)
 
 
-def _params(setting, n_samples):
+def _params(setting, shape, spatial_dims):
     """Return the parameters of a setting, with the epochs of the benchmarks."""
     from .._recommended import recommended
 
     if setting == "recommended":
-        return recommended(n_samples)
-    return {"warm_up_epochs": 50, "refinement_epochs": 0, "conditioning_epochs": 50}
+        return recommended(shape[0], image_shape=shape[1:], spatial_dims=spatial_dims)
+    epochs = {"warm_up_epochs": 50, "refinement_epochs": 0, "conditioning_epochs": 50}
+    return {**epochs, "spatial_dims": spatial_dims}
+
+
+def _spatial_dims(dataset):
+    """Return 3 for MedMNIST's sets of volumes."""
+    return 3 if dataset.lower().endswith("3d") else 2
 
 
 def _evaluate(clusterer, splits, seed):
@@ -179,8 +184,9 @@ def _evaluate(clusterer, splits, seed):
     assigned = {split: clusterer.assign(X) for split, (X, _) in splits.items()}
     for output in ("embedding", "soft_assignment"):
         views[output] = {split: answers[output] for split, answers in assigned.items()}
-    projector = copy(clusterer).set_params(output="projection")
-    views["projection"] = {split: projector.transform(X) for split, (X, _) in splits.items()}
+    if clusterer.train_encoder:
+        projector = copy(clusterer).set_params(output="projection")
+        views["projection"] = {split: projector.transform(X) for split, (X, _) in splits.items()}
     k = clusterer.n_clusters_
     kmeans = KMeans(k, n_init=5, random_state=seed)
     models = [
@@ -195,6 +201,8 @@ def _evaluate(clusterer, splits, seed):
     ]
     rows = []
     for name, view, model in models:
+        if view not in views:  # a fixed encoder has no projection
+            continue
         model.fit(views[view]["train"], splits["train"][1])
         n_clusters = k if name in ("stat", "pixels, KMeans") else None
         for split, (_, y) in _held_back(splits).items():

@@ -48,7 +48,8 @@ def add_to(commands):
         "--size",
         type=side,
         default=32,
-        help="side of the images in pixels, 8 to 256 (default: 32); 64 takes three times as long",
+        help="side of the images in pixels, 8 to 512 (default: 32); larger images show finer "
+        "details, and take longer",
     )
     parser.add_argument(
         "--window",

@@ -15,6 +15,8 @@ _N_VALUES = 2**26
 #: Components that are compared between views, at most one for three samples. More contain noise.
 _N_COMPONENTS = 200
 _SHRINKAGE = 0.1
+#: Views whose variance is a smaller share of that of the samples differ only by rounding.
+_EQUAL = 1e-7
 _HIDDEN_DIM = 256  # of the correction
 
 NO_PROJECTION = (
@@ -76,11 +78,21 @@ class FixedEncoder(nn.Module):
         Returns
         -------
         self : FixedEncoder
+
+        Raises
+        ------
+        ValueError
+            If features are NaN or infinite, or equal for all samples.
         """
-        _check_features(features)
+        _check_features(features, of_views)
         weight = np.zeros(self.components.weight.shape)
         n_components = min(max(len(weight), _N_COMPONENTS), max(len(features) // 3, 1))
         pooled = np.concatenate([features, of_views.reshape(-1, features.shape[1])])
+        # Squares of features of any size are then in the range of float32.
+        unit = 2.0 ** np.ceil(np.log2(max(pooled.max(), -pooled.min())))
+        pooled /= pooled.dtype.type(unit)
+        features, rows = np.split(pooled, [len(features)])
+        of_views = rows.reshape(of_views.shape)
         pca = PCA(min(n_components, *pooled.shape), random_state=0).fit(pooled)
         basis = _without_views(pca, of_views) @ pca.components_.astype(np.float64)
         seen = (features - pca.mean_) @ basis.T
@@ -92,7 +104,7 @@ class FixedEncoder(nn.Module):
         weight[:n_kept] = directions[:n_kept] @ basis / scale
         bias = -weight @ features.mean(axis=0, dtype=np.float64)
         with torch.no_grad():
-            self.components.weight.copy_(torch.from_numpy(weight))
+            self.components.weight.copy_(torch.from_numpy(weight / unit))
             self.components.bias.copy_(torch.from_numpy(bias))
         return self
 
@@ -120,7 +132,7 @@ class Correction(nn.Module):
         return embedding + self.correction(embedding)
 
 
-def _check_features(features):
+def _check_features(features, of_views):
     if not np.isfinite(features).all():
         raise ValueError(
             "encoder must return finite features with train_encoder=False, got NaN or infinity. "
@@ -130,6 +142,11 @@ def _check_features(features):
         raise ValueError(
             "encoder must return features that differ between samples with train_encoder=False, "
             "but they are equal for all. Pass another module, or other weights."
+        )
+    if not np.isfinite(of_views).all():
+        raise ValueError(
+            "augmentation must return views whose features are finite, got NaN or infinity. Return "
+            "views with the same range of values as their batch."
         )
 
 
@@ -144,7 +161,7 @@ def _without_views(pca, of_views):
     within = (coordinates - coordinates.mean(axis=1, keepdims=True)).reshape(-1, n_components)
     covariance = np.cov(within.T.astype(np.float64)).reshape(n_components, n_components)
     mean = np.trace(covariance) / n_components
-    if mean == 0:
+    if mean <= _EQUAL * pca.explained_variance_.mean():
         return np.eye(n_components)
     variances, directions = np.linalg.eigh(covariance + _SHRINKAGE * mean * np.eye(n_components))
     return (directions / np.sqrt(variances)).T

@@ -103,7 +103,8 @@ def _shrunk(members):
     everywhere = np.full(embedding_dim, members.var(axis=0).mean())
     if n_members <= 2:  # the covariance of two members is a line, and would not be shrunk
         return np.empty((0, embedding_dim)), everywhere
-    shrinkage = ledoit_wolf_shrinkage(members)
+    # Of members that differ only by rounding, it may be negative.
+    shrinkage = max(ledoit_wolf_shrinkage(members), 0.0)
     _, lengths, directions = np.linalg.svd(members - members.mean(axis=0), full_matrices=False)
     factor = np.sqrt((1 - shrinkage) / n_members) * lengths[:, None] * directions
     return _without_rounding(factor), shrinkage * everywhere

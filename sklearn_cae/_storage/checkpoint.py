@@ -21,7 +21,7 @@ _FORMAT = 1
 #: Parameters that do not change the result of a fit.
 _LEFT_OUT = {"checkpoint_dir", "device", "output", "verbose", "warm_start"}
 #: Parameters that fits of older versions do not have, and the value that continues them.
-_NEW = (("spatial_dims", 2),)
+_NEW = (("spatial_dims", 2), ("train_encoder", True))
 
 
 class Checkpoint:

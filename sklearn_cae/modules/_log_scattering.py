@@ -61,9 +61,7 @@ class LogScattering(nn.Module):
         while min(height, width) // factor > LARGEST_SIDE:
             factor *= 2
         self.reduce = nn.AvgPool2d(factor) if factor > 1 else nn.Identity()
-        self.scattering = Scattering(
-            (channels, height // factor, width // factor), scale, n_angles
-        )
+        self.scattering = Scattering((channels, height // factor, width // factor), scale, n_angles)
         self.output_shape = self.scattering.output_shape
 
     def forward(self, images: Tensor) -> Tensor:
@@ -78,4 +76,5 @@ class LogScattering(nn.Module):
         -------
         maps : Tensor of shape (n_samples, C * n_maps, H', W')
         """
-        return (self.scattering(self.reduce(images)) + OFFSET).log()
+        # Means of views may be negative.
+        return (self.scattering(self.reduce(images)).clamp(min=0) + OFFSET).log()

@@ -140,7 +140,8 @@ class HistoryDisplay(Display):
         in_warm_up = [row for row in self.history if row["phase"] == "warm_up"]
         # The two losses are close to each other: the total is a broad line below the other.
         self._draw_line(warm_up, in_warm_up, "train_loss", "total", color="0.8", linewidth=5)
-        self._draw_line(warm_up, in_warm_up, "contrastive_loss", "contrastive")
+        if any("contrastive_loss" in row for row in in_warm_up):  # not if the encoder is fixed
+            self._draw_line(warm_up, in_warm_up, "contrastive_loss", "contrastive")
         self._draw_phases(reconstruction, "reconstruction_loss")
         self._draw_phases(learning_rate, "learning_rate")
         reconstruction.set_yscale("log")  # the first epochs are far above all others

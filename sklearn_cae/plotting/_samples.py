@@ -97,7 +97,7 @@ class ReconstructionDisplay(Display):
 
 
 class AugmentationDisplay(Display):
-    """Images beside their random views, which the contrastive loss treats as alike.
+    """Images beside their random views, which the encoder should treat as alike.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class AugmentationDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, **kwargs) -> Self:
-        """Draw the views that a clusterer trains with; it need not be fitted.
+        """Draw the views that a clusterer uses in its fit; it need not be fitted.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class AugmentationDisplay(Display):
         random_state=0,
         ax=None,
     ) -> Self:
-        """Draw the views of images that training would use, without a model.
+        """Draw the views of images that a fit would use, without a model.
 
         Parameters
         ----------

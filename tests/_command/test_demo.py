@@ -93,10 +93,15 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     assert set(pipeline.classes_) == {"normal", "pneumonia"}
 
 
-def test_the_recommended_setting(tmp_path):
+def test_the_recommended_setting(tmp_path, capsys):
     common = ["demo", "--setting", "recommended", "--max-samples", "200", "--epochs", "1"]
     main([*common, "--output", str(tmp_path)])
     assert {path.stem for path in tmp_path.glob("*.png")} == PICTURES
+    assert "200 images, an encoder that needs no training, a warm-up" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    models = [row["model"] for row in rows]
+    assert "linear, embedding" in models
+    assert "linear, projection" not in models
     clusterer = load(tmp_path / "model.safetensors")[0]
     params = recommended(200)
     params |= dict.fromkeys(["warm_up_epochs", "refinement_epochs", "conditioning_epochs"], 1)
@@ -132,13 +137,23 @@ def test_trainings_are_short_unless_full_ones_are_asked_for():
 
     def epochs_of(*arguments):
         options = _parse(["demo", *arguments])
-        clusterer = demo._make_clusterer("recommended", options, "digits", 5000)
+        clusterer = demo._make_clusterer("recommended", options, "digits", (5000, 28, 28))
         return clusterer.warm_up_epochs, clusterer.refinement_epochs, clusterer.conditioning_epochs
 
     full = recommended(5000)
     assert epochs_of("--full") == (64, full["refinement_epochs"], full["conditioning_epochs"])
     assert epochs_of("--epochs", "7") == (7, 7, 7)
     assert sum(epochs_of()) < 0.4 * sum(epochs_of("--full"))
+
+
+def test_volumes_are_fitted_as_volumes():
+    from sklearn_cae._command import _parse, demo
+
+    options = _parse(["demo", "--dataset", "nodulemnist3d"])
+    for setting in ("recommended", "paper"):
+        clusterer = demo._make_clusterer(setting, options, "paper", (1158, 28, 28, 28))
+        assert clusterer.spatial_dims == 3
+        assert clusterer.train_encoder
 
 
 def test_mnist_is_known(data_root, tmp_path, monkeypatch):

@@ -333,8 +333,8 @@ def test_options_that_do_not_fit_are_named(few, tmp_path, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "7"], "--size: must be a whole number from 8 to 256, got '7'"),
-        (["--size", "1000"], "--size: must be a whole number from 8 to 256, got '1000'"),
+        (["--size", "7"], "--size: must be a whole number from 8 to 512, got '7'"),
+        (["--size", "1000"], "--size: must be a whole number from 8 to 512, got '1000'"),
         (["--frames", "most"], "--frames: must be a whole number from 1 on, middle or all"),
     ],
 )

@@ -340,7 +340,7 @@ def test_channels_and_unequal_sides(make_quick, shape):
     )
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (256, 256), (8, 256)])
+@pytest.mark.parametrize("shape", [(8, 8), (512, 512), (8, 512)])
 def test_the_smallest_and_the_largest_images(make_quick, shape):
     X = np.random.RandomState(0).randint(0, 256, (8, *shape), dtype=np.uint8)
     model = make_quick(n_clusters=2, warm_up_epochs=1, conditioning_epochs=1).fit(X)
@@ -932,7 +932,7 @@ def with_value(value):
             ValueError,
             "same shape and type.* Resize, crop",
         ),
-        (images(size=7), ValueError, "sides of 8 to 256 pixels, got 7 x 7"),
+        (images(size=7), ValueError, "sides of 8 to 512 pixels, got 7 x 7"),
         (np.random.rand(4, 3, 28, 3), ValueError, "Both the first and the last"),
     ],
 )

@@ -6,9 +6,10 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
-from sklearn_cae import load, recommended, save
+from sklearn_cae import load, save
 from sklearn_cae._grouping import fixed
-from sklearn_cae.modules import UnpooledEncoder
+from sklearn_cae.augmentations import ImageViews
+from sklearn_cae.modules import Encoder, LogScattering, UnpooledEncoder
 
 
 class Maps(nn.Module):
@@ -51,16 +52,21 @@ def same_maps():
     return lambda: module
 
 
+def n_of_fit(n_samples):
+    """Return the numbers of samples that a fit embeds: one for each, and its views."""
+    return n_samples + 4 * min(n_samples, 500) + 2  # and two of zeros, to count the features
+
+
 @pytest.mark.parametrize("whiten", [False, True])
 def test_each_sample_is_embedded_once(frozen, toy_images, whiten):
-    estimator = frozen(whiten=whiten).fit(toy_images[0])
-    assert n_seen() == len(toy_images[0]) + 2  # and two of zeros, to find the number of features
+    estimator = frozen(whiten=whiten, refinement_epochs=2).fit(toy_images[0])
+    assert n_seen() == n_of_fit(len(toy_images[0]))
     np.testing.assert_array_equal(estimator.predict(toy_images[0]), estimator.labels_)
 
 
-def test_the_embedding_is_the_scaled_principal_components(frozen, toy_images):
+def test_without_views_the_embedding_is_the_scaled_principal_components(frozen, toy_images):
     X, _ = toy_images
-    estimator = frozen().fit(X)
+    estimator = frozen(augmentation=ImageViews(probability=0)).fit(X)
     embedding = estimator.embed(X)
     with torch.no_grad():
         images = torch.from_numpy(X[:, None] / np.float32(255))
@@ -71,11 +77,84 @@ def test_the_embedding_is_the_scaled_principal_components(frozen, toy_images):
     np.testing.assert_allclose(embedding * signs, expected, atol=0.01)
 
 
+def turned(batch):
+    """Turn each image by a random number of quarters."""
+    quarters = torch.randint(4, (len(batch),)).tolist()
+    return torch.stack(
+        [torch.rot90(one, k, (1, 2)) for one, k in zip(batch, quarters, strict=True)]
+    )
+
+
+def test_what_views_differ_in_counts_less(frozen, toy_images):
+    """In images that the fit has not seen, too."""
+    X, _ = toy_images
+    encoder = same_maps()
+
+    def share(augmentation):
+        estimator = frozen(encoder=encoder, augmentation=augmentation).fit(X[:60])
+        one, other = (estimator.embed(part) for part in (X[60:], np.rot90(X[60:], axes=(1, 2))))
+        return np.square(one - other).sum() / np.square(one - one.mean(axis=0)).sum()
+
+    assert share(turned) < 0.8 * share(ImageViews(probability=0))
+
+
+def test_the_embedding_does_not_depend_on_the_seed(frozen, toy_images):
+    X, _ = toy_images
+    encoder = same_maps()
+    one, other = (frozen(encoder=encoder, random_state=seed).fit(X) for seed in (0, 1))
+    np.testing.assert_array_equal(one.embed(X), other.embed(X))
+    assert not np.array_equal(one.reconstruct(X), other.reconstruct(X))
+
+
+class Noisy:
+    """Views of a user, with a generator of their own."""
+
+    def set_random_state(self, seed):
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, batch):
+        return batch + 0.1 * torch.randn(batch.shape, generator=self.generator)
+
+
+def noisy(batch):
+    """Views of a user, from the global generator."""
+    return batch + 0.1 * torch.randn_like(batch)
+
+
+@pytest.mark.parametrize("augmentation", [Noisy(), noisy])
+def test_own_views_are_seeded_and_global_generators_stay(frozen, toy_images, augmentation):
+    X, _ = toy_images
+    before = vars(augmentation).copy()
+    params = {"encoder": same_maps(), "augmentation": augmentation, "refinement_epochs": 1}
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    models = [frozen(**params, random_state=seed).fit(X) for seed in (0, 0, 1)]
+    assert torch.equal(torch.get_rng_state(), states[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    assert vars(augmentation) == before
+    fixed_parts = [model.encoder_[0].components.weight for model in models]
+    assert all(torch.equal(fixed_parts[0], weight) for weight in fixed_parts[1:])
+    np.testing.assert_array_equal(models[0].embed(X), models[1].embed(X))
+
+
+def test_other_views_are_other_embeddings(frozen, toy_images, tmp_path):
+    X, _ = toy_images
+    params = {"encoder": same_maps(), "checkpoint_dir": tmp_path}
+    models = [frozen(**params, augmentation=name).fit(X) for name in ("paper", "xray")]
+    assert not np.allclose(*(model.embed(X) for model in models), atol=0.01)
+    assert len(list(tmp_path.glob("embedding_*"))) == 2
+
+
+def test_views_that_are_no_numbers_are_told(frozen, toy_images):
+    estimator = frozen(augmentation=lambda batch: (batch - 2).log())
+    with pytest.raises(ValueError, match="augmentation must return views whose features are fin"):
+        estimator.fit(toy_images[0])
+
+
 def test_fewer_components_than_dimensions(frozen, toy_images):
     X = toy_images[0][:40]
     estimator = frozen(embedding_dim=50, whiten=True).fit(X)
     embedding = estimator.embed(X)
-    assert np.linalg.matrix_rank(embedding, tol=1e-3) == 39
+    assert np.linalg.matrix_rank(embedding, tol=1e-3) == 13  # one for three samples
     assert np.isfinite(estimator.decode_prototypes()).all()
     np.testing.assert_array_equal(estimator.predict(X), estimator.labels_)
 
@@ -84,7 +163,7 @@ def test_components_of_a_part_of_the_samples(frozen, toy_images, monkeypatch):
     X, _ = toy_images
     monkeypatch.setattr(fixed, "_N_SAMPLES", 60)
     estimator = frozen(random_state=1).fit(X)
-    assert n_seen() == 2 + 60 + len(X)
+    assert n_seen() == n_of_fit(60) + len(X)
     np.testing.assert_array_equal(estimator.predict(X), estimator.labels_)
 
 
@@ -123,7 +202,7 @@ def test_it_repeats_and_does_not_depend_on_what_was_kept(frozen, toy_images, tmp
     np.testing.assert_array_equal(second.predict(X), second.labels_)
     Maps.seen.clear()
     frozen(**params).fit(X[1:])  # other samples
-    assert n_seen() == 2 + len(X) - 1
+    assert n_seen() == n_of_fit(len(X) - 1)
 
 
 def test_a_damaged_embedding_is_told_and_computed(frozen, toy_images, tmp_path):
@@ -181,7 +260,11 @@ def test_vectors(frozen):
         ({"encoder": None}, "got encoder=None, whose weights are random"),
         ({"encoder": UnpooledEncoder}, "UnpooledEncoder.*, whose weights are random"),
         ({"variational": True}, "variational must be False with train_encoder=False"),
-        ({"refinement_epochs": 3}, "refinement_epochs must be 0 with train_encoder=False"),
+        ({"encoder": Encoder}, "Encoder.*, whose weights are random"),
+        (
+            {"encoder": LogScattering, "train_encoder": True},
+            "encoder=LogScattering has nothing to train. Pass train_encoder=False",
+        ),
         ({"output": "projection"}, "output must not be 'projection'"),
         ({"encoder": lambda: nn.Flatten(0)}, r"but two samples became \(512,\)"),
         ({"encoder": lambda: nn.Linear(3, 3)}, "encoder must take samples of shape"),
@@ -212,8 +295,3 @@ def test_there_is_no_projection(frozen, toy_images):
     estimator = frozen().fit(toy_images[0]).set_params(output="projection")
     with pytest.raises(ValueError, match="the projection head is not trained"):
         estimator.transform(toy_images[0])
-
-
-def test_the_recommended_setting_does_not_refine_it():
-    assert recommended(500, train_encoder=False, encoder=Maps)["refinement_epochs"] == 0
-    assert recommended(500, train_encoder=0.1, encoder=Maps)["refinement_epochs"] > 0

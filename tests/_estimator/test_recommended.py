@@ -12,15 +12,67 @@ from sklearn_cae._recommended import MODALITIES
 from sklearn_cae.augmentations import PRESETS
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
+from sklearn_cae.modules import DeepDecoder, LogScattering, UnpooledEncoder, image_decoder
 
 
+@pytest.mark.parametrize(
+    ("is_trained", "seen", "most"), [(True, 320_000, 200), (False, 80_000, 100)]
+)
 @given(st.integers(2, 10**7), st.integers(1, 10**5))
-def test_few_images_are_seen_more_often(n_samples, n_more):
-    params, of_more = recommended(n_samples), recommended(n_samples + n_more)
-    assert 20 <= of_more["warm_up_epochs"] <= params["warm_up_epochs"] <= 200
+def test_few_images_are_seen_more_often(is_trained, seen, most, n_samples, n_more):
+    params, of_more = (
+        recommended(n, train_encoder=is_trained) for n in (n_samples, n_samples + n_more)
+    )
+    assert 20 <= of_more["warm_up_epochs"] <= params["warm_up_epochs"] <= most
     assert 64 <= params["batch_size"] <= of_more["batch_size"] <= 256
-    if 20 < params["warm_up_epochs"] < 200:
-        assert params["warm_up_epochs"] * n_samples == pytest.approx(320_000, rel=0.05)
+    if 20 < params["warm_up_epochs"] < most:
+        assert params["warm_up_epochs"] * n_samples == pytest.approx(seen, rel=0.05)
+
+
+TRAINED = {"encoder": UnpooledEncoder}
+FIXED = {"encoder": LogScattering, "train_encoder": False, "decoder": DeepDecoder}
+
+
+def networks_of(params):
+    return {name: params[name] for name in FIXED if name in params}
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "changes", "networks"),
+    [
+        (2000, {}, FIXED),
+        (2001, {}, TRAINED),
+        (2000, {"image_shape": (28, 28)}, FIXED),
+        (2001, {"image_shape": (32, 32)}, TRAINED),
+        (60_000, {"image_shape": (28, 28, 3)}, TRAINED),
+        (60_000, {"image_shape": (4, 28, 28)}, TRAINED),
+        (60_000, {"image_shape": (33, 28)}, FIXED),
+        (60_000, {"image_shape": (28, 33, 3)}, FIXED),
+        (60_000, {"image_shape": [1, 512, 512]}, FIXED),
+        (100, {"spatial_dims": 3}, TRAINED),
+        (100, {"image_shape": (2, 64, 64, 64)}, TRAINED),
+        (100, {"image_shape": (64, 64, 64), "spatial_dims": 3}, TRAINED),
+        (100, {"train_encoder": True}, {**TRAINED, "train_encoder": True}),
+        (100, {"train_encoder": 0.5}, {**TRAINED, "train_encoder": 0.5}),
+        (60_000, {"train_encoder": False}, FIXED),
+        (100, {"encoder": "resnet18"}, {"encoder": "resnet18"}),
+        (
+            60_000,
+            {"encoder": "resnet18", "train_encoder": False},
+            {"encoder": "resnet18", "train_encoder": False},
+        ),
+        (100, {"decoder": image_decoder}, {**FIXED, "decoder": image_decoder}),
+    ],
+)
+def test_which_networks_are_recommended(n_samples, changes, networks):
+    params = recommended(n_samples, **changes)
+    assert networks_of(params) == networks
+    is_trained = networks.get("train_encoder", True)
+    if is_trained and params.get("spatial_dims") != 3:
+        assert params["warm_up_epochs"] == {100: 200, 2001: 160, 60_000: 20}[n_samples]
+    else:  # and for volumes
+        assert params["warm_up_epochs"] == {100: 100, 2000: 40, 60_000: 20}[n_samples]
+    assert params["refinement_epochs"] == (params["warm_up_epochs"] // 2 if is_trained else 20)
 
 
 def test_images_are_no_number_of_images():
@@ -89,7 +141,7 @@ def test_modality_and_augmentation_exclude_each_other():
 
 @pytest.mark.parametrize("shape", [(28, 28), (3, 64, 64), (64, 32, 3), (1, 28, 28)])
 def test_the_shape_of_an_image_is_passed_on(shape):
-    """So that rows of pixels can be fitted; nothing else depends on it so far."""
+    """So that rows of pixels can be fitted. Of few images, nothing else depends on it."""
     params = recommended(1000, image_shape=shape)
     changed = {"image_shape": shape, "clusterer": params["clusterer"]}
     assert params == {**recommended(1000), **changed}
@@ -131,6 +183,27 @@ def test_colour_images_of_each_modality_are_fitted(modality, toy_images):
 def test_a_number_of_samples_is_needed(n_samples, error):
     with pytest.raises(error, match="n_samples"):
         recommended(n_samples)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"train_encoder": True},
+        {"train_encoder": 0.1},
+        {"variational": True, "whiten": False},
+        {"output": "projection"},
+    ],
+)
+def test_what_needs_a_trained_encoder_gets_one(asked, toy_images):
+    X, _ = toy_images
+    epochs = {"warm_up_epochs": 1, "refinement_epochs": 0, "conditioning_epochs": 0}
+    for shape in (None, (16, 16), (64, 64)):
+        params = recommended(len(X), image_shape=shape, **asked)
+        assert params["encoder"] is UnpooledEncoder
+        assert params["warm_up_epochs"] == 200
+    params = recommended(len(X), **asked, **epochs, n_clusters=2)
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0, device="cpu").fit(X)
+    assert "contrastive_loss" in model.history_[0]
 
 
 def rivals_of(n_clusters, seed):

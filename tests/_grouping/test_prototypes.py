@@ -317,3 +317,12 @@ def test_what_a_clusterer_cannot_do_is_refused():
     search.check_assignment("cosine", KMeans(), 3, refinement_epochs=1)
     with pytest.raises(ValueError, match="needs a clusterer with predict_proba"):
         search.check_assignment("clusterer", KMeans(), 3, refinement_epochs=0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_members_that_are_copies_of_two_are_drawn_from(seed):
+    """Rounding makes the shrinkage of some of these negative."""
+    embedding = np.repeat(np.random.RandomState(seed).normal(size=(2, 3)), 4, axis=0)
+    _, drawn_from = gaussians.cluster_gaussians(embedding, np.zeros(8, dtype=int))
+    assert (drawn_from.diagonals >= 0).all()
+    assert np.isfinite(drawn_from.draw(0, 5, np.random.RandomState(0))).all()

@@ -34,7 +34,7 @@ from sklearn_cae._grouping import search
 from sklearn_cae._storage import container, files, fingerprint
 from sklearn_cae._training import trainer
 from sklearn_cae.clusterers import ElbowClusterer
-from sklearn_cae.modules import UnpooledEncoder
+from sklearn_cae.modules import DeepDecoder, LogScattering, UnpooledEncoder
 
 EPOCHS = {"warm_up_epochs": 3, "conditioning_epochs": 2}
 
@@ -103,6 +103,13 @@ VARIANTS = {
     "global generator": {"encoder": DropoutEncoder},
     "callbacks": {"callbacks": [CountEpochs(), ("stop", EarlyStopping("train_loss", patience=1))]},
     "bfloat16": {"precision": "bfloat16"},
+    "fixed": {
+        "encoder": LogScattering,
+        "train_encoder": False,
+        "decoder": DeepDecoder,
+        "whiten": True,
+        "refinement_epochs": 2,
+    },
 }
 
 
@@ -180,7 +187,8 @@ def test_a_fit_of_volumes_resumes(tmp_path, toy_volumes, make_quick):
 def test_fits_of_versions_without_volumes_are_the_same_fits(tmp_path, toy_images, make_quick):
     model = make_quick(checkpoint_dir=tmp_path).fit(toy_images[0])
     (folder,) = tmp_path.iterdir()
-    assert "spatial_dims" not in json.loads((folder / "fit.json").read_text())["parameters"]
+    params = json.loads((folder / "fit.json").read_text())["parameters"]
+    assert not {"spatial_dims", "train_encoder"} & params.keys()
     volumes = np.stack([toy_images[0]] * 8, axis=1)
     with pytest.raises(ValueError, match=r"another fit: .*spatial_dims was 2 and is 3"):
         model.set_params(checkpoint_dir=folder, spatial_dims=3).fit(volumes)

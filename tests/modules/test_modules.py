@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_cae.modules import (
+    DeepDecoder,
     Encoder,
     ProjectionHead,
     UnpooledEncoder,
@@ -63,9 +64,48 @@ def test_decoding_gives_back_the_shape(channels, height, width, embedding_dim):
 
 
 def test_the_largest_images_fit():
-    shape = (1, 256, 256)
+    shape = (1, 512, 512)
     embedding = Encoder(shape)(torch.zeros(1, *shape))
     assert image_decoder(shape)(embedding).shape == (1, *shape)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    channels=st.integers(1, 4),
+    sides=st.lists(st.integers(8, 520), min_size=2, max_size=2),
+    embedding_dim=st.integers(1, 40),
+)
+def test_a_deep_decoder_begins_with_few_pixels_and_gives_back_the_shape(
+    channels, sides, embedding_dim
+):
+    if min(sides) * max(sides) > 2**16:
+        sides = [min(sides) // 4 + 6, max(sides)]  # other proportions, so that it stays fast
+    shape = (channels, *sides)
+    decoder = DeepDecoder(shape, embedding_dim)
+    decoder.add_condition(3)
+    embedding = torch.zeros(2, embedding_dim)
+    first = decoder.stem(embedding)
+    assert first.shape[1] == 128
+    assert max(first.shape[2:]) <= 8
+    assert max(first.shape[2:]) >= 4 or max(sides) < 25  # 8 times 3 pixels
+    assert decoder(embedding, torch.eye(3)[:2]).shape == (2, *shape)
+
+
+def test_a_deep_decoder_of_volumes():
+    decoder = DeepDecoder((2, 9, 80, 33), 6)
+    assert decoder.stem(torch.zeros(2, 6)).shape[2:] == (1, 5, 3)
+    assert decoder(torch.zeros(2, 6)).shape == (2, 2, 9, 80, 33)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (1, 64, 40), (1, 16, 16, 30)])
+def test_up_to_64_pixels_a_deep_decoder_is_the_papers(shape):
+    torch.manual_seed(0)
+    papers = image_decoder(shape, 5)
+    torch.manual_seed(0)
+    deep = DeepDecoder(shape, 5)
+    embedding = torch.randn(3, 5)
+    assert torch.equal(deep(embedding), papers(embedding))
+    assert deep.state_dict().keys() == papers.state_dict().keys()
 
 
 def test_vector_twins():
@@ -74,7 +114,11 @@ def test_vector_twins():
     assert vector_decoder(7, 5)(embedding).shape == (2, 7)
 
 
-@pytest.mark.parametrize("decoder", [image_decoder((1, 12, 20), 6), vector_decoder(9, 6)])
+@pytest.mark.parametrize(
+    "decoder",
+    [image_decoder((1, 12, 20), 6), vector_decoder(9, 6), DeepDecoder((1, 80, 9), 6)],
+    ids=["images", "vectors", "deep"],
+)
 def test_the_condition_starts_at_zero_and_then_matters(decoder):
     generator = torch.Generator().manual_seed(0)
     embedding = torch.randn(4, 6, generator=generator)

@@ -663,6 +663,15 @@ def test_losses_are_drawn_over_their_phases(clusterer):
         assert first.get_color() != second.get_color()
 
 
+def test_a_fixed_encoder_has_no_contrastive_loss():
+    history = [
+        {"phase": "warm_up", "epoch": epoch, "train_loss": 1.0, "reconstruction_loss": 1.0}
+        for epoch in (1, 2)
+    ]
+    warm_up, *_ = HistoryDisplay(history).plot().axes_
+    assert legend_of(warm_up) == ["total"]
+
+
 def three_phases(*lengths):
     phases = np.repeat(["warm_up", "refinement", "conditioning"], lengths)
     return [
