@@ -89,7 +89,7 @@ def test_channels_may_be_first_or_last():
 
 
 @pytest.mark.parametrize("sides", [(8, 9, 10), (17, 8, 31), (16, 64, 64)])
-@pytest.mark.parametrize("encoder", [None, recommended(2)["encoder"]])
+@pytest.mark.parametrize("encoder", [None, recommended(2, spatial_dims=3)["encoder"]])
 def test_any_sides(sides, encoder):
     X = np.random.RandomState(0).rand(6, *sides).astype(np.float32)
     params = {"n_clusters": 2, "warm_up_epochs": 1, "encoder": encoder, "batch_size": 6}
