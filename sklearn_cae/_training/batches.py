@@ -9,6 +9,8 @@ from .._utils.devices import send
 
 #: Deviation of the noise that is added to known embeddings, as a share of their own deviation.
 NOISE = 0.3
+#: Largest sharpness of the weights of means: with 0 they are equal.
+MIXING = 6.0
 
 
 class ViewBatches:
@@ -70,7 +72,9 @@ class EmbeddedBatches(ViewBatches):
     """Shuffled batches of known embeddings, with their samples as targets; no views are drawn.
 
     Noise is added to the embeddings. Without it, the decoder learns each sample by heart, and
-    decodes new ones worse.
+    decodes new ones worse. Half of the samples are replaced by weighted means of the batch, as
+    their embeddings are. Without this, the decoder never sees what lies between samples, such as
+    the mean of a cluster.
 
     Parameters
     ----------
@@ -87,9 +91,18 @@ class EmbeddedBatches(ViewBatches):
     def __iter__(self):
         batches = self._draw()
         for batch, samples in zip(batches, self._read(batches), strict=True):
-            embedding = self.embedding[batch]
+            weights = self._draw_weights(len(batch))
+            embedding = weights @ self.embedding[batch]
             noise = torch.randn(embedding.shape, generator=self.generator)
-            yield send(embedding + self.noise * noise, self.device), samples
+            mixed = send(weights, samples.device) @ samples.flatten(1)
+            yield send(embedding + self.noise * noise, self.device), mixed.view_as(samples)
+
+    def _draw_weights(self, n):
+        """Draw the weights of samples in means, (n, n): from one sample alone to nearly equal."""
+        sharpness = MIXING * torch.rand(n, 1, generator=self.generator)
+        means = (sharpness * torch.randn(n, n, generator=self.generator)).softmax(dim=1)
+        is_mean = torch.rand(n, 1, generator=self.generator) < 0.5
+        return torch.where(is_mean, means, torch.eye(n))
 
 
 class NeighborBatches(ViewBatches):

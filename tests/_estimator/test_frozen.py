@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
-from sklearn_cae import load, save
+from sklearn_cae import ContrastiveAutoencoderClusterer, load, recommended, save
 from sklearn_cae._grouping import fixed
 from sklearn_cae.augmentations import ImageViews
 from sklearn_cae.modules import Encoder, LogScattering, UnpooledEncoder
@@ -315,3 +315,15 @@ def test_there_is_no_projection(frozen, toy_images):
     estimator = frozen().fit(toy_images[0]).set_params(output="projection")
     with pytest.raises(ValueError, match="the projection head is not trained"):
         estimator.transform(toy_images[0])
+
+
+@pytest.mark.filterwarnings("ignore:No number of communities is stable")
+def test_a_prototype_looks_like_the_mean_of_its_members(pneumonia):
+    """It is decoded from a mean of embeddings, which no sample has."""
+    X = pneumonia["train"][0][:150]
+    epochs = {"warm_up_epochs": 50, "refinement_epochs": 2, "conditioning_epochs": 10}
+    params = recommended(len(X), n_clusters=3, device="cpu", precision="float32", **epochs)
+    model = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X)
+    means = np.stack([X[model.labels_ == group].mean(axis=0) for group in range(3)])
+    error = np.square(model.decode_prototypes() - means).mean()
+    assert error < 0.1 * X.var(axis=0).mean()
