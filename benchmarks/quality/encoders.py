@@ -129,6 +129,8 @@ def setting(row, name, size, n_samples, share_of_epochs):
         for epochs in EPOCHS
         if params[epochs]
     }
+    if not params.get("train_encoder", True):  # the groups of a fixed encoder depend on these alone
+        shortened["refinement_epochs"] = params["refinement_epochs"]
     return params | shortened
 
 
