@@ -17,7 +17,7 @@ class Power(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"intensity_range": (0, 1000)}, {"encoder": lambda: Power(3)}], ids=str
+    "changes", [{"intensity_range": (0, 1000)}, {"encoder": lambda: Power(3)}], ids=", ".join
 )
 def test_a_kept_embedding_is_not_used_for_another_one(make_quick, toy_images, tmp_path, changes):
     X, _ = toy_images

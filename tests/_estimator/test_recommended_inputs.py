@@ -132,7 +132,7 @@ def test_equal_images_are_told(toy_images):
         {"callbacks": [EarlyStopping(monitor="train_loss", patience=1)]},
         {"intensity_range": (50, 200)},
     ],
-    ids=str,
+    ids=", ".join,
 )
 def test_any_parameters(toy_images, changes):
     X = toy_images[0]
