@@ -40,9 +40,8 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
     their number, refines them so that neighbours agree, and uses gentle augmentations.
 
     Up to 2000 images, or if `image_shape` has a side of more than 32 pixels, the encoder is not
-    trained: it is a wavelet scattering, `LogScattering`, and only the decoder is trained. This is
-    faster, and in the benchmarks an encoder that is trained on few images has worse neighbours.
-    Otherwise, and for volumes, an encoder without pooling is trained. A larger
+    trained: it is a wavelet scattering, `LogScattering`, and only the decoder is trained, which is
+    faster. Otherwise, and for volumes, an encoder without pooling is trained. A larger
     `reconstruction_weight`, with AdamW, then makes decoded images sharper.
 
     The number of images determines the batch size and the epochs. The warm-up has 320 000 /
