@@ -25,6 +25,7 @@ from ._grouping.fixed import with_correction
 from ._grouping.gaussians import ClusterGaussians
 from ._grouping.whitening import with_linear_ends
 from ._storage import container
+from ._storage.checkpoint import ADDED_SINCE
 from ._storage.container import LoadError
 from ._storage.packing import Known, MissingCallable, Packer, Unpacker
 from ._training.networks import build_networks, has_other_buffers
@@ -273,8 +274,8 @@ class _KnownClusterer(_KnownEstimator):
 def _as_named_now(state):
     """Return the state with the current names, from files of earlier versions."""
     state = dict(state)
-    state.setdefault("spatial_dims", 2)
-    state.setdefault("train_encoder", True)
+    for name, value in ADDED_SINCE.items():  # not before the others: files keep their order
+        state.setdefault(name, value)
     if "elbow_" in state:
         clusterer = state["clusterer_"]
         state["search_"] = state.pop("elbow_") or getattr(clusterer, "search_", None)
@@ -373,12 +374,13 @@ def _build_networks(built_for, weights):
 
 
 def _build_as_fitted(built_for, weights):
+    is_trained = built_for.get("train_encoder", True)  # older files do not have it
     with forked_rng(seed=0):
         networks = build_networks(
             tuple(built_for["shape of a sample"]),
             built_for["embedding_dim"],
             encoder=without_weights(built_for["encoder"]),
-            train_encoder=built_for.get("train_encoder", True),  # older files do not have it
+            train_encoder=is_trained,
             decoder=built_for["decoder"],
             variational=built_for["variational"],
         )
@@ -386,8 +388,7 @@ def _build_as_fitted(built_for, weights):
         networks["encoder"] = with_linear_ends(
             networks["encoder"], networks["decoder"], built_for["embedding_dim"]
         )
-    is_fixed = not built_for.get("train_encoder", True)
-    if is_fixed and any(_OF_CORRECTION.match(name) for name in weights["encoder_"]):
+    if not is_trained and any(_OF_CORRECTION.match(name) for name in weights["encoder_"]):
         networks["encoder"] = with_correction(networks["encoder"], built_for["embedding_dim"])
     condition = weights["decoder_"].get("condition.weight")
     if condition is not None:

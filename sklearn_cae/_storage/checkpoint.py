@@ -21,7 +21,7 @@ _FORMAT = 1
 #: Parameters that do not change the result of a fit.
 _LEFT_OUT = {"checkpoint_dir", "device", "output", "verbose", "warm_start"}
 #: Parameters that fits of older versions do not have, and the value that continues them.
-_NEW = (("spatial_dims", 2), ("train_encoder", True))
+ADDED_SINCE = {"spatial_dims": 2, "train_encoder": True}
 
 
 class Checkpoint:
@@ -67,7 +67,7 @@ class Checkpoint:
             "parameters": {
                 name: describe(value)
                 for name, value in params.items()
-                if name not in _LEFT_OUT and (name, value) not in _NEW
+                if name not in _LEFT_OUT and (name, value) not in ADDED_SINCE.items()
             },
             "data": data,
             "start": start,
@@ -267,7 +267,9 @@ def _check_same(asked, kept, directory):
             f"checkpoint_dir={os.fspath(directory)!r} holds a {_FIT} that is damaged or does not "
             "describe a fit. Pass its parent folder, or another folder."
         )
-    flat = [{**one, **dict(_NEW), **one["parameters"], "parameters": None} for one in (asked, kept)]
+    flat = [
+        {**one, **ADDED_SINCE, **one["parameters"], "parameters": None} for one in (asked, kept)
+    ]
     differing = [
         f"{name} was {flat[1].get(name)} and is {value}"
         for name, value in flat[0].items()
