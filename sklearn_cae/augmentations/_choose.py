@@ -12,14 +12,17 @@ from ._images import ImageViews
 from ._vectors import VectorViews
 from ._volumes import VolumeViews
 
+#: Views of images and of volumes in which left and right, and intensities, stay as they are.
+_GENTLE = ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05)
+_GENTLE_OF_VOLUMES = VolumeViews(degrees=10.0, min_crop=0.8, flip_axes=(), noise=0.05)
 #: Presets of `augmentation=`, by name.
 PRESETS: dict[str, Callable] = {
     "paper": ImageViews(),
-    "xray": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
+    "xray": _GENTLE,
     "digits": ImageViews(flip=False),
     "vector": VectorViews(),
     # The guide, docs/guide/choosing.md, tells what each of these must not change, and why.
-    "slices": ImageViews(degrees=10.0, min_crop=0.8, flip=False, noise=0.05),
+    "slices": _GENTLE,
     "microscopy": ImageViews(
         degrees=180.0,
         min_crop=0.8,
@@ -45,14 +48,11 @@ PRESETS: dict[str, Callable] = {
     ),
     "ultrasound": ImageViews(degrees=10.0, min_crop=0.8, blur=0.5, noise=0.05, intensity=0.25),
 }
-
-
-_GENTLE = VolumeViews(degrees=10.0, min_crop=0.8, flip_axes=(), noise=0.05)
 #: Presets for volumes. Their names mean for volumes what they mean for images.
 _PRESETS_OF_VOLUMES: dict[str, Callable] = {
     "paper": VolumeViews(),
-    "slices": _GENTLE,
-    "xray": _GENTLE,
+    "slices": _GENTLE_OF_VOLUMES,
+    "xray": _GENTLE_OF_VOLUMES,
 }
 #: Views that fit a kind of samples, and the way out for others.
 _FITTING = {
