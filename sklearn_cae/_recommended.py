@@ -22,10 +22,10 @@ _OTHER_WORDS = {
     **dict.fromkeys(("us", "sonography", "echocardiography"), "ultrasound"),
 }
 _BATCHES = 50  # per epoch; with more than these, the batch size is doubled
-#: Samples that the warm-up sees, and its most epochs, if the encoder is trained.
-_TRAINED = 320_000, 200
+#: Samples that the warm-up sees, and its most epochs, if an encoder is trained on images.
+_LONG = 320_000, 200
 #: The same for a fixed encoder, and for volumes, whose epochs take far longer.
-_FIXED = _VOLUMES = 80_000, 100
+_SHORT = 80_000, 100
 _EPOCHS_OF_CORRECTION = 20
 #: With more images than this, training is worth its time, if the images are small.
 _FEW = 2000
@@ -145,7 +145,7 @@ def _needs_training(changes):
 
 def _choose_epochs(n_samples, is_trained, are_volumes):
     """Return the epochs of the warm-up."""
-    seen, most = _FIXED if not is_trained else _VOLUMES if are_volumes else _TRAINED
+    seen, most = _LONG if is_trained and not are_volumes else _SHORT
     return min(max(round(seen / n_samples), 20), most)
 
 
