@@ -2,12 +2,9 @@
 
 import pytest
 import torch
+from views import seeded
 
 from sklearn_cae.augmentations import PRESETS
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("name", sorted(set(PRESETS) - {"vector"}))

@@ -5,19 +5,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from views import NOTHING, only, seeded
 
 from sklearn_cae.augmentations import PRESETS, ImageViews
-
-NOTHING = {"degrees": 0.0, "min_crop": 1.0, "flip": False, "blur": 0.0, "noise": 0.0}
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def only(**options):
-    """Views of one transform alone, always applied."""
-    return ImageViews(**{**NOTHING, **options}, probability=1.0)
 
 
 def views_of_before(views, images, generator):

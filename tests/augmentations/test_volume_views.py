@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from views import seeded
 
 from sklearn_cae.augmentations import VolumeViews
 
 NOTHING = {"degrees": 0.0, "min_crop": 1.0, "flip_axes": (), "blur": 0.0, "noise": 0.0}
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def only(**options):
