@@ -64,7 +64,7 @@ class Backbone:
         - path: a file of weights of this model, ``.safetensors``, or written by ``torch.save``.
           The classifier may have any number of classes, or be missing. If the name of the file ends
           with eight or more digits of its SHA-256, as torchvision's do, these are compared.
-        - False: random weights, to train the model from scratch.
+        - False: random weights, to train the model from scratch. `train_encoder` must not be False.
     size : int, default=None
         Side of the square to which images are resized. None is the size of the model.
     mean, std : tuple of 3 float, default=None

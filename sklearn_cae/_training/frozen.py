@@ -7,6 +7,7 @@ from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed
 from .._storage.fingerprint import describe, digest
 from .._utils.devices import send
 from .._utils.random import forked_rng
+from ..backbones import Backbone
 from .batches import EmbeddedBatches, NeighborEmbeddings
 from .networks import ENCODERS
 
@@ -15,11 +16,13 @@ _N_AT_ONCE = 64
 
 def check_fixed(params):
     """Raise if parameters of the estimator need an encoder that is trained."""
-    if params["encoder"] in (None, *ENCODERS):
+    encoder = params["encoder"]
+    is_random = isinstance(encoder, Backbone) and encoder.weights is False
+    if is_random or encoder in (None, *ENCODERS):
         raise ValueError(
             "train_encoder=False needs an encoder that was trained before, or that needs no "
-            f"training, got encoder={params['encoder']!r}, whose weights are random. Pass such an "
-            "encoder, or train_encoder=True."
+            f"training, got encoder={encoder!r}, whose weights are random. Pass such an encoder, "
+            "or train_encoder=True."
         )
     if params["variational"]:
         raise ValueError(

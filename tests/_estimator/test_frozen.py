@@ -9,6 +9,7 @@ from torch import nn
 from sklearn_cae import ContrastiveAutoencoderClusterer, load, recommended, save
 from sklearn_cae._grouping import fixed
 from sklearn_cae.augmentations import ImageViews
+from sklearn_cae.backbones import Backbone
 from sklearn_cae.modules import Encoder, LogScattering, UnpooledEncoder
 
 
@@ -281,6 +282,10 @@ def test_vectors(frozen):
         ({"encoder": UnpooledEncoder}, "UnpooledEncoder.*, whose weights are random"),
         ({"variational": True}, "variational must be False with train_encoder=False"),
         ({"encoder": Encoder}, "Encoder.*, whose weights are random"),
+        (
+            {"encoder": Backbone("resnet18", weights=False)},
+            "Backbone.name='resnet18', weights=False.*, whose weights are random",
+        ),
         (
             {"encoder": LogScattering, "train_encoder": True},
             "encoder=LogScattering has nothing to train. Pass train_encoder=False",
