@@ -12,6 +12,8 @@ from .modules import DeepDecoder, LogScattering, UnpooledEncoder
 
 #: Kinds of images, each with a preset of views of the same name.
 MODALITIES = ("fundus", "microscopy", "skin", "slices", "ultrasound", "xray")
+#: Those of them that volumes have.
+_OF_VOLUMES = ("slices", "xray")
 #: Other words for them, among them DICOM's, and what they are here.
 _OTHER_WORDS = {
     **dict.fromkeys(("ct", "mr", "mri", "pt", "pet", "oct", "tomography"), "slices"),
@@ -59,7 +61,7 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
     modality : {"fundus", "microscopy", "skin", "slices", "ultrasound", "xray"}, default=None
         Kind of the images. It chooses the augmentation of the same name. None is the same as
         "xray", the gentlest one. "slices" are those of CT and MRI, and "microscopy" is histology
-        and cells.
+        and cells. Volumes have only "slices" and "xray".
     **changes
         Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `train_encoder` to
         choose between the two encoders, or `encoder` to pass your own. `variational` and
@@ -78,8 +80,8 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
     TypeError
         If `n_samples` or a side is not a whole number.
     ValueError
-        If `n_samples`, `image_shape` or `modality` is none of the above, or if both `modality` and
-        `augmentation` are given.
+        If `n_samples`, `image_shape` or `modality` is none of the above, if volumes have no such
+        `modality`, or if both `modality` and `augmentation` are given.
 
     Examples
     --------
@@ -98,13 +100,14 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
             f"{type(n_samples).__name__}. Pass their len()."
         )
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
-    if modality is not None:
-        changes["augmentation"] = _choose_augmentation(modality, changes)
     if image_shape is not None:
         changes = {**_check_shape(image_shape, changes), **changes}
+    are_volumes = changes.get("spatial_dims") == 3
+    if modality is not None:
+        changes["augmentation"] = _choose_augmentation(modality, changes, are_volumes)
     networks = {**_choose_networks(n_samples, changes), **changes}
     is_trained = networks.get("train_encoder", True)
-    warm_up_epochs = _choose_epochs(n_samples, is_trained, changes.get("spatial_dims") == 3)
+    warm_up_epochs = _choose_epochs(n_samples, is_trained, are_volumes)
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),
@@ -157,8 +160,8 @@ def _choose_batch_size(n_samples):
     return batch_size
 
 
-def _choose_augmentation(modality, changes):
-    """Return the preset of a kind of images."""
+def _choose_augmentation(modality, changes, are_volumes):
+    """Return the preset of a kind of images or volumes."""
     if "augmentation" in changes:
         raise ValueError(
             "modality chooses the augmentation, so only one of them can be given, got modality="
@@ -172,6 +175,11 @@ def _choose_augmentation(modality, changes):
         way_out = f"Did you mean {' or '.join(names)}?" if names else "Or pass an augmentation."
         raise ValueError(
             f"modality must be one of {list(MODALITIES)} or None, got {modality!r}. {way_out}"
+        )
+    if are_volumes and modality not in _OF_VOLUMES:
+        raise ValueError(
+            f"modality must be one of {list(_OF_VOLUMES)} or None for volumes, got {modality!r}. "
+            "Pass one of these, or an augmentation of volumes, such as VolumeViews()."
         )
     return modality
 

@@ -10,6 +10,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae._recommended import MODALITIES
 from sklearn_cae.augmentations import PRESETS
+from sklearn_cae.augmentations._choose import choose_views
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import DeepDecoder, LogScattering, UnpooledEncoder, image_decoder
@@ -137,6 +138,22 @@ def test_an_unknown_modality_is_told_with_the_closest_ones(modality, message):
 def test_modality_and_augmentation_exclude_each_other():
     with pytest.raises(ValueError, match="modality='skin' and augmentation='paper'"):
         recommended(1000, modality="skin", augmentation="paper")
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("of_volumes", [{"spatial_dims": 3}, {"image_shape": (1, 28, 28, 28)}])
+def test_volumes_have_the_modalities_whose_views_are_of_volumes(modality, of_volumes):
+    def choose():
+        return recommended(1000, modality=modality, **of_volumes)
+
+    try:
+        choose_views(modality, "volumes")
+    except ValueError:
+        message = rf"one of \['slices', 'xray'\] or None for volumes, got '{modality}'"
+        with pytest.raises(ValueError, match=message):
+            choose()
+    else:
+        assert choose()["augmentation"] == modality
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (3, 64, 64), (64, 32, 3), (1, 28, 28)])
