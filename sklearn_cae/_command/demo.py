@@ -28,7 +28,7 @@ def add_to(commands):
     parser.add_argument(
         "--dataset",
         default="digits",
-        help="digits (bundled, the default), mnist, or a 2-D MedMNIST set such as pneumoniamnist",
+        help="digits (bundled, the default), mnist, or a MedMNIST set such as pneumoniamnist",
     )
     parser.add_argument(
         "--setting",
@@ -55,21 +55,21 @@ def run(options):
     with errors_in_a_sentence():
         draw_without_window()
         check_output(output)
-        splits, views = _load(options)
+        splits, of_data = _load(options)
     settings = ["recommended", "paper"] if options.setting == "both" else [options.setting]
     rows = {}
     for setting in settings:
         folder = output / setting if len(settings) > 1 else output
         folder.mkdir(exist_ok=True)
-        rows[setting] = _run_setting(setting, options, splits, views, folder)
+        rows[setting] = _run_setting(setting, options, splits, of_data, folder)
     if len(settings) > 1:
         print(f"\n{_compare(rows)}")
 
 
-def _run_setting(setting, options, splits, views, output):
+def _run_setting(setting, options, splits, of_data, output):
     """Fit one setting; write and print what it is worth; return its scores."""
     X, _ = splits["train"]
-    clusterer = _make_clusterer(setting, options, views, X.shape)
+    clusterer = _make_clusterer(setting, options, of_data, X.shape)
     print(f"\n{_describe(setting, clusterer, X.shape)}", flush=True)
     started = time.perf_counter()
     clusterer.fit(X)
@@ -92,7 +92,7 @@ def _run_setting(setting, options, splits, views, output):
 def _describe(setting, clusterer, shape):
     """Tell what is trained, and whether the training is short."""
     n_epochs = clusterer.warm_up_epochs
-    full = _params(setting, shape, clusterer.spatial_dims)["warm_up_epochs"]
+    full = _params(setting, shape, {"spatial_dims": clusterer.spatial_dims})["warm_up_epochs"]
     trained = "" if clusterer.train_encoder else ", an encoder that needs no training"
     told = f"Setting {setting}: {shape[0]} images{trained}, a warm-up of {n_epochs} epochs"
     if n_epochs >= full:
@@ -104,11 +104,14 @@ def _describe(setting, clusterer, shape):
 
 
 def _load(options):
-    """Return {split: (images, labels)}, training first, and an augmentation for the images."""
+    """Return {split: (images, labels)}, training first, and the parameters of such images."""
     from sklearn.model_selection import train_test_split
 
     from .. import datasets
 
+    of_data = {"augmentation": "paper", "spatial_dims": 2}
+    if options.dataset in ("digits", "mnist"):
+        of_data["augmentation"] = "digits"
     if options.dataset == "digits":
         X, y = _with_names(datasets.load_digit_images())
         X_train, X_test, y_train, y_test = train_test_split(
@@ -118,13 +121,15 @@ def _load(options):
     elif options.dataset == "mnist":
         splits = {split: _with_names(datasets.load_mnist(split)) for split in ("train", "test")}
     else:
-        splits = {
-            split: _with_names(datasets.load_medmnist(options.dataset, split))
+        loaded = {
+            split: datasets.load_medmnist(options.dataset, split)
             for split in ("train", "val", "test")
         }
+        of_data["spatial_dims"] = loaded["train"].spatial_dims
+        splits = {split: _with_names(bunch) for split, bunch in loaded.items()}
     X, y = splits["train"]
     splits["train"] = X[: options.max_samples], y[: options.max_samples]
-    return splits, "digits" if options.dataset in ("digits", "mnist") else "paper"
+    return splits, of_data
 
 
 def _with_names(bunch):
@@ -134,12 +139,10 @@ def _with_names(bunch):
     return bunch.data, bunch.target_names[bunch.target]
 
 
-def _make_clusterer(setting, options, augmentation, shape):
+def _make_clusterer(setting, options, of_data, shape):
     from .._estimator import ContrastiveAutoencoderClusterer
 
-    params = _params(setting, shape, spatial_dims=_spatial_dims(options.dataset))
-    if setting == "paper":
-        params["augmentation"] = augmentation
+    params = _params(setting, shape, of_data)
     if options.epochs is not None:
         params |= dict.fromkeys(_SHORT[setting], options.epochs)
     elif not options.full:
@@ -149,19 +152,15 @@ def _make_clusterer(setting, options, augmentation, shape):
     return ContrastiveAutoencoderClusterer(**params, random_state=options.seed, verbose=1)
 
 
-def _params(setting, shape, spatial_dims):
+def _params(setting, shape, of_data):
     """Return the parameters of a setting, with the epochs of the benchmarks."""
     from .._recommended import recommended
 
     if setting == "recommended":
-        return recommended(shape[0], image_shape=shape[1:], spatial_dims=spatial_dims)
+        dims = of_data["spatial_dims"]
+        return recommended(shape[0], image_shape=shape[1:], spatial_dims=dims)
     epochs = {"warm_up_epochs": 50, "refinement_epochs": 0, "conditioning_epochs": 50}
-    return {**epochs, "spatial_dims": spatial_dims}
-
-
-def _spatial_dims(dataset):
-    """Return 3 for MedMNIST's sets of volumes."""
-    return 3 if dataset.lower().endswith("3d") else 2
+    return {**epochs, **of_data}
 
 
 def _evaluate(clusterer, splits, seed):

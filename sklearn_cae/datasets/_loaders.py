@@ -69,6 +69,7 @@ def load_medmnist(
         volumes. ``target``: int of shape (n_samples,), indices into ``target_names``; for the
         multi-label set ``"chestmnist"``, 0 and 1 of shape (n_samples, n_labels).
         ``target_names``: names of the labels. ``DESCR``: description, source and licence.
+        ``spatial_dims``: 2 for images, 3 for volumes, as for the estimator.
     (data, target) : tuple of ndarray
         Returned if ``return_X_y=True``.
 
@@ -108,7 +109,7 @@ def load_medmnist(
     sides = "x".join([str(size)] * spatial_dims)
     descr = _MEDMNIST_DESCR.format(split=split, sides=sides, **info)
     target = target[:, 0] if target.shape[1] == 1 else target
-    return as_result(stored.imgs, target, names, descr, return_X_y)
+    return as_result(stored.imgs, target, names, descr, return_X_y, spatial_dims=spatial_dims)
 
 
 def load_pneumoniamnist(

@@ -10,10 +10,11 @@ from sklearn.utils import Bunch
 Result: TypeAlias = Bunch | tuple[np.ndarray, np.ndarray]
 
 
-def as_result(data, target, target_names, descr, return_X_y) -> Result:
+def as_result(data, target, target_names, descr, return_X_y, **more) -> Result:
     if return_X_y:
         return data, target
-    return Bunch(data=data, target=target, target_names=np.array(target_names), DESCR=descr)
+    names = np.array(target_names)
+    return Bunch(data=data, target=target, target_names=names, DESCR=descr, **more)
 
 
 def check_option(parameter, value, options):

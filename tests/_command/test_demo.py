@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import matplotlib.image
+import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
@@ -137,7 +138,8 @@ def test_trainings_are_short_unless_full_ones_are_asked_for():
 
     def epochs_of(*arguments):
         options = _parse(["demo", *arguments])
-        clusterer = demo._make_clusterer("recommended", options, "digits", (5000, 28, 28))
+        of_data = {"augmentation": "digits", "spatial_dims": 2}
+        clusterer = demo._make_clusterer("recommended", options, of_data, (5000, 28, 28))
         return clusterer.warm_up_epochs, clusterer.refinement_epochs, clusterer.conditioning_epochs
 
     full = recommended(5000)
@@ -146,12 +148,19 @@ def test_trainings_are_short_unless_full_ones_are_asked_for():
     assert sum(epochs_of()) < 0.4 * sum(epochs_of("--full"))
 
 
-def test_volumes_are_fitted_as_volumes():
+def test_volumes_are_fitted_as_volumes(tmp_path, monkeypatch):
     from sklearn_cae._command import _parse, demo
 
+    monkeypatch.setenv("SKLEARN_CAE_DATA", str(tmp_path))
+    arrays = {}
+    for split in ("train", "val", "test"):
+        arrays[f"{split}_images"] = np.zeros((2, 28, 28, 28), np.uint8)
+        arrays[f"{split}_labels"] = np.array([[0], [1]], np.uint8)
+    np.savez(tmp_path / "nodulemnist3d.npz", **arrays)
     options = _parse(["demo", "--dataset", "nodulemnist3d"])
+    splits, of_data = demo._load(options)
     for setting in ("recommended", "paper"):
-        clusterer = demo._make_clusterer(setting, options, "paper", (1158, 28, 28, 28))
+        clusterer = demo._make_clusterer(setting, options, of_data, splits["train"][0].shape)
         assert clusterer.spatial_dims == 3
         assert clusterer.train_encoder
 
@@ -162,8 +171,8 @@ def test_mnist_is_known(data_root, tmp_path, monkeypatch):
     if not (data_root / "MNIST").exists():
         pytest.skip(f"MNIST is not in {data_root}; set SKLEARN_CAE_DATA to its folder")
     monkeypatch.setenv("SKLEARN_CAE_DATA", str(data_root))
-    splits, views = demo._load(_parse(["demo", "--dataset", "mnist", "--max-samples", "50"]))
-    assert views == "digits"
+    splits, of_data = demo._load(_parse(["demo", "--dataset", "mnist", "--max-samples", "50"]))
+    assert of_data == {"augmentation": "digits", "spatial_dims": 2}
     assert {split: len(X) for split, (X, _) in splits.items()} == {"train": 50, "test": 10_000}
 
 

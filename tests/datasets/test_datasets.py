@@ -160,6 +160,7 @@ def test_volumes_come_as_they_are_stored(home, name, size, flag):
     assert bunch.data.dtype == np.uint8
     assert bunch.target.shape == (3,)
     assert f"val split, {size}x{size}x{size}." in bunch.DESCR
+    assert bunch.spatial_dims == 3
     with pytest.raises(ValueError, match=r"size must be one of \(28, 64\), got 128"):
         load_medmnist(name, size=128)
 
