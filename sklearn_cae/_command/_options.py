@@ -51,13 +51,6 @@ def number_or_way(text):
     return text if text in ("elbow", "auto") else positive(text, ", elbow or auto")
 
 
-def side(text):
-    """Convert the text of --size."""
-    if not text.isdecimal() or not 8 <= int(text) <= 512:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 8 to 512, got {text!r}")
-    return int(text)
-
-
 def frames(text):
     """Convert the text of --frames."""
     return text if text in ("middle", "all") else positive(text, ", middle or all")

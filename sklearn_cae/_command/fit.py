@@ -12,7 +12,7 @@ from ._options import (
     check_output,
     find_images,
     frames,
-    side,
+    positive,
 )
 from ._results import (
     prepare,
@@ -46,10 +46,10 @@ def add_to(commands):
     parser.add_argument("--output", default="results", help="folder to write to (default: results)")
     parser.add_argument(
         "--size",
-        type=side,
-        default=32,
-        help="side of the images in pixels, 8 to 512 (default: 32); larger images show finer "
-        "details, and take longer",
+        type=positive,
+        default=64,
+        help="side of the images in pixels (default: 64); larger images show finer details, and "
+        "take longer",
     )
     parser.add_argument(
         "--window",
@@ -105,11 +105,15 @@ def run(options):
 
 
 def _check(options, output):
-    """Fail before anything is read if there is no such modality, or no results could be written."""
+    """Fail before anything is read if an option is invalid, or no results could be written."""
     from .._recommended import recommended
 
     prepare()
     recommended(2, modality=options.modality)
+    try:
+        recommended(2, image_shape=(options.size, options.size))
+    except ValueError as error:
+        refuse(f"--size {options.size} cannot be used: {error}", error)
     if output.resolve().is_relative_to(Path(options.folder).resolve()):
         refuse(
             f"--output must be outside the folder of images, got {output}. Its pictures would be "
