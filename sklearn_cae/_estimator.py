@@ -225,7 +225,8 @@ class ContrastiveAutoencoderClusterer(
         Seed of all random numbers of the fit. None gives different results on each call. Global
         generators are not changed.
     verbose : int, default=0
-        Whether progress bars are shown for the phases and the search.
+        Whether progress bars are shown for the phases, for the search, and while a fixed encoder
+        embeds the samples.
 
     Attributes
     ----------

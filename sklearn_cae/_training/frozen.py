@@ -1,7 +1,10 @@
 """Fits with a fixed encoder, which embeds the training samples once."""
 
+from contextlib import contextmanager
+
 import torch
 from torch.utils.data import Subset
+from tqdm.auto import tqdm
 
 from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed_part
 from .._storage.fingerprint import describe, digest
@@ -52,14 +55,14 @@ def embed_once(encoder, trainer, run, keys):
     """
     fixed, X, checkpoint = fixed_part(encoder), trainer.X, trainer.checkpoint
     if fixed.is_fitted:  # by the previous fit, with warm_start
-        X.embedding = run(fixed, X)
+        with _progress(fixed.features, len(X), trainer):
+            X.embedding = run(fixed, X)
         return
     # Attributes count as well as weights: a network that resizes images may differ by a size alone.
     key = digest(describe([fixed, *keys])) if checkpoint else None
     kept = checkpoint.read_embedding(key) if checkpoint else None
     if kept is None:
-        _fit_components(fixed, trainer, run)
-        X.embedding = run(fixed, X) if X.embedding is None else X.embedding
+        X.embedding = _fit_components(fixed, trainer, run)
         if checkpoint:
             state = fixed.components.state_dict()
             checkpoint.write_embedding(key, {"components": state, "embedding": X.embedding})
@@ -69,14 +72,32 @@ def embed_once(encoder, trainer, run, keys):
 
 
 def _fit_components(fixed, trainer, run):
-    """Find the linear map; embed the samples too if the features of all of them are at hand."""
+    """Find the linear map, and return the embedding of the samples."""
     X = trainer.X
     drawn, viewed = draw_for_components(len(X), fixed.components.in_features)
-    features = run(fixed.features, Subset(X, drawn))
-    of_views = _features_of_views(fixed.features, trainer, viewed, run)
-    fixed.fit(features.numpy(), of_views.numpy())
-    if len(drawn) == len(X):
-        X.embedding = run(fixed.components, features)
+    are_all = len(drawn) == len(X)
+    n_seen = len(drawn) + N_VIEWS * len(viewed) + (0 if are_all else len(X))
+    with _progress(fixed.features, n_seen, trainer):
+        features = run(fixed.features, Subset(X, drawn))
+        of_views = _features_of_views(fixed.features, trainer, viewed, run)
+        fixed.fit(features.numpy(), of_views.numpy())
+        return run(fixed.components, features) if are_all else run(fixed, X)
+
+
+@contextmanager
+def _progress(features, n_samples, trainer):
+    """Show a progress bar of the samples that a network sees, if the fit is verbose."""
+    verbose = trainer.params["verbose"]
+    with tqdm(total=n_samples, desc="embedding", unit="sample", disable=not verbose) as bar:
+
+        def count(module, inputs, output):
+            bar.update(len(output))
+
+        counting = features.register_forward_hook(count)
+        try:
+            yield
+        finally:
+            counting.remove()
 
 
 def _features_of_views(features, trainer, viewed, run):

@@ -65,6 +65,21 @@ def test_each_sample_is_embedded_once(frozen, toy_images, whiten):
     np.testing.assert_array_equal(estimator.predict(toy_images[0]), estimator.labels_)
 
 
+@pytest.mark.parametrize("n_drawn", [2000, 60])
+def test_verbose_shows_how_many_samples_are_embedded(
+    frozen, toy_images, capsys, monkeypatch, n_drawn
+):
+    X, _ = toy_images
+    monkeypatch.setattr(fixed, "_N_SAMPLES", n_drawn)
+    estimator = frozen(verbose=1, warm_start=True).fit(X)
+    total = n_seen() - 2  # without two of zeros
+    assert f"{total}/{total}" in capsys.readouterr().err.split("warm_up")[0]
+    estimator.fit(X)
+    assert f"embedding: 100%|{'█' * 10}| {len(X)}/{len(X)}" in capsys.readouterr().err
+    frozen().fit(X)
+    assert capsys.readouterr().err == ""
+
+
 def test_without_views_the_embedding_is_the_scaled_principal_components(frozen, toy_images):
     X, _ = toy_images
     estimator = frozen(augmentation=ImageViews(probability=0)).fit(X)
