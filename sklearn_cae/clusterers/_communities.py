@@ -17,6 +17,7 @@ from sknetwork.clustering import Louvain
 from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from .._utils.warnings import warn
+from ._halves import Half, draw_half, mean_agreement
 from ._joining import join_to
 from ._posterior import PosteriorMixin
 
@@ -26,6 +27,11 @@ RESOLUTIONS = np.geomspace(0.3, 1.0, 13)
 _RUNS = 5
 _STABLE_SHARE = 1 / 3
 _STABLE_RAND = 0.9
+#: Halves that check a stable number, and their smallest mean adjusted Rand index.
+_CHECKS = 4
+_STABLE_HALVES = 0.8
+#: Halves are divided at every second resolution: enough to find the partition of a number again.
+_OF_HALVES = RESOLUTIONS[::2]
 _FINER = 1.5
 #: A resolution is too low if its number of communities, plus `_SPREAD`, is below this share of the
 #: requested number.
@@ -45,7 +51,9 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
     stability of a number is the share of pairs of runs, from one step and the next, that both have
     this number, weighted by the adjusted Rand index of the two partitions. The most stable number
     is used. There is a warning if its stability is below 1/3, or if the mean adjusted Rand index
-    of its pairs is below 0.9.
+    of its pairs is below 0.9. All these runs see the same links, in which noise may look like
+    groups. Communities are therefore also found in random halves of the samples. There is a
+    warning, too, if their mean adjusted Rand index with the groups is below 0.8.
 
     A new sample is assigned to the cluster of most of its neighbours.
 
@@ -73,8 +81,9 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         Number of clusters.
     search_ : dict or None
         "resolution": the resolutions tried; "n_clusters": number of communities per resolution and
-        run, (n_resolutions, 5); "stability": stability of each number, at most 1; "found": whether
-        the most stable number is stable. None if `n_clusters` is an int.
+        run, (n_resolutions, 5); "stability": stability of each number, at most 1; "halves": mean
+        adjusted Rand index of the groups and those of halves, None if it was not needed; "found":
+        whether the most stable number is stable. None if `n_clusters` is an int.
     n_features_in_ : int
         Number of features.
 
@@ -146,7 +155,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         n_neighbors = min(self.n_neighbors, max(2, n_drawn // 2))  # with all, links are equal
         links = shared_neighbors(X[drawn], n_neighbors)
         if self.n_clusters == "auto":
-            labels, self.search_ = most_stable(X[drawn], links, self.max_clusters, rng)
+            labels, self.search_ = most_stable(X[drawn], links, self.max_clusters, n_neighbors, rng)
         else:
             if self.n_clusters > n_drawn:
                 raise ValueError(
@@ -213,6 +222,17 @@ def communities(links, resolution, order):
     return louvain.fit_predict(links)[np.argsort(order)]
 
 
+def cluster_halves(X, n_neighbors, n_halves, rng):
+    """Find communities of random halves of the samples, at several resolutions; list of `Half`."""
+    halves = []
+    for _ in range(n_halves):
+        rows = draw_half(len(X), rng)
+        links = shared_neighbors(X[rows], min(n_neighbors, max(2, len(rows) // 2)))
+        partitions = [communities(links, r, rng.permutation(len(rows))) for r in _OF_HALVES]
+        halves.append(Half(rows, partitions))
+    return halves
+
+
 def _orders(links, rng):
     """Draw random orders of the samples, one per run at a resolution."""
     return [rng.permutation(links.shape[0]) for _ in range(_RUNS)]
@@ -227,7 +247,7 @@ def _count(partitions):
     return np.array([[labels.max() + 1 for labels in runs] for runs in partitions])
 
 
-def most_stable(X, links, max_clusters, rng):
+def most_stable(X, links, max_clusters, n_neighbors, rng):
     """Raise the resolution, and return a partition with the most stable number of communities.
 
     Returns
@@ -239,7 +259,8 @@ def most_stable(X, links, max_clusters, rng):
     partitions = [_several(links, resolution, _orders(links, rng)) for resolution in RESOLUTIONS]
     numbers = _count(partitions)
     coarsest = int(numbers.min())
-    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}, "found": False}
+    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}}
+    search |= {"halves": None, "found": False}
     if coarsest > max_clusters:
         warn(
             f"There are at least {coarsest} communities, more than max_clusters={max_clusters}. "
@@ -260,14 +281,18 @@ def most_stable(X, links, max_clusters, rng):
     found = (
         best > 1 and stability[best] >= _STABLE_SHARE and np.mean(agreement[best]) >= _STABLE_RAND
     )
+    labels = _typical(partitions, numbers == best)
+    if found:
+        search["halves"] = mean_agreement(cluster_halves(X, n_neighbors, _CHECKS, rng), labels)
+        found = search["halves"] >= _STABLE_HALVES
     if not found:
         warn(
             f"No number of communities is stable; n_clusters_={best} is the most stable one. The "
-            "groups may not be separate. Look at the clusterer's search_, or pass n_clusters.",
+            "samples may be a single group. Look at the clusterer's search_, or pass n_clusters.",
             ConvergenceWarning,
         )
     search |= {"stability": stability, "found": bool(found)}
-    return _typical(partitions, numbers == best), search
+    return labels, search
 
 
 def so_many(X, links, n_clusters, rng):

@@ -88,6 +88,20 @@ def test_what_looks_stable_in_few_samples_of_noise_is_not_called_so():
             CommunityClusterer(random_state=seed).fit(X)
 
 
+def test_groups_of_noise_that_halves_do_not_show_are_not_called_stable():
+    X = np.random.RandomState(0).normal(size=(60, 2))
+    with pytest.warns(ConvergenceWarning, match="may be a single group"):
+        search = CommunityClusterer(random_state=0).fit(X).search_
+    assert max(search["stability"].values()) > 1 / 3  # the links alone look stable
+    assert search["halves"] < 0.8
+    assert not search["found"]
+
+
+def test_groups_that_are_stable_come_back_in_halves():
+    X, _ = make_blobs(300, 8, centers=3, random_state=0)
+    assert CommunityClusterer(random_state=0).fit(X).search_["halves"] > 0.95
+
+
 def test_another_seed_finds_the_same_groups():
     X = PCA(20, whiten=True, random_state=0).fit_transform(load_digits().data[:600])
     first, *others = (CommunityClusterer(random_state=seed).fit(X) for seed in range(5))
