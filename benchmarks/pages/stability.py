@@ -16,6 +16,16 @@ def render_consensus():
     return table([*columns, "of these, two other fits agree on", "time"], rows)
 
 
+def render_reports():
+    """Show whether new fits agree on the images that a report calls stable."""
+    rows = []
+    for one in read("sample_stability"):
+        shares = (f"{100 * one[name]:.0f} %" for name in (*SHARES, "agree_on_all"))
+        rows.append([one["set"], one["n_clusters"], *shares])
+    columns = ["set", "`n_clusters`", "called stable", "of these, two new fits agree on"]
+    return table([*columns, "of all"], rows)
+
+
 def render_noise():
     """Show how many fits call a number of groups stable in noise."""
     rows = [
@@ -26,4 +36,4 @@ def render_noise():
 
 
 SHARES = ("stable", "agree")
-TABLES = {"consensus": render_consensus, "noise": render_noise}
+TABLES = {"consensus": render_consensus, "reports": render_reports, "noise": render_noise}
