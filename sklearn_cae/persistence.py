@@ -140,6 +140,25 @@ class _KnownSelector(Known):
         return self.cls(**state)
 
 
+class _KnownCommunities(_KnownEstimator):
+    """Communities; those of older files have no halves."""
+
+    def put_together(self, state):
+        parts = ("_drawn_runs", "runs_", "stability_", "cluster_stability_")
+        added = {"n_init": 1, **dict.fromkeys(parts if "n_features_in_" in state else ())}
+        missing = {name: value for name, value in added.items() if name not in state}
+        return super().put_together({**state, **missing})  # files keep their order
+
+    def try_out(self, instance):
+        super().try_out(instance)
+        runs = vars(instance).get("_drawn_runs")
+        if runs is not None and (
+            runs.shape != (instance._neighbors.n_samples_fit_, instance.n_init)
+            or runs.dtype.kind != "i"
+        ):
+            raise ValueError("the clusterings of the halves do not match the samples")
+
+
 class _KnownCenters(_KnownEstimator):
     """A clusterer that can predict if it has centres."""
 
@@ -405,13 +424,14 @@ _CLASSES = {
     _KnownClusterer: {"sklearn_cae": ["ContrastiveAutoencoderClusterer"]},
     _KnownEstimator: {
         "sklearn_cae": ["ClusterLabelMapper", "KNNProbe", "LinearProbe"],
-        "sklearn_cae.clusterers": ["CommunityClusterer", "MixtureClusterer"],
+        "sklearn_cae.clusterers": ["MixtureClusterer"],
         "sklearn.cluster": ["AgglomerativeClustering", "DBSCAN", "OPTICS", "SpectralClustering"],
         "sklearn.decomposition": ["PCA"],
         "sklearn.linear_model": ["LogisticRegression"],
         "sklearn.mixture": ["BayesianGaussianMixture", "GaussianMixture"],
         "sklearn.preprocessing": ["StandardScaler"],
     },
+    _KnownCommunities: {"sklearn_cae.clusterers": ["CommunityClusterer"]},
     _KnownElbow: {"sklearn_cae.clusterers": ["ElbowClusterer"]},
     _KnownHDBSCAN: {"sklearn.cluster": ["HDBSCAN"]},
     _KnownCenters: {"sklearn.cluster": ["AffinityPropagation", "MeanShift"]},

@@ -586,6 +586,29 @@ def drop_state(name):
     return change
 
 
+def test_communities_of_older_files_have_no_halves(tmp_path):
+    X = np.random.RandomState(0).normal(size=(30, 4))
+    clusterer = CommunityClusterer(2, random_state=0).fit(X)
+    save(clusterer, tmp_path / "model")
+    for name in ("n_init", "runs_", "stability_", "cluster_stability_", "_drawn_runs"):
+        rewrite(tmp_path / "model", drop_state(name))
+    again = load(tmp_path / "model")
+    assert again.n_init == 1
+    assert again.stability_ is None
+    np.testing.assert_array_equal(again.predict(X), clusterer.predict(X))
+
+
+def test_the_stability_of_communities_is_saved(tmp_path):
+    X = np.random.RandomState(0).normal(size=(30, 4))
+    clusterer = CommunityClusterer(2, n_init=3, random_state=0).fit(X)
+    save(clusterer, tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_stability(X), clusterer.predict_stability(X))
+    rewrite(tmp_path / "model", set_state("n_init", 4))
+    with pytest.raises(LoadError, match="halves do not match the samples"):
+        load(tmp_path / "model")
+
+
 def replace_tensor(name, tensor):
     def change(header, tensors):
         tensors[f"ContrastiveAutoencoderClusterer.{name}"] = tensor

@@ -20,6 +20,7 @@ from benchmarks.pages import (
     performance,
     reliability,
     small,
+    stability,
     table1,
 )
 
@@ -36,6 +37,7 @@ PAGES = {
     **encoders.TABLES,
     "docs/measured/foreign.md": foreign.TABLES,
     "docs/measured/small.md": small.TABLES,
+    "docs/measured/stability.md": stability.TABLES,
     "docs/measured/patients.md": patients.TABLES,
     "docs/measured/files.md": files.TABLES,
     "docs/measured/reliability.md": reliability.TABLES,

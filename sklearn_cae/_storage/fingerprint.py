@@ -61,7 +61,12 @@ def describe(value, within=()):
         value = copy.deepcopy(value)
         value.set_random_state(seed=0)
     if hasattr(value, "get_params"):
-        return [dotted_name(type(value)), deeper(value.get_params(deep=False))]
+        name, params = dotted_name(type(value)), value.get_params(deep=False)
+        added = _ADDED_SINCE.get(name, {}).items()
+        return [
+            name,
+            deeper({key: each for key, each in params.items() if (key, each) not in added}),
+        ]
     if type(value).__repr__ is not object.__repr__ and not dataclasses.is_dataclass(value):
         # A digest, because attributes may be secret and descriptions are written to a file.
         return [steady_repr(value), digest(deeper(getattr(value, "__dict__", None)))]
@@ -74,6 +79,8 @@ def steady_repr(value):
 
 
 _DEEPEST = 50
+#: Parameters of parts that fits of older versions do not have, and the value that continues them.
+_ADDED_SINCE = {"sklearn_cae.clusterers.CommunityClusterer": {"n_init": 1}}
 #: Types, and functions that return the parts of a value to describe.
 _DESCRIBED = (
     ((list, tuple), list),

@@ -17,6 +17,16 @@ from sknetwork.clustering import Louvain
 from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from .._utils.warnings import warn
+from ._halves import (
+    Half,
+    cluster_stability_of,
+    draw_half,
+    link_by_agreement,
+    mean_agreement,
+    runs_of,
+    stability_by_neighbors,
+    stability_of,
+)
 from ._joining import join_to
 from ._posterior import PosteriorMixin
 
@@ -26,6 +36,11 @@ RESOLUTIONS = np.geomspace(0.3, 1.0, 13)
 _RUNS = 5
 _STABLE_SHARE = 1 / 3
 _STABLE_RAND = 0.9
+#: Halves that check a stable number, and their smallest mean adjusted Rand index.
+_CHECKS = 4
+_STABLE_HALVES = 0.8
+#: Halves are divided at every second resolution: enough to find the partition of a number again.
+_OF_HALVES = RESOLUTIONS[::2]
 _FINER = 1.5
 #: A resolution is too low if its number of communities, plus `_SPREAD`, is below this share of the
 #: requested number.
@@ -45,7 +60,13 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
     stability of a number is the share of pairs of runs, from one step and the next, that both have
     this number, weighted by the adjusted Rand index of the two partitions. The most stable number
     is used. There is a warning if its stability is below 1/3, or if the mean adjusted Rand index
-    of its pairs is below 0.9.
+    of its pairs is below 0.9. All these runs see the same links, in which noise may look like
+    groups. Communities are therefore also found in random halves of the samples. There is a
+    warning, too, if their mean adjusted Rand index with the groups is below 0.8.
+
+    With `n_init` > 1, the communities of this many halves also form a consensus [2]_: each link is
+    multiplied by the share of these clusterings that have both samples in one community. Another
+    seed then leads to nearly the same groups, and the halves tell how stable each sample is.
 
     A new sample is assigned to the cluster of most of its neighbours.
 
@@ -62,6 +83,9 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
     max_samples : int, default=10_000
         Maximum number of samples in the graph, drawn at random. The other samples are assigned like
         new ones.
+    n_init : int, default=1
+        Number of random halves whose communities form a consensus, such as 10. With 1 there is no
+        consensus, and nothing is known of the stability of samples.
     random_state : int, RandomState instance or None, default=None
         Seed of the draw and of the orders. None gives different results on each call.
 
@@ -73,8 +97,19 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         Number of clusters.
     search_ : dict or None
         "resolution": the resolutions tried; "n_clusters": number of communities per resolution and
-        run, (n_resolutions, 5); "stability": stability of each number, at most 1; "found": whether
-        the most stable number is stable. None if `n_clusters` is an int.
+        run, (n_resolutions, 5); "stability": stability of each number, at most 1; "halves": mean
+        adjusted Rand index of the groups and those of halves, None if it was not needed; "found":
+        whether the most stable number is stable. None if `n_clusters` is an int.
+    stability_ : ndarray of shape (n_samples,) or None
+        Share of the halves in which each sample is in its own cluster. A half has its own clusters,
+        which are paired with those of `labels_` so that they share the most samples. Samples
+        outside of a half are assigned by their links to it. None with ``n_init=1``.
+    cluster_stability_ : ndarray of shape (`n_clusters_`,) or None
+        Overlap (Jaccard) of each cluster with its own in each half, averaged over the halves. Below
+        about 0.6 a cluster does not come back, above about 0.75 it does [3]_.
+    runs_ : ndarray of shape (n_samples, `n_init`) or None
+        Cluster of each sample by each half, with the numbers of `labels_`; -1 if it is none of
+        them.
     n_features_in_ : int
         Number of features.
 
@@ -82,14 +117,20 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
     ----------
     .. [1] Levine et al., "Data-driven phenotypic dissection of AML reveals progenitor-like cells
        that correlate with prognosis", Cell 162 (2015).
+    .. [2] Poulin and Theberge, "Ensemble clustering for graphs", Complex Networks (2018).
+    .. [3] Hennig, "Cluster-wise assessment of cluster stability", Computational Statistics and
+       Data Analysis 52 (2007).
 
     Examples
     --------
     >>> from sklearn.datasets import make_moons
     >>> from sklearn_cae.clusterers import CommunityClusterer
     >>> X, _ = make_moons(200, noise=0.05, random_state=0)
-    >>> CommunityClusterer(n_clusters=2, random_state=0).fit(X).n_clusters_
+    >>> clusterer = CommunityClusterer(n_clusters=2, n_init=5, random_state=0).fit(X)
+    >>> clusterer.n_clusters_
     2
+    >>> clusterer.stability_.shape
+    (200,)
     """
 
     _parameter_constraints: dict = {
@@ -97,6 +138,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         "n_neighbors": [Interval(Integral, 2, None, closed="left")],
         "max_clusters": [Interval(Integral, 2, None, closed="left")],
         "max_samples": [Interval(Integral, 2, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -107,12 +149,14 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         n_neighbors=15,
         max_clusters=20,
         max_samples=10_000,
+        n_init=1,
         random_state=None,
     ):
         self.n_clusters = n_clusters
         self.n_neighbors = n_neighbors
         self.max_clusters = max_clusters
         self.max_samples = max_samples
+        self.n_init = n_init
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -144,9 +188,14 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         n_drawn = min(self.max_samples, len(X))
         drawn = np.sort(rng.choice(len(X), n_drawn, replace=False))
         n_neighbors = min(self.n_neighbors, max(2, n_drawn // 2))  # with all, links are equal
-        links = shared_neighbors(X[drawn], n_neighbors)
+        halves, links = [], shared_neighbors(X[drawn], n_neighbors)
+        if self.n_init > 1:
+            halves = cluster_halves(X[drawn], n_neighbors, self.n_init, rng)
+            links = link_by_agreement(links, halves)
         if self.n_clusters == "auto":
-            labels, self.search_ = most_stable(X[drawn], links, self.max_clusters, rng)
+            labels, self.search_ = most_stable(
+                X[drawn], links, self.max_clusters, n_neighbors, rng, halves
+            )
         else:
             if self.n_clusters > n_drawn:
                 raise ValueError(
@@ -158,7 +207,22 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         self._neighbors = KNeighborsClassifier(n_neighbors).fit(X[drawn], labels)
         self.labels_ = self._neighbors.predict(X) if n_drawn < len(X) else labels
         self.labels_[drawn] = labels
+        self._drawn_runs = runs_of(halves, links, labels) if halves else None
+        self._measure_stability(X, drawn)
         return self
+
+    def _measure_stability(self, X, drawn):
+        """Measure how stable samples and clusters are, from the clusterings of the halves."""
+        self.runs_ = self.stability_ = self.cluster_stability_ = None
+        if self._drawn_runs is None:
+            return
+        self.runs_ = self._drawn_runs
+        if len(drawn) < len(X):  # others have the clusters of their nearest neighbour
+            nearest = self._neighbors.kneighbors(X, 1, return_distance=False)[:, 0]
+            nearest[drawn] = np.arange(len(drawn))
+            self.runs_ = self._drawn_runs[nearest]
+        self.stability_ = stability_of(self.runs_, self.labels_)
+        self.cluster_stability_ = cluster_stability_of(self.runs_, self.labels_, self.n_clusters_)
 
     def predict_proba(self, X) -> np.ndarray:
         """Compute the share of a sample's neighbours in each cluster.
@@ -173,6 +237,32 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self._neighbors.predict_proba(validate_data(self, as_samples(X), reset=False))
+
+    def predict_stability(self, X) -> np.ndarray:
+        """Compute the share of halves in which new samples are in their own cluster.
+
+        A half assigns a sample to the cluster of most of its neighbours.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        stability : ndarray of shape (n_samples,)
+            Share in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If the fit had ``n_init=1``.
+        """
+        check_is_fitted(self)
+        if self._drawn_runs is None:
+            raise ValueError("predict_stability needs a fit with n_init > 1. Pass n_init=10.")
+        X = validate_data(self, as_samples(X), reset=False)
+        near = self._neighbors.kneighbors(X, return_distance=False)
+        return stability_by_neighbors(self._drawn_runs[near], self.predict(X), self.n_clusters_)
 
 
 def shared_neighbors(X, n_neighbors):
@@ -213,6 +303,17 @@ def communities(links, resolution, order):
     return louvain.fit_predict(links)[np.argsort(order)]
 
 
+def cluster_halves(X, n_neighbors, n_halves, rng):
+    """Find communities of random halves of the samples, at several resolutions; list of `Half`."""
+    halves = []
+    for _ in range(n_halves):
+        rows = draw_half(len(X), rng)
+        links = shared_neighbors(X[rows], min(n_neighbors, max(2, len(rows) // 2)))
+        partitions = [communities(links, r, rng.permutation(len(rows))) for r in _OF_HALVES]
+        halves.append(Half(rows, partitions))
+    return halves
+
+
 def _orders(links, rng):
     """Draw random orders of the samples, one per run at a resolution."""
     return [rng.permutation(links.shape[0]) for _ in range(_RUNS)]
@@ -227,7 +328,7 @@ def _count(partitions):
     return np.array([[labels.max() + 1 for labels in runs] for runs in partitions])
 
 
-def most_stable(X, links, max_clusters, rng):
+def most_stable(X, links, max_clusters, n_neighbors, rng, halves):
     """Raise the resolution, and return a partition with the most stable number of communities.
 
     Returns
@@ -239,7 +340,8 @@ def most_stable(X, links, max_clusters, rng):
     partitions = [_several(links, resolution, _orders(links, rng)) for resolution in RESOLUTIONS]
     numbers = _count(partitions)
     coarsest = int(numbers.min())
-    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}, "found": False}
+    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}}
+    search |= {"halves": None, "found": False}
     if coarsest > max_clusters:
         warn(
             f"There are at least {coarsest} communities, more than max_clusters={max_clusters}. "
@@ -260,14 +362,19 @@ def most_stable(X, links, max_clusters, rng):
     found = (
         best > 1 and stability[best] >= _STABLE_SHARE and np.mean(agreement[best]) >= _STABLE_RAND
     )
+    labels = _typical(partitions, numbers == best)
+    if found:
+        halves = halves or cluster_halves(X, n_neighbors, _CHECKS, rng)
+        search["halves"] = mean_agreement(halves, labels)
+        found = search["halves"] >= _STABLE_HALVES
     if not found:
         warn(
             f"No number of communities is stable; n_clusters_={best} is the most stable one. The "
-            "groups may not be separate. Look at the clusterer's search_, or pass n_clusters.",
+            "samples may be a single group. Look at the clusterer's search_, or pass n_clusters.",
             ConvergenceWarning,
         )
     search |= {"stability": stability, "found": bool(found)}
-    return _typical(partitions, numbers == best), search
+    return labels, search
 
 
 def so_many(X, links, n_clusters, rng):

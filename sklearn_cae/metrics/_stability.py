@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -52,6 +53,10 @@ class StabilityReport:
         Lowest and highest of these overlaps, for each cluster of the reference.
     labels : ndarray of shape (n_samples,)
         Cluster of each sample in the reference: its place in `ids`, from 0.
+    sample_stability : ndarray of shape (n_samples,)
+        Share of the other fits in which each sample is in its own cluster. Clusters of a fit are
+        paired with those of the reference so that they share the most samples. Two of three fits
+        are on half of the data, and have not seen the other half.
 
     References
     ----------
@@ -68,6 +73,7 @@ class StabilityReport:
     jaccard: list
     jaccard_range: list
     labels: np.ndarray
+    sample_stability: np.ndarray
 
     def to_dict(self) -> dict[str, bool | list]:
         """Return the report as a dict of plain values and lists, which JSON can represent.
@@ -77,7 +83,8 @@ class StabilityReport:
         report : dict
             Value per attribute name.
         """
-        return {**vars(self), "labels": self.labels.tolist()}
+        arrays = {name: getattr(self, name).tolist() for name in ("labels", "sample_stability")}
+        return {**vars(self), **arrays}
 
     def __repr__(self) -> str:
         whose = "the fitted estimator" if self.fitted else "a new fit, numbered by this fit"
@@ -155,6 +162,8 @@ def stability_report(
     [1.0, 1.0, 1.0]
     >>> report.jaccard
     [1.0, 1.0, 1.0]
+    >>> float(report.sample_stability.min())
+    1.0
     """
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     _check_estimator(estimator)
@@ -234,6 +243,7 @@ def _compare(fits, n_repeats, fitted):
         jaccard=overlaps.mean(axis=0).tolist(),
         jaccard_range=np.transpose([overlaps.min(axis=0), overlaps.max(axis=0)]).tolist(),
         labels=reference,
+        sample_stability=np.mean([_keeps(reference, labels) for labels in fits[1:]], axis=0),
     )
 
 
@@ -256,3 +266,12 @@ def _jaccard(reference, labels):
     both = contingency_matrix(reference, labels)
     either = both.sum(axis=1, keepdims=True) + both.sum(axis=0) - both
     return (both / either).max(axis=1)
+
+
+def _keeps(reference, labels):
+    """Return whether each sample is in the cluster that is paired with its own."""
+    both = contingency_matrix(reference, labels)
+    partner = np.full(len(both), -1)
+    own, other = linear_sum_assignment(both, maximize=True)
+    partner[own] = other
+    return partner[reference] == np.unique(labels, return_inverse=True)[1]

@@ -33,7 +33,7 @@ from sklearn_cae import ClusterLabelMapper
 from sklearn_cae._grouping import search
 from sklearn_cae._storage import container, files, fingerprint
 from sklearn_cae._training import trainer
-from sklearn_cae.clusterers import ElbowClusterer
+from sklearn_cae.clusterers import CommunityClusterer, ElbowClusterer
 from sklearn_cae.modules import DeepDecoder, LogScattering, UnpooledEncoder
 
 EPOCHS = {"warm_up_epochs": 3, "conditioning_epochs": 2}
@@ -640,6 +640,12 @@ def test_places_in_memory_tell_nothing_apart():
         text = json.dumps(fingerprint.describe(value))
         assert "some_function" in text
         assert " at 0x" not in text
+
+
+def test_parameters_that_were_added_do_not_change_what_is_described():
+    described = fingerprint.describe(CommunityClusterer())
+    assert "n_init" not in json.dumps(described)
+    assert fingerprint.describe(CommunityClusterer(n_init=2)) != described
 
 
 @pytest.mark.parametrize(

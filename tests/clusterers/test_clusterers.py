@@ -1,5 +1,6 @@
 import tracemalloc
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sklearn_cae.clusterers import (
     _communities,
 )
 from sklearn_cae.clusterers._communities import shared_neighbors
+from sklearn_cae.clusterers._halves import Half, link_by_agreement, renumber
 from sklearn_cae.clusterers._joining import join_to
 
 
@@ -25,6 +27,7 @@ from sklearn_cae.clusterers._joining import join_to
 @parametrize_with_checks(
     [
         CommunityClusterer(random_state=0),
+        CommunityClusterer(2, n_init=2, random_state=0),
         ElbowClusterer(max_clusters=3, random_state=0),
         MixtureClusterer(2, random_state=0),
     ]
@@ -88,12 +91,94 @@ def test_what_looks_stable_in_few_samples_of_noise_is_not_called_so():
             CommunityClusterer(random_state=seed).fit(X)
 
 
+def test_groups_of_noise_that_halves_do_not_show_are_not_called_stable():
+    X = np.random.RandomState(0).normal(size=(60, 2))
+    with pytest.warns(ConvergenceWarning, match="may be a single group"):
+        search = CommunityClusterer(random_state=0).fit(X).search_
+    assert max(search["stability"].values()) > 1 / 3  # the links alone look stable
+    assert search["halves"] < 0.8
+    assert not search["found"]
+
+
+def test_groups_that_are_stable_come_back_in_halves():
+    X, _ = make_blobs(300, 8, centers=3, random_state=0)
+    assert CommunityClusterer(random_state=0).fit(X).search_["halves"] > 0.95
+
+
 def test_another_seed_finds_the_same_groups():
     X = PCA(20, whiten=True, random_state=0).fit_transform(load_digits().data[:600])
     first, *others = (CommunityClusterer(random_state=seed).fit(X) for seed in range(5))
     for other in others:
         assert other.n_clusters_ == first.n_clusters_
         assert adjusted_rand_score(first.labels_, other.labels_) > 0.95
+
+
+def bridged(random_state):
+    """Two groups of a hundred samples, and ten samples between them."""
+    X, y = make_blobs(
+        [100, 100, 10],
+        2,
+        centers=[[0, 0], [9, 0], [4.5, 0]],
+        cluster_std=1.2,
+        shuffle=False,
+        random_state=random_state,
+    )
+    return X, y
+
+
+def test_links_are_weighted_by_the_share_of_clusterings_that_agree():
+    links = csr_array(np.ones((4, 4)) - np.eye(4))
+    halves = [
+        Half(np.array([0, 1, 2]), [np.array([0, 0, 1]), np.array([0, 0, 0])]),
+        Half(np.array([0, 2]), [np.array([0, 1]), np.array([0, 1])]),
+    ]
+    expected = {(0, 1): 1, (0, 2): 1 / 4, (1, 2): 1 / 2}  # sample 3 is in no half
+    weights = link_by_agreement(links, halves).toarray()
+    np.testing.assert_array_equal(weights, weights.T)
+    for i, j in combinations(range(4), 2):
+        assert weights[i, j] == expected.get((i, j), 1 / 2), (i, j)
+
+
+def test_clusters_of_a_run_have_the_numbers_of_those_that_share_most():
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    run = np.array([3, 3, 0, 0, 0, -1])
+    assert renumber(run, labels).tolist() == [0, 0, 1, 1, 1, -1]
+
+
+def test_samples_between_groups_are_less_stable():
+    X, y = bridged(0)
+    clusterer = CommunityClusterer(2, n_init=20, random_state=0).fit(X)
+    assert clusterer.runs_.shape == (210, 20)
+    share = (clusterer.runs_ == clusterer.labels_[:, None]).mean(axis=1)
+    np.testing.assert_array_equal(clusterer.stability_, share)
+    for stability in (clusterer.stability_, clusterer.predict_stability(bridged(1)[0])):
+        assert stability[y < 2].mean() > stability[y == 2].mean() + 0.01
+        assert stability[y < 2].mean() > 0.99
+    assert (clusterer.cluster_stability_ > 0.8).all()
+
+
+def test_samples_outside_of_the_graph_have_a_stability():
+    X, y = make_blobs(200, 2, centers=[[0, 0], [20, 0]], random_state=0)
+    clusterer = CommunityClusterer(2, n_init=3, max_samples=80, random_state=0).fit(X)
+    assert adjusted_rand_score(y, clusterer.labels_) == 1
+    assert (clusterer.stability_ == 1).all()
+    assert (clusterer.cluster_stability_ == 1).all()
+
+
+def test_without_halves_no_stability_is_known():
+    X, _ = make_blobs(60, 2, centers=2, random_state=0)
+    clusterer = CommunityClusterer(2, random_state=0).fit(X)
+    assert clusterer.runs_ is clusterer.stability_ is clusterer.cluster_stability_ is None
+    with pytest.raises(ValueError, match=r"n_init > 1\. Pass n_init=10"):
+        clusterer.predict_stability(X)
+
+
+@pytest.mark.parametrize("X", [[[0.0], [1.0]], np.zeros((9, 2)), np.eye(5)])
+def test_few_or_equal_samples_have_a_consensus(X):
+    clusterer = CommunityClusterer(1, n_init=3, random_state=0).fit(X)
+    assert (clusterer.labels_ == 0).all()
+    assert clusterer.stability_.shape == (len(X),)
+    assert CommunityClusterer(2, n_init=3, random_state=0).fit(X).n_clusters_ == 2
 
 
 def test_the_same_seed_finds_the_same_groups_in_noise():

@@ -45,6 +45,28 @@ def test_separate_groups_come_back():
     json.dumps(report.to_dict())
 
 
+def test_samples_between_clusters_are_less_stable():
+    X = np.random.RandomState(0).uniform(size=(60, 1))  # the border is anywhere near the middle
+    report = stability_report(KMeans(2, n_init=3), X, n_repeats=5, random_state=0)
+    assert report.sample_stability.shape == (60,)
+    distance = abs(X[:, 0] - 0.5)
+    assert (report.sample_stability[distance > 0.25] == 1).all()
+    assert report.sample_stability[distance < 0.1].min() < 0.9
+    n_kept = 15 * report.sample_stability  # 5 seeds, 5 pairs of halves
+    np.testing.assert_allclose(n_kept, n_kept.round())
+
+
+def test_stability_of_samples_does_not_depend_on_the_numbers_of_clusters():
+    class Shuffled(KMeans):
+        def predict(self, X):
+            numbers = np.random.default_rng().permutation(3)
+            return numbers[super().predict(X)]
+
+    X, _ = make_blobs(90, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    report = stability_report(Shuffled(3, n_init=3), X, random_state=0)
+    assert (report.sample_stability == 1).all()
+
+
 def test_clusters_with_any_ids_are_reported_by_number():
     class Gaps(KMeans):
         def predict(self, X):
