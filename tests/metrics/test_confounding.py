@@ -358,6 +358,7 @@ def test_small_sites_are_told():
     few = np.where(np.arange(N) < 5, "D", SITE)
     with pytest.warns(UserWarning, match=r"nuisance 'nuisance' have fewer than 10.*D has 5 of 5"):
         assert report(nuisance=few).makeup["nuisance"].loc[(0, "D"), "n_samples"] == 5
-    lone = np.where(PATIENTS == 3, "D", SITE)
-    with pytest.warns(UserWarning, match="D has 2 of 1"):
-        report(nuisance=lone, groups=PATIENTS)
+    patients = np.maximum(PATIENTS - 5, 0)  # the first has twelve images
+    lone = np.where(patients == 0, "D", SITE)
+    with pytest.warns(UserWarning, match="D has 12 of 1"):
+        report(nuisance=lone, groups=patients)
