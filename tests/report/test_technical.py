@@ -14,8 +14,8 @@ from sklearn_cae import cluster_report
 from sklearn_cae._statistics.associations import associate
 from sklearn_cae.images import read_images
 from sklearn_cae.metrics import stability_report
+from sklearn_cae.metrics._explained import find_explained
 from sklearn_cae.report._columns import Columns, add_measured
-from sklearn_cae.report._explained import find_explained
 
 pytestmark = pytest.mark.usefixtures("quick_map")
 
@@ -60,6 +60,7 @@ def test_technical_columns_stand_apart(report):
         {
             "age": rng.rand(96),
             "Manufacturer": rng.choice(["A", "B"], 96),
+            "Clinic": rng.choice(["C", "D"], 96),
             "height": rng.randint(200, 300, 96),
             "width": rng.randint(200, 300, 96),
             "file": [f"{index}.png" for index in range(96)],
@@ -70,7 +71,7 @@ def test_technical_columns_stand_apart(report):
     own, technical = [table for table in page.tables if table[0][0] == "Column"]
     assert [row[0] for row in own[1:]] == ["age"]
     assert [row[0] for row in technical[1:]] == [
-        *("Manufacturer", "height", "width", "aspect", "brightness", "contrast")
+        *("Manufacturer", "Clinic", "height", "width", "aspect", "brightness", "contrast")
     ]
     assert "Left out, because they name files or patients: file, patient." in page.text
 
@@ -99,7 +100,8 @@ class Samples:
 def explain(columns, labels):
     n_clusters = labels.max() + 1
     tested = associate(columns, labels, n_clusters, np.random.RandomState(0))["tested"]
-    return find_explained(columns, tested, labels, n_clusters)
+    p_values = {each["name"]: each["p_adjusted"] for each in tested}
+    return find_explained(columns, p_values, labels, [f"Cluster {i}" for i in range(n_clusters)])
 
 
 def test_a_cluster_of_one_scanner_is_told(report, fitted):
@@ -110,7 +112,7 @@ def test_a_cluster_of_one_scanner_is_told(report, fitted):
     page = report(pd.DataFrame({"manufacturer": maker}))
     assert "Some clusters may show how the images were taken, and not the patients" in page.notes()
     assert (
-        f"Cluster 2 goes with manufacturer Siemens: it is {(size - 1) / size:.0%} of the cluster "
+        f"Cluster 2 goes with manufacturer Siemens: {(size - 1) / size:.0%} of its members, "
         f"and {share:.0%} of all."
     ) in page.notes()
 
