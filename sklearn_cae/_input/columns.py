@@ -5,8 +5,11 @@ import numpy as np
 from .._utils.extras import import_extra
 from .labels import check_length
 
+#: More different whole numbers are no codes of categories.
+MOST_CODES = 12
 
-def read_columns(metadata, n_samples):
+
+def read_columns(metadata, n_samples, name="metadata"):
     """Return per column: name, numbers or category codes, and names of categories or None.
 
     Parameters
@@ -15,6 +18,8 @@ def read_columns(metadata, n_samples):
         Table; its index is ignored.
     n_samples : int
         Number of samples.
+    name : str, default="metadata"
+        Name of the table in messages.
 
     Returns
     -------
@@ -33,11 +38,11 @@ def read_columns(metadata, n_samples):
     pandas = import_extra("pandas", "A table of metadata needs", "report")
     if not isinstance(metadata, pandas.DataFrame):
         raise TypeError(
-            f"metadata must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
-            "pandas.DataFrame(metadata) or metadata.to_pandas()."
+            f"{name} must be a pandas DataFrame, got {type(metadata).__name__}. Pass "
+            f"pandas.DataFrame({name}) or {name}.to_pandas()."
         )
-    check_length("metadata", metadata, n_samples, "sample of X")
-    return [(str(name), *_read_column(column)) for name, column in metadata.items()]
+    check_length(name, metadata, n_samples, "sample of X")
+    return [(str(column), *_read_column(values)) for column, values in metadata.items()]
 
 
 def _read_column(column):

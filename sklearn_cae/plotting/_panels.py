@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from .._input.columns import MOST_CODES
 from .._input.labels import check_column, is_missing, of_their_own_type
 
 _MISSING, _OTHERS = "0.8", "0.6"  # grays
-_MOST_CODES = 12  # more whole numbers are no codes of categories
 _MOST_CATEGORIES = 20  # more do not fit below a panel
 _POINTS = {"s": 9, "linewidths": 0, "rasterized": True}
 
@@ -41,7 +41,7 @@ class Values:
         are_whole = found.dtype.kind in "iu" or (
             found.dtype.kind == "f" and bool((found == np.rint(found)).all())
         )
-        are_few = are_labels or (are_whole and len(np.unique(found)) <= _MOST_CODES)
+        are_few = are_labels or (are_whole and len(np.unique(found)) <= MOST_CODES)
         self.are_numbers = found.dtype.kind in "iuf" and not are_few
         self.rare, self.n_rare = np.zeros(len(values), dtype=bool), 0
         if found.dtype.kind == "f" and are_whole and not self.are_numbers:

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-import numpy as np
+from .._utils.wording import to_number, to_percent
 
 _FOLDER = files(__package__) / "page"
 _SCRIPTS = ("report.js", "colours.js", "enlarge.js", "answers.js")
@@ -41,18 +41,6 @@ def render(**parts):
 
 def _read(name):
     return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def to_percent(share):
-    """Format a share as percent; shares below 10 % have one decimal."""
-    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
-
-
-def to_number(value):
-    """Format a number with four digits; a missing one is a dash."""
-    if np.isnan(value):
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}"
 
 
 def to_decimals(value):

@@ -15,10 +15,10 @@ from .._storage.files import write_whole
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
 from ..metrics import clustering_report, patient_profile
+from ..metrics._explained import find_explained
 from ._answers import check_answers, describe_answers
 from ._clusters import Clusters
 from ._columns import add_measured, check_metadata
-from ._explained import find_explained
 from ._made import find_notes, tell_how, tell_parameters
 from ._map import draw_plot
 from ._names import Patients, name_samples, to_csv_uri
@@ -193,12 +193,13 @@ def _compare(columns, group, rng):
         associate(given, group.labels, group.n, rng, patients) if given else None
         for given in (columns.own, columns.technical)
     )
-    tested = technical["tested"] if technical else []
+    p_values = {each["name"]: each["p_adjusted"] for each in (technical or {}).get("tested", [])}
+    names = [f"Cluster {number}" for number in range(group.n)]
     return {
         "own": own,
         "technical": technical,
         "left_out": columns.left_out,
-        "explained": find_explained(columns.technical, tested, group.labels, group.n),
+        "explained": find_explained(columns.technical, p_values, group.labels, names),
     }
 
 

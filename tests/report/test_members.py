@@ -10,9 +10,9 @@ from pages import Page
 from PIL import Image
 
 from sklearn_cae import cluster_report
+from sklearn_cae._utils.wording import to_percent
 from sklearn_cae.images import Originals, read_images
 from sklearn_cae.metrics import patient_profile
-from sklearn_cae.report._page import to_percent
 
 pytestmark = pytest.mark.usefixtures("quick_map")
 

@@ -19,12 +19,13 @@ from skorch.callbacks import Checkpoint, EarlyStopping
 
 from sklearn_cae import cluster_report, clustering_report
 from sklearn_cae._statistics.associations import compare_categories, compare_numbers
+from sklearn_cae._utils.wording import to_percent
 from sklearn_cae.clusterers import CommunityClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import LogScattering
 from sklearn_cae.plotting._embedding import LAYOUTS
 from sklearn_cae.report import _report, cluster_table
-from sklearn_cae.report._page import to_decimals, to_percent
+from sklearn_cae.report._page import to_decimals
 
 NASTY = "</script><script>alert('x')</script> & \"<b>\""
 

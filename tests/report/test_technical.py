@@ -14,8 +14,8 @@ from sklearn_cae import cluster_report
 from sklearn_cae._statistics.associations import associate
 from sklearn_cae.images import read_images
 from sklearn_cae.metrics import stability_report
+from sklearn_cae.metrics._explained import find_explained
 from sklearn_cae.report._columns import Columns, add_measured
-from sklearn_cae.report._explained import find_explained
 
 pytestmark = pytest.mark.usefixtures("quick_map")
 
@@ -99,7 +99,8 @@ class Samples:
 def explain(columns, labels):
     n_clusters = labels.max() + 1
     tested = associate(columns, labels, n_clusters, np.random.RandomState(0))["tested"]
-    return find_explained(columns, tested, labels, n_clusters)
+    p_values = {each["name"]: each["p_adjusted"] for each in tested}
+    return find_explained(columns, p_values, labels, [f"Cluster {i}" for i in range(n_clusters)])
 
 
 def test_a_cluster_of_one_scanner_is_told(report, fitted):
@@ -110,7 +111,7 @@ def test_a_cluster_of_one_scanner_is_told(report, fitted):
     page = report(pd.DataFrame({"manufacturer": maker}))
     assert "Some clusters may show how the images were taken, and not the patients" in page.notes()
     assert (
-        f"Cluster 2 goes with manufacturer Siemens: it is {(size - 1) / size:.0%} of the cluster "
+        f"Cluster 2 goes with manufacturer Siemens: {(size - 1) / size:.0%} of its members, "
         f"and {share:.0%} of all."
     ) in page.notes()
 

@@ -1,9 +1,9 @@
-"""Clusters that are explained by how their images were taken."""
+"""Groups that a column explains, such as the scanner."""
 
 import numpy as np
 from scipy.stats import rankdata
 
-from ._page import to_number, to_percent
+from .._utils.wording import to_number, to_percent
 
 _LEVEL = 0.05
 _PHI, _LEAST_PHI, _PURE, _DOMINANCE = 0.5, 0.2, 0.7, 0.7
@@ -15,8 +15,8 @@ _EXTREMES = {
 }
 
 
-def find_explained(columns, tested, labels, n_clusters):
-    """Tell which clusters a technical column explains.
+def find_explained(columns, p_values, labels, names):
+    """Tell which clusters a column explains.
 
     The column must be associated with the clusters (corrected p below .05). In addition, the
     correlation of membership with a category must be at least .5 (phi); or at least .2 if the share
@@ -27,13 +27,13 @@ def find_explained(columns, tested, labels, n_clusters):
     Parameters
     ----------
     columns : list of (str, ndarray, list of str or None)
-        Technical columns.
-    tested : list of dict
-        Their associations, from `associate`.
+        Columns without the names of patients.
+    p_values : dict of str to float
+        Corrected p-values of their associations with the clusters, by name.
     labels : ndarray of shape (n_samples,), int
         Cluster of each sample.
-    n_clusters : int
-        Number of clusters.
+    names : list of n_clusters str
+        What the sentences call each cluster, such as "Cluster 2".
 
     Returns
     -------
@@ -41,15 +41,14 @@ def find_explained(columns, tested, labels, n_clusters):
         For each cluster, at most one about the strongest category, and one about the strongest
         number.
     """
-    sure = {result["name"] for result in tested if result["p_adjusted"] < _LEVEL}
-    columns = [column for column in columns if column[0] in sure]
+    columns = [column for column in columns if p_values.get(column[0], 1) < _LEVEL]
     found = []
-    for number in range(n_clusters):
+    for number, cluster in enumerate(names):
         inside = labels == number
         for compare, of_numbers in ((_compare_categories, False), (_compare_numbers, True)):
             kind = [column for column in columns if (column[2] is None) == of_numbers]
             told = [each for column in kind for each in compare(*column, inside)]
-            found += [f"Cluster {number} {text}" for _, text in sorted(told, reverse=True)[:1]]
+            found += [f"{cluster} {text}" for _, text in sorted(told, reverse=True)[:1]]
     return found
 
 
@@ -67,7 +66,7 @@ def _compare_categories(name, codes, categories, inside):
         if phi >= _PHI or (phi >= _LEAST_PHI and within - share >= _PURE * (1 - share)):
             yield (
                 phi,
-                f"goes with {name} {category}: it is {to_percent(within)} of the cluster and "
+                f"goes with {name} {category}: {to_percent(within)} of its members, and "
                 f"{to_percent(share)} of all.",
             )
 
@@ -88,5 +87,5 @@ def _compare_numbers(name, values, _, inside):
         yield (
             abs(dominance),
             f"has {ends[int(dominance > 0)]} than most others: median {name} {own}, and {other} in "
-            "the other clusters.",
+            "the others.",
         )
