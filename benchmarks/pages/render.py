@@ -19,6 +19,7 @@ from benchmarks.pages import (
     patients,
     performance,
     reliability,
+    scanner,
     small,
     table1,
 )
@@ -37,6 +38,7 @@ PAGES = {
     "docs/measured/foreign.md": foreign.TABLES,
     "docs/measured/small.md": small.TABLES,
     "docs/measured/patients.md": patients.TABLES,
+    "docs/measured/scanner.md": scanner.TABLES,
     "docs/measured/files.md": files.TABLES,
     "docs/measured/reliability.md": reliability.TABLES,
     "docs/measured/performance.md": performance.TABLES,

@@ -2,7 +2,7 @@
 
 from benchmarks._common import over_seeds
 from benchmarks.pages._tables import check_alike, read, table
-from benchmarks.quality.scanner import EFFECTS, OF_SETS, PARTS, ROWS
+from benchmarks.quality.scanner import EFFECTS, OF_SETS, PARTS, ROWS, conditions
 
 SETS = {"pneumoniamnist": "X-rays", "mnist": "digits", "brain_mri": "brain MRI"}
 TITLES = {
@@ -13,10 +13,11 @@ TITLES = {
     "recommended": "**recommended setting**",
 }
 CORRECTIONS = {
-    "none": "",
+    "none": "none",
     "per_site": "location and scale per site",
     "combatlearn": "ComBat",
 }
+SCORES = ("nmi_class", "nmi_site")
 LARGEST_NMI, LARGEST_LEAD, SMALLEST_SHARE = 0.03, 0.10, 0.9
 
 
@@ -53,21 +54,19 @@ def render_aims(part):
     """Show, for each effect apart from the class, how much of the scanner and the class is left."""
     runs, rows = _runs(), []
     for name, title in SETS.items():
-        plain = runs.get((name, "none", 0, 0.5, "recommended", "none"))
+        plain = runs[name, "none", 0, 0.5, "recommended", "none"]
         for effect in OF_SETS[name]:
-            condition = (name, effect, strongest(effect), 0.5, "recommended")
-            cells = [
-                _aims(runs[*condition, correction], plain, part)
-                for correction in CORRECTIONS
-                if (*condition, correction) in runs
-            ]
-            if cells:
-                rows.append([title, effect, *cells])
-    titles = [title or "no correction" for title in CORRECTIONS.values()]
-    return table(["images", "effect", *titles], rows)
+            key = (name, effect, strongest(effect), 0.5)
+            rows.append([title, effect, *_of_corrections(runs, key, _show_aims, plain, part)])
+    return table(["images", "effect", *CORRECTIONS.values()], rows)
 
 
-def _aims(records, plain, part):
+def _of_corrections(runs, key, show, *args):
+    """Return a cell of the recommended setting for each correction."""
+    return [show(runs[*key, "recommended", correction], *args) for correction in CORRECTIONS]
+
+
+def _show_aims(records, plain, part):
     site, lead = _mean(records, part, "nmi_site"), _lead(records, part)
     share = _mean(records, part, "nmi_class") / _mean(plain, part, "nmi_class")
     return ", ".join(
@@ -82,53 +81,15 @@ def _aims(records, plain, part):
 def render_costs():
     """Show what corrections change if there is no effect, or if it goes along with the class."""
     runs, rows = _runs(), []
-    found = {key[:4]: None for key in runs if key[1] == "none" or key[3] > 0.5}
-    order = list(SETS)
-    for key in sorted(
-        found, key=lambda key: (order.index(key[0]), key[3], list(EFFECTS).index(key[1]))
-    ):
-        name, effect, _, confounded = key
-        plain = runs[*key, "recommended", "none"]
-        before = _mean(plain, "fitted", "nmi_class")
-        cells = [
-            f"{_mean(runs[*key, 'recommended', correction], 'fitted', 'nmi_class') - before:+.3f}"
-            for correction in list(CORRECTIONS)[1:]
-            if (*key, "recommended", correction) in runs
-        ]
-        rows.append([SETS[name], effect, f"{confounded:g}", f"{before:.3f}", *cells])
-    titles = list(CORRECTIONS.values())[1:]
-    return table(["images", "effect", "share", "NMI, class, no correction", *titles], rows)
-
-
-def _by_effect(show):
-    """Return a table of X-rays and digits: a line per row and correction, a column per effect."""
-    runs = _runs()
-    columns = [
-        *(("pneumoniamnist", effect) for effect in ("none", *OF_SETS["pneumoniamnist"])),
-        *(("mnist", effect) for effect in ("none", *OF_SETS["mnist"])),
-    ]
-    rows = []
-    for row, corrections in ROWS.items():
-        for correction in corrections:
-            keys = [(*of, strongest(of[1]), 0.5, row, correction) for of in columns]
-            cells = [show(runs[key]) if key in runs else "" for key in keys]
-            rows.append([TITLES[row], CORRECTIONS[correction], *cells])
-    names = [
-        f"{SETS[name]}, {'no effect' if effect == 'none' else effect}" for name, effect in columns
-    ]
-    return table(["groups of", "correction", *names], rows)
-
-
-def render_groups(part):
-    """Show NMI with the class and with the site."""
-    return _by_effect(
-        lambda one: f"{_mean(one, part, 'nmi_class'):.2f} / {_mean(one, part, 'nmi_site'):.2f}"
-    )
-
-
-def render_read():
-    """Show how far a kNN reads the site above chance, from fitted and from new images."""
-    return _by_effect(lambda one: " / ".join(f"{_lead(one, part):+.2f}" for part in PARTS))
+    for name, title in SETS.items():
+        for effect, strength, confounded in conditions(name):
+            if effect == "none" or confounded > 0.5:
+                key = (name, effect, strength, confounded)
+                before, *after = _of_corrections(runs, key, _mean, "fitted", "nmi_class")
+                changes = [f"{one - before:+.3f}" for one in after]
+                shown = "no effect" if effect == "none" else effect
+                rows.append([title, shown, f"{confounded:g}", f"{before:.3f}", *changes])
+    return table(["images", "effect", "share", *CORRECTIONS.values()], rows)
 
 
 def render_strengths():
@@ -136,32 +97,54 @@ def render_strengths():
     runs, rows = _runs(), []
     for effect in OF_SETS["pneumoniamnist"]:
         for strength in EFFECTS[effect][1]:
-            cells = []
-            for correction in CORRECTIONS:
-                one = runs.get(("pneumoniamnist", effect, strength, 0.5, "recommended", correction))
-                cells.append(
-                    ""
-                    if one is None
-                    else f"{_mean(one, 'fitted', 'nmi_class'):.2f} / "
-                    f"{_mean(one, 'fitted', 'nmi_site'):.2f} / {_lead(one, 'fitted'):+.2f}"
-                )
-            rows.append([effect, f"{strength:g}", *cells])
-    titles = [title or "no correction" for title in CORRECTIONS.values()]
-    return table(["effect", "strength", *titles], rows)
+            key = ("pneumoniamnist", effect, strength, 0.5)
+            rows.append([effect, f"{strength:g}", *_of_corrections(runs, key, _show_all)])
+    return table(["effect", "strength", *CORRECTIONS.values()], rows)
 
 
-def render_seeds():
-    """Tell how many seeds the means are of."""
-    numbers = {len(records) for records in _runs().values()}
-    return f"Means of {' to '.join(str(n) for n in sorted({min(numbers), max(numbers)}))} seeds.\n"
+def _show_all(records):
+    return f"{_show_groups(records)} / {_lead(records, 'fitted'):+.2f}"
+
+
+def _show_groups(records):
+    return " / ".join(f"{_mean(records, 'fitted', score):.2f}" for score in SCORES)
+
+
+def _by_effect(show, rows_shown):
+    """Return a table with a line per row and correction, and a column per effect."""
+    runs = _runs()
+    columns = [
+        (name, effect)
+        for name in ("pneumoniamnist", "mnist")
+        for effect in ("none", *OF_SETS[name])
+    ]
+    rows = []
+    for row in rows_shown:
+        for correction in ROWS[row]:
+            keys = [(*of, strongest(of[1]), 0.5, row, correction) for of in columns]
+            rows.append([TITLES[row], CORRECTIONS[correction], *(show(runs[key]) for key in keys)])
+    names = [
+        f"{SETS[name]}, {'no effect' if effect == 'none' else effect}" for name, effect in columns
+    ]
+    return table(["groups of", "correction", *names], rows)
+
+
+def render_groups():
+    """Show NMI with the class and with the site, of fitted images."""
+    return _by_effect(_show_groups, ROWS)
+
+
+def render_read():
+    """Show how far a kNN reads the site above chance, from fitted and from new images."""
+    rows = [row for row in ROWS if row != "kmeans"]  # it sees the same pixels
+    return _by_effect(lambda one: " / ".join(f"{_lead(one, part):+.2f}" for part in PARTS), rows)
 
 
 TABLES = {
-    "scanner_seeds": render_seeds,
     "scanner_aims": lambda: render_aims("fitted"),
     "scanner_aims_new": lambda: render_aims("new"),
     "scanner_costs": render_costs,
     "scanner_strengths": render_strengths,
-    "scanner_groups": lambda: render_groups("fitted"),
+    "scanner_groups": render_groups,
     "scanner_read": render_read,
 }

@@ -281,11 +281,11 @@ def judge(labels, features, y, site):
     """Return the scores of groups of images from two sites."""
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     read = cross_val_score(KNNProbe(metric="euclidean"), features, site, cv=folds)
-    scores = {"knn_site": float(read.mean())}
+    scores = {"knn_site": read.mean()}
     for of, truth in (("class", y), ("site", site)):
-        scores[f"nmi_{of}"] = float(normalized_mutual_info_score(truth, labels))
-        scores[f"ari_{of}"] = float(adjusted_rand_score(truth, labels))
-    return scores
+        scores[f"nmi_{of}"] = normalized_mutual_info_score(truth, labels)
+        scores[f"ari_{of}"] = adjusted_rand_score(truth, labels)
+    return {name: round(float(score), 4) for name, score in scores.items()}
 
 
 def main():
