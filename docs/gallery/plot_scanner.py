@@ -60,7 +60,7 @@ confounding_report(clusterer, X, hospital, shape, random_state=0)
 cropped = X[:, 3:-3, 3:-3]
 clusterer = fit(cropped)
 report = confounding_report(clusterer, cropped, hospital, shape, random_state=0)
-report
+print(report)
 
 # %%
 # Look at the groups again
