@@ -46,6 +46,10 @@ def _lead(records, part):
     return _mean(records, part, "knn_site") - chance
 
 
+def _signed(number, digits=2):
+    return f"{round(number, digits) + 0:+.{digits}f}"  # 0 has no minus
+
+
 def _mark(text, is_reached):
     return text if is_reached else f"**{text}**"
 
@@ -72,7 +76,7 @@ def _show_aims(records, plain, part):
     return ", ".join(
         (
             _mark(f"{site:.3f}", site <= LARGEST_NMI),
-            _mark(f"{lead:+.2f}", lead <= LARGEST_LEAD),
+            _mark(_signed(lead), lead <= LARGEST_LEAD),
             _mark(f"{100 * share:.0f} %", share >= SMALLEST_SHARE),
         )
     )
@@ -86,7 +90,7 @@ def render_costs():
             if effect == "none" or confounded > 0.5:
                 key = (name, effect, strength, confounded)
                 before, *after = _of_corrections(runs, key, _mean, "fitted", "nmi_class")
-                changes = [f"{one - before:+.3f}" for one in after]
+                changes = [_signed(one - before, 3) for one in after]
                 shown = "no effect" if effect == "none" else effect
                 rows.append([title, shown, f"{confounded:g}", f"{before:.3f}", *changes])
     return table(["images", "effect", "share", *CORRECTIONS.values()], rows)
@@ -103,7 +107,7 @@ def render_strengths():
 
 
 def _show_all(records):
-    return f"{_show_groups(records)} / {_lead(records, 'fitted'):+.2f}"
+    return f"{_show_groups(records)} / {_signed(_lead(records, 'fitted'))}"
 
 
 def _show_groups(records):
@@ -137,7 +141,7 @@ def render_groups():
 def render_read():
     """Show how far a kNN reads the site above chance, from fitted and from new images."""
     rows = [row for row in ROWS if row != "kmeans"]  # it sees the same pixels
-    return _by_effect(lambda one: " / ".join(f"{_lead(one, part):+.2f}" for part in PARTS), rows)
+    return _by_effect(lambda one: " / ".join(_signed(_lead(one, part)) for part in PARTS), rows)
 
 
 TABLES = {
