@@ -1,11 +1,14 @@
 """What the benchmarks' verdicts rest on."""
 
+import json
 import re
 from pathlib import Path
 from pkgutil import resolve_name
 
 import numpy as np
 import pytest
+
+from sklearn_cae.datasets import make_toy_images
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -155,3 +158,75 @@ def test_changes_of_the_ablations_name_what_exists():
 
     for name, (target, _) in PATCHES.items():
         assert resolve_name(target) is not None, name
+
+
+def test_each_class_has_its_share_of_a_site():
+    from benchmarks.quality.scanner import draw_sites
+
+    y = np.repeat([0, 1, 2, 3], 50)
+    site = draw_sites(y, 0.8, np.random.default_rng(0))
+    assert [site[y == label].mean() for label in range(4)] == [0.2, 0.8, 0.2, 0.8]
+    assert len({tuple(site[y == label]) for label in (0, 2)}) == 2  # drawn anew
+
+
+@pytest.mark.parametrize("effect", ["gamma", "border", "offset", "soft", "pen"])
+def test_a_stronger_scanner_changes_more_and_only_its_own_images(effect):
+    from benchmarks.quality.scanner import EFFECTS, plant
+
+    X = make_toy_images(20, image_size=28, random_state=0).data
+    site = np.arange(20) % 2
+    changes = []
+    for strength in EFFECTS[effect][1]:
+        planted = plant(X, site, effect, strength)
+        assert np.array_equal(planted[site == 0], X[site == 0])
+        changes.append(np.abs(planted[site == 1].astype(int) - X[site == 1]).mean())
+    assert 0 < changes[0] < changes[1] < changes[2]
+    assert np.array_equal(plant(X, site, "none", 0), X)
+
+
+def test_sites_have_the_same_mean_and_deviation_after_the_correction():
+    from benchmarks.quality.scanner import per_site
+
+    rng = np.random.default_rng(0)
+    site = {"fitted": np.arange(80) % 2, "new": np.arange(6) % 2}
+    features = {part: rng.normal(size=(len(one), 4)) for part, one in site.items()}
+    for part, one in site.items():
+        features[part] += 5 * one[:, None]
+    features["fitted"][site["fitted"] == 1, 0] = 0  # a pixel of a dark border
+    corrected = per_site(features, site)
+    apart = [corrected["fitted"][site["fitted"] == one] for one in (0, 1)]
+    np.testing.assert_allclose(apart[0].mean(axis=0), apart[1].mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(apart[0].std(axis=0)[1:], apart[1].std(axis=0)[1:])
+    assert np.abs(corrected["new"]).max() < 4
+
+
+def test_groups_of_pixels_are_the_scanner_until_it_is_corrected(monkeypatch, tmp_path):
+    from benchmarks.quality import scanner
+
+    X, y = make_toy_images(200, n_classes=2, image_size=28, random_state=0, return_X_y=True)
+    monkeypatch.setattr(scanner, "load", lambda name: (X, y))
+    monkeypatch.setattr(scanner, "conditions", lambda name: [("offset", 0.8, 0.5)])
+    monkeypatch.setattr(scanner, "describe_run", lambda *packages: None)
+    path = tmp_path / "results.json"
+    options = "--sets mnist --rows pixels kmeans --samples 40 --results".split()
+    monkeypatch.setattr("sys.argv", ["scanner", *options, str(path)])
+    scanner.main()
+    found = json.loads(path.read_text())
+    for one in found:
+        is_corrected = one["correction"] == "per_site"
+        assert (one["new"]["nmi_site"] < 0.1) == is_corrected, one
+        assert (one["new"]["knn_site"] < 0.8) == is_corrected, one
+    assert len(found) == 4
+    scanner.main()
+    assert json.loads(path.read_text()) == found  # nothing was fitted again
+
+
+def test_new_images_of_a_scanner_are_others(monkeypatch):
+    from benchmarks.quality import scanner
+
+    X, y = make_toy_images(300, image_size=28, random_state=0, return_X_y=True)
+    monkeypatch.setattr(scanner, "load", lambda name: (X, y))
+    drawn = scanner.draw("mnist", seed=0, n_samples=90)
+    seen, new = ({image.tobytes() for image in drawn[part][0]} for part in scanner.PARTS)
+    assert len(seen) == len(new) == 90
+    assert not seen & new
