@@ -21,7 +21,7 @@ from ._grouping.fixed import has_correction, with_correction
 from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
 from ._input.passes import fingerprint
-from ._processes import check_alike, n_processes, on_first, share_weights, together
+from ._processes import check_alike, is_first, n_processes, on_first, share_weights, together
 from ._storage.checkpoint import Checkpoint
 from ._storage.fingerprint import describe, fingerprint_start
 from ._training import batches, phases
@@ -637,6 +637,8 @@ class ContrastiveAutoencoderClusterer(
         """Raise if the processes of this fit would not train the same model."""
         if n_processes() == 1:
             return
+        if self.verbose and is_first():
+            print(f"Fitting in {n_processes()} processes.")
         params = self.get_params(deep=False)
         networks = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
         check_alike(

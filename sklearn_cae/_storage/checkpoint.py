@@ -112,6 +112,12 @@ class Checkpoint:
         new = {name: value for name, value in ran_with.items() if value != known.get(name)}
         if new:
             self.ran_with = {**begun, "resumed_with": new}
+        if "processes" in new:
+            warn(
+                f"This fit was begun by {known['processes']} process(es), and goes on with "
+                f"{new['processes']}. Its result is another one than without the stop.",
+                UserWarning,
+            )
         if "finished" in self._about:
             warn(
                 f"This fit is already finished in {self.folder}. Its phases are loaded, not "

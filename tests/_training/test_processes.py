@@ -1,5 +1,6 @@
 """Two processes train what one would."""
 
+import json
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ from quick import quick_clusterer
 from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 
+from sklearn_cae._storage.fingerprint import digest
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import LogScattering
 
@@ -108,7 +110,7 @@ class Recorder(Callback):
             raise KeyboardInterrupt
 
 
-def with_callback(folder):
+def with_callback():
     clusterer = quick_clusterer(warm_up_epochs=4, callbacks=[Recorder()]).fit(X)
     return {
         "calls": Recorder.calls,
@@ -118,9 +120,39 @@ def with_callback(folder):
     }
 
 
+class Fails(Callback):
+    """Fail in the second epoch, as long as this is switched on."""
+
+    is_on = False
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self.is_on and len(net.history) == 2:
+            raise OSError("the disk is full")
+
+
+RESUMED = {"warm_up_epochs": 3, "refinement_epochs": 1, "n_clusters": 2, "callbacks": [Fails()]}
+
+
+def resumed(folder):
+    """Weights without a stop, and after one; the folder is not the same in each process."""
+    whole = quick_clusterer(**RESUMED).fit(X)
+    if dist.get_rank() == 1:
+        folder += " of another machine"
+    stopped = quick_clusterer(**RESUMED, checkpoint_dir=folder)
+    Fails.is_on = True
+    error = message_of(lambda: stopped.fit(X))
+    Fails.is_on = False
+    return {
+        "error": error,
+        "n_kept": len(stopped.history_),
+        "weights": [m.decoder_.state_dict() for m in (whole, stopped.fit(X))],
+    }
+
+
 def every_case(rank, folder):
     found = {name: one_epoch(**params) for name, params in CASES.items()}
-    found["callback"] = with_callback(folder)
+    found["callback"] = with_callback()
+    found["resumed"] = resumed(folder)
     other = X.copy()
     other[3, 2, 1] += 1
     wrong = {
@@ -145,6 +177,31 @@ class NoClusterer(BaseEstimator):
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     return in_processes(every_case, folder, str(folder / "checkpoints"))
+
+
+def test_a_resumed_fit_is_the_fit(two):
+    for each in two:
+        assert each["resumed"]["error"][:2] == ("OSError", "the disk is full")
+        assert each["resumed"]["n_kept"] == 1
+        whole, again = each["resumed"]["weights"]
+        for key, value in whole.items():
+            assert torch.equal(value, again[key])
+
+
+def test_another_number_of_processes_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(Fails, "is_on", True)
+    clusterer = quick_clusterer(**RESUMED, checkpoint_dir=tmp_path)
+    with pytest.raises(OSError, match="full"):
+        clusterer.fit(X)
+    monkeypatch.setattr(Fails, "is_on", False)
+    (about,) = tmp_path.glob("*/fit.json")
+    begun = json.loads(about.read_text())
+    begun["ran_with"]["processes"] = 2
+    del begun["digest"]
+    about.write_text(json.dumps({**begun, "digest": digest(begun)}))
+    with pytest.warns(UserWarning, match=r"begun by 2 process\(es\), and goes on with 1"):
+        clusterer.fit(X)
+    assert clusterer.provenance_["resumed_with"]["processes"] == 1
 
 
 def test_gradients_are_those_of_one_process(two):
