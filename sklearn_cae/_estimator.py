@@ -21,8 +21,9 @@ from ._grouping.fixed import has_correction, with_correction
 from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
 from ._input.passes import fingerprint
+from ._processes import check_alike, is_first, n_processes, on_first, share_weights, together
 from ._storage.checkpoint import Checkpoint
-from ._storage.fingerprint import fingerprint_start
+from ._storage.fingerprint import describe, fingerprint_start
 from ._training import batches, phases
 from ._training.frozen import (
     check_fixed,
@@ -41,6 +42,8 @@ from .augmentations import PRESETS
 from .backbones import is_named
 from .clusterers._steps import mean_directions
 
+#: Parameters that may differ between the processes of one fit.
+_MAY_DIFFER = {"callbacks", "checkpoint_dir", "device", "output", "verbose"}
 _KL_WEIGHT = 1e-3  # for ``variational=True``
 _SMALLEST = float(np.finfo(np.float32).tiny)  # smallest number that is not 0 on any device
 
@@ -266,9 +269,9 @@ class ContrastiveAutoencoderClusterer(
         out.
     provenance_ : dict
         Record of the fit: "versions" of packages, "device", "precision", "threads" of the CPU,
-        "platform", and "data_sha256", the digest of the samples. If the fit was resumed from
-        `checkpoint_dir`, it describes the first start, and "resumed_with" contains the values that
-        differed later.
+        "processes" that trained together, "platform", and "data_sha256", the digest of the
+        samples. If the fit was resumed from `checkpoint_dir`, it describes the first start, and
+        "resumed_with" contains the values that differed later.
     image_shape_ : tuple of int or None
         (C, H, W), or (C, D, H, W) for volumes; None for vectors.
     intensity_range_ : tuple of float or None
@@ -424,8 +427,9 @@ class ContrastiveAutoencoderClusterer(
 
     # ---- Fitting: Algorithm 1 of [1]_ ----
 
-    @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
+    @together
+    @_fit_context(prefer_skip_nested_validation=False)
     @tells_what_is_kept
     def fit(self, X, y=None) -> Self:
         """Train the networks and find the prototypes.
@@ -464,18 +468,22 @@ class ContrastiveAutoencoderClusterer(
         self._check_params_vs_input(X)
         if self._starts_warm():
             self._check_warm_start(X, range_before)
-        before = self._labels_of(X) if keeps_numbers else None
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         params = self.get_params(deep=False)
+        ran_with = describe_run(params)
+        self._check_processes(X, data, ran_with)
+        on_first(lambda: None, rng=rng)
+        before = self._labels_of(X) if keeps_numbers else None
         as_if_stopped = partial(self._as_if_stopped, X, rng, before)
         tasks = FitTasks(self, *given, self._n_phases(), as_if_stopped)
-        ran_with = describe_run(params)
         # A checkpoint of the same fit sets the random numbers back to where that fit began.
-        checkpoint = self._open_checkpoint(params, data, rng, ran_with, before)
+        open_it = partial(self._open_checkpoint, params, data, rng, ran_with, before)
+        checkpoint = on_first(open_it, rng=rng)
         self._build_networks(X, rng)
         if checkpoint:
             networks = [getattr(self, name) for name in NETWORKS]
-            checkpoint.check([net.state_dict() for net in networks if net is not None])
+            states = [net.state_dict() for net in networks if net is not None]
+            on_first(checkpoint.check, states)
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         if not self.train_encoder:
             keys = [data, X.format, self.augmentation]
@@ -503,7 +511,7 @@ class ContrastiveAutoencoderClusterer(
         self._end(interrupted=not trainer.goes_on)
         # A later fit may load this one only if no phase was cut short.
         if checkpoint and trainer.is_whole:
-            checkpoint.finish()
+            on_first(checkpoint.finish)
         tasks.end()
         return self
 
@@ -626,6 +634,31 @@ class ContrastiveAutoencoderClusterer(
         check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
+    def _check_processes(self, X, data, ran_with):
+        """Raise if the processes of this fit would not train the same model."""
+        if n_processes() == 1:
+            return
+        if self.verbose and is_first():
+            print(f"Fitting in {n_processes()} processes.")
+        params = self.get_params(deep=False)
+        networks = [getattr(self, name) for name in NETWORKS] if self._starts_warm() else []
+        check_alike(
+            {
+                "number of samples": len(X),
+                "shape of a sample": X.format.image_shape,
+                "X": data,
+                "intensity_range": self.intensity_range_,
+                **ran_with["versions"],
+                "precision": ran_with["precision"],
+                "networks of the previous fit": fingerprint_start(*networks),
+                **{
+                    name: describe(value)
+                    for name, value in params.items()
+                    if name not in _MAY_DIFFER
+                },
+            }
+        )
+
     def _forget_fit(self):
         """Make the estimator unfitted, because old clusters are invalid for new networks."""
         for name in ("n_iter_", "clustered_indices_"):
@@ -669,6 +702,8 @@ class ContrastiveAutoencoderClusterer(
             )
         for name, network in networks.items():
             setattr(self, f"{name}_", network)
+            if network is not None:  # own factories may draw other weights in each process
+                share_weights(network.state_dict().values())
         self._keep(built_for=self._network_params(X))
 
     def _network_params(self, X):
@@ -742,9 +777,8 @@ class ContrastiveAutoencoderClusterer(
         if self.whiten and not has_correction(self.encoder_):
             # The new basis becomes a part of the encoder, and of the input of head and decoder, so
             # that both compute what they did before. The samples are embedded again in it.
-            self.encoder_ = change_basis(
-                self.encoder_, self.projection_head_, self.decoder_, whitening(embedding)
-            )
+            basis = on_first(whitening, embedding)
+            self.encoder_ = change_basis(self.encoder_, self.projection_head_, self.decoder_, basis)
             embedding = self._embed(Subset(X, indices))
         self.clustered_indices_ = indices  # from here on, `recluster` can be called
         return embedding, self._find_prototypes(embedding, rng)
@@ -754,6 +788,13 @@ class ContrastiveAutoencoderClusterer(
 
     def _find_prototypes(self, embedding, rng):
         """Cluster the embeddings; the clusters' mean directions are the prototypes."""
+        found, posterior = on_first(self._search, embedding, rng, rng=rng)
+        self.cluster_centers_, labels, self.clustered_labels_, self.clusterer_, self.search_ = found
+        self._keep(posterior=posterior)
+        return labels
+
+    def _search(self, embedding, rng):
+        """Return what a search found, and the soft assignment by the clusterer, or None."""
         found = search.find_prototypes(
             embedding,
             self.clusterer,
@@ -761,15 +802,12 @@ class ContrastiveAutoencoderClusterer(
             rng,
             verbose=self.verbose,
         )
-        self.cluster_centers_, labels, self.clustered_labels_, self.clusterer_, self.search_ = found
-        posterior = None
-        if self.assignment == "clusterer":
-            # The posterior may leave out clusters that the clusterer's labels have. Each prototype
-            # then belongs to one column of the posterior.
-            posterior, own = assignment.assign_by_clusterer(self.clusterer_, embedding)
-            self.cluster_centers_ = mean_directions(embedding, own)
-        self._keep(posterior=posterior)
-        return labels
+        if self.assignment != "clusterer":
+            return found, None
+        # The posterior may leave out clusters that the clusterer's labels have. Each prototype
+        # then belongs to one column of the posterior.
+        posterior, own = assignment.assign_by_clusterer(found.clusterer, embedding)
+        return found._replace(cluster_centers=mean_directions(embedding, own)), posterior
 
     def _refine(self, trainer, embedding, labels):
         """Train encoder and prototypes together.
@@ -858,12 +896,11 @@ class ContrastiveAutoencoderClusterer(
         self._number_clusters(X, before)
         self.labels_ = self._labels_of(X)
         assignment.check_spread(self.labels_, self.n_clusters_)
-        self.embedding_means_, drawn_from = gaussians.cluster_gaussians(
-            embedding,
-            self._closest(embedding),
-            self._posterior_variance(embedding),
+        closest, variance = self._closest(embedding), self._posterior_variance(embedding)
+        self.embedding_means_, drawn_from = on_first(
+            gaussians.cluster_gaussians, embedding, closest, variance
         )
-        self._keep(gaussians=drawn_from, novelty=Novelty.of(X, self.labels_))
+        self._keep(gaussians=drawn_from, novelty=on_first(Novelty.of, X, self.labels_))
 
     def _train_decoder(self, phase, trainer, assign, *depends_on):
         """Train the decoder on the known embeddings of a fixed encoder."""

@@ -22,6 +22,7 @@ from ._grouping.members import find_typical
 from ._grouping.novelty import FEWEST, Novelty
 from ._grouping.saliency import Pull, to_maps
 from ._input import arrays, checks, formats, looks
+from ._processes import complete, share_of
 from ._utils.devices import choose_device
 from ._utils.random import local_random_state, plain_torch
 from ._utils.warnings import warn
@@ -634,10 +635,14 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return self._in_batches(run, *inputs)
 
     def _in_batches(self, function, *inputs):
-        """Apply a function to batches of `Samples` or tensors of equal length."""
-        n_samples, outputs = len(inputs[0]), None
+        """Apply a function to batches of `Samples` or tensors of equal length.
+
+        In a fit of several processes, each computes its share of the batches.
+        """
+        n_samples, outputs, output = len(inputs[0]), None, None
+        starts = share_of(range(0, n_samples, self.batch_size))
         with plain_torch(), torch.no_grad():
-            for start in range(0, n_samples, self.batch_size):
+            for start in starts:
                 batch = slice(start, start + self.batch_size)
                 output = function(*(each[batch] for each in inputs))
                 made = output if isinstance(output, tuple) else (output,)
@@ -646,6 +651,7 @@ class FittedMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                     outputs = tuple(each.new_empty((n_samples, *each.shape[1:])) for each in made)
                 for all_of_it, each in zip(outputs, made, strict=True):
                     all_of_it[batch] = each
+        outputs = complete(outputs, starts.start, min(starts.stop, n_samples))
         return outputs if isinstance(output, tuple) else outputs[0]
 
     def _novelty_measure(self):

@@ -22,6 +22,8 @@ _FORMAT = 1
 _LEFT_OUT = {"checkpoint_dir", "device", "output", "verbose", "warm_start"}
 #: Parameters that fits of older versions do not have, and the value that continues them.
 ADDED_SINCE = {"spatial_dims": 2, "train_encoder": True}
+#: The same for the environment.
+_RAN_BEFORE = {"processes": 1}
 
 
 class Checkpoint:
@@ -106,9 +108,16 @@ class Checkpoint:
                 self._about = mine
         set_state(rng, self._about["random_state"])
         self.ran_with = begun = self._about["ran_with"]
-        new = {name: value for name, value in ran_with.items() if value != begun.get(name)}
+        known = {**_RAN_BEFORE, **begun}
+        new = {name: value for name, value in ran_with.items() if value != known.get(name)}
         if new:
             self.ran_with = {**begun, "resumed_with": new}
+        if "processes" in new:
+            warn(
+                f"This fit was begun by {known['processes']} process(es), and goes on with "
+                f"{new['processes']}. Its result is another one than without the stop.",
+                UserWarning,
+            )
         if "finished" in self._about:
             warn(
                 f"This fit is already finished in {self.folder}. Its phases are loaded, not "

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from .._processes import n_processes, own_numbers, share_of
 from .._utils.devices import send
 
 #: Deviation of the noise that is added to known embeddings, as a share of their own deviation.
@@ -25,32 +26,42 @@ class ViewBatches:
     generator : torch.Generator
         Generator of the order and the views, on the CPU.
     device : torch.device
+    seeds_global : bool, default=False
+        Whether torch's global generators are seeded, too, if there are several processes. Each of
+        them gets its share of every batch, and draws other views.
     """
 
-    def __init__(self, dataset, batch_size, augment, generator, device):
+    def __init__(self, dataset, batch_size, augment, generator, device, seeds_global=False):
         self.dataset = dataset
         self.batch_size = batch_size
         self.augment = augment
         self.generator = generator
         self.device = torch.device(device)
+        self.seeds_global = seeds_global
 
     def __iter__(self):
         batches = self._draw()
-        for batch, samples in zip(batches, self._read(batches), strict=True):
-            yield self.augment(self.pair(samples), self.generator), self.targets(batch)
+        with own_numbers(self.generator, self.seeds_global):
+            for batch, samples in zip(batches, self._read(batches), strict=True):
+                yield self.make(batch, samples)
+
+    def make(self, batch, samples):
+        """Return the input and the target of a step."""
+        return self.augment(self.pair(samples), self.generator), self.targets(batch)
 
     def _draw(self):
         """Return the indices of each batch of an epoch."""
         order = torch.randperm(len(self.dataset), generator=self.generator).numpy()
         starts = list(range(0, len(order), self.batch_size))
-        # One sample alone has no negative and no batch statistics. Merge it into the batch before.
-        if len(order) - starts[-1] == 1 and len(starts) > 1:
+        # One sample alone has no negative and no batch statistics, and each process needs a sample.
+        # Merge fewer into the batch before.
+        if len(order) - starts[-1] < max(2, n_processes()) and len(starts) > 1:
             del starts[-1]
         return [self.indices(batch) for batch in np.split(order, starts[1:])]
 
     def indices(self, batch):
         """Return the indices of the samples that are read for a batch."""
-        return batch
+        return share_of(batch)
 
     def pair(self, samples):
         """Return a batch that contains each sample twice."""
@@ -88,14 +99,13 @@ class EmbeddedBatches(ViewBatches):
         self.embedding = embedding
         self.noise = NOISE * embedding.std()
 
-    def __iter__(self):
-        batches = self._draw()
-        for batch, samples in zip(batches, self._read(batches), strict=True):
-            weights = self._draw_weights(len(batch))
-            embedding = weights @ self.embedding[batch]
-            noise = torch.randn(embedding.shape, generator=self.generator)
-            mixed = send(weights, samples.device) @ samples.flatten(1)
-            yield send(embedding + self.noise * noise, self.device), mixed.view_as(samples)
+    def make(self, batch, samples):
+        """Return embeddings and samples, half of them mixed."""
+        weights = self._draw_weights(len(batch))
+        embedding = weights @ self.embedding[batch]
+        noise = torch.randn(embedding.shape, generator=self.generator)
+        mixed = send(weights, samples.device) @ samples.flatten(1)
+        return send(embedding + self.noise * noise, self.device), mixed.view_as(samples)
 
     def _draw_weights(self, n):
         """Draw the weights of samples in means, (n, n): from one sample alone to nearly equal."""
@@ -128,7 +138,7 @@ class NeighborBatches(ViewBatches):
         chosen = torch.randint(
             self.neighbors.shape[1], (len(batch),), generator=self.generator
         ).numpy()
-        return np.concatenate([batch, self.neighbors[batch, chosen]])
+        return np.concatenate([share_of(batch), share_of(self.neighbors[batch, chosen])])
 
     def pair(self, samples):
         """Return the samples unchanged, because they already contain the neighbours."""

@@ -7,6 +7,7 @@ from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
 from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed_part
+from .._processes import on_first, share_weights
 from .._storage.fingerprint import describe, digest
 from .._utils.devices import send
 from .._utils.random import forked_rng
@@ -60,12 +61,13 @@ def embed_once(encoder, trainer, run, keys):
         return
     # Attributes count as well as weights: a network that resizes images may differ by a size alone.
     key = digest(describe([fixed, *keys])) if checkpoint else None
-    kept = checkpoint.read_embedding(key) if checkpoint else None
+    kept = on_first(checkpoint.read_embedding, key) if checkpoint else None
     if kept is None:
         X.embedding = _fit_components(fixed, trainer, run)
         if checkpoint:
             state = fixed.components.state_dict()
-            checkpoint.write_embedding(key, {"components": state, "embedding": X.embedding})
+            kept = {"components": state, "embedding": X.embedding}
+            on_first(checkpoint.write_embedding, key, kept)
     else:
         fixed.components.load_state_dict(kept["components"])
         X.embedding = kept["embedding"]
@@ -80,7 +82,8 @@ def _fit_components(fixed, trainer, run):
     with _progress(fixed.features, n_seen, trainer):
         features = run(fixed.features, Subset(X, drawn))
         of_views = _features_of_views(fixed.features, trainer, viewed, run)
-        fixed.fit(features.numpy(), of_views.numpy())
+        on_first(lambda: fixed.fit(features.numpy(), of_views.numpy()) and None)
+        share_weights(fixed.components.parameters())
         return run(fixed.components, features) if are_all else run(fixed, X)
 
 

@@ -5,15 +5,21 @@ It overrides only methods that skorch declares safe. The training loop is skorch
 
 import os
 from contextlib import nullcontext
+from functools import partial
 
 import safetensors.torch
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import Callback
 from skorch.history import History
 from torch import nn
 
+from .. import _processes as processes
 from .own_callbacks import rests
 
+#: Callbacks that do the same in every process; the others are called in the first one.
+_IN_EVERY = {"epoch_timer", "train_loss", "stop_on_nan", "epoch_means", "learning_rate"}
+_IN_EVERY |= {"progress_bar", "keep_epochs"}
 _SKORCH_COLUMNS = {"batches", "epoch", "train_batch_count", "train_loss_best"}
 
 
@@ -49,9 +55,47 @@ class PhaseNet(NeuralNet):
     def notify(self, method_name, **kwargs):
         """Notify the callbacks of an event, except those that `rests` excludes."""
         getattr(self, method_name)(self, **kwargs)
-        for _, callback in self.callbacks_:
-            if not rests(callback, self, method_name):
-                getattr(callback, method_name)(self, **kwargs)
+        for name, callback in self.callbacks_:
+            tell = partial(self._tell, callback, method_name, kwargs)
+            if processes.n_processes() == 1 or name in _IN_EVERY:
+                tell()
+            elif getattr(type(callback), method_name, None) is not getattr(Callback, method_name):
+                self._follow(processes.on_first(lambda tell=tell: tell() or self._steered()))
+                processes.share_weights(self.module_.state_dict().values())
+                if method_name == "on_grad_computed":
+                    weights = self.module_.parameters()
+                    processes.share_weights([w.grad for w in weights if w.grad is not None])
+
+    def _tell(self, callback, method_name, kwargs):
+        if not rests(callback, self, method_name):
+            getattr(callback, method_name)(self, **kwargs)
+
+    def _steered(self):
+        """Return what a callback may have set, besides weights."""
+        groups = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in self.optimizer_.param_groups
+        ]
+        return [weight.requires_grad for weight in self.module_.parameters()], groups
+
+    def _follow(self, steered):
+        """Set what a callback has set in the first process."""
+        trained, groups = steered
+        for weight, is_trained in zip(self.module_.parameters(), trained, strict=True):
+            weight.requires_grad_(is_trained)
+        for group, values in zip(self.optimizer_.param_groups, groups, strict=True):
+            group.update(values)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Average the statistics that each process has of its own samples."""
+        processes.average_buffers(self.module_)
+
+    def train_step_single(self, batch, **fit_params):
+        """Compute the gradients of a batch, of which each process has a part."""
+        processes.begin_step(len(batch[0]))
+        step = super().train_step_single(batch, **fit_params)
+        step["loss"] = processes.average_gradients(self.module_, step["loss"])
+        return step
 
     def save_params(self, f_params=None, *, f_module=None, use_safetensors=False, **kwargs):
         """Save as skorch does, but copy weights before they are saved with safetensors.
@@ -95,12 +139,13 @@ class PhaseNet(NeuralNet):
 
     def reconstruction_loss(self, reconstruction, views):
         """Compute MSE(view_a, y_a) + MSE(view_b, y_b), each a mean over pixels."""
-        return 2 * self.criterion_(reconstruction.float(), views)
+        return 2 * processes.weight() * self.criterion_(reconstruction.float(), views)
 
     def record(self, n_views, **losses):
         """Sum parts of the loss on the device; `watchers.EpochMeans` reads them once per epoch.
 
         One tensor per batch would keep the memory around it in use, more than the data need.
         """
+        n_views = processes.n_rows_together(n_views)
         for name, loss in losses.items():
             self.sums_[name] = self.sums_.get(name, 0.0) + n_views * loss.detach()

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .._grouping.assignment import cosine_similarity
+from .._processes import gather_pairs, weight
 from .._utils.devices import send
 from ..losses import agreement_loss, nt_xent_loss
 from .nets import PhaseNet
@@ -73,7 +74,9 @@ class ContrastiveAutoencoder(nn.Module):
         embedding, mean, log_variance = encode(
             self.encoder, self.log_variance_head, views, generator=self.generator
         )  # (2 * n, embedding_dim)
-        return self.projection_head(embedding), self.decoder(embedding), mean, log_variance
+        # The head is behind the exchange, so that its BatchNorm sees all samples of the batch.
+        projection = self.projection_head(gather_pairs(embedding))
+        return projection, self.decoder(embedding), mean, log_variance
 
 
 def reparametrise(mean, log_variance, generator):
@@ -127,7 +130,7 @@ class WarmUpNet(PhaseNet):
         self.record(len(X), contrastive_loss=contrastive, reconstruction_loss=reconstruction)
         if log_variance is None:
             return contrastive + self.reconstruction_weight * reconstruction
-        kl = kl_divergence(mean.float(), log_variance.float())
+        kl = weight() * kl_divergence(mean.float(), log_variance.float())
         self.record(len(X), kl_loss=kl)
         ramp = len(self.history) / self.max_epochs
         variational = reconstruction + ramp * self.kl_weight * kl
@@ -250,12 +253,14 @@ class RefinementNet(PhaseNet):
         """Compute the logarithms of the soft assignments of views."""
         with self.autocast():
             embedding = self.module_(x)
+        if len(self.history) > 1:
+            embedding = gather_pairs(embedding)
         return self.module_.log_assignment(embedding.float())
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Compute the loss: likelihood of the labels in the first epoch, agreement afterwards."""
         if len(self.history) == 1:
-            loss = F.nll_loss(y_pred, y_true)
+            loss = weight() * F.nll_loss(y_pred, y_true)
         else:
             loss = agreement_loss(*y_pred.chunk(2), self.module_.proportions)
         return loss

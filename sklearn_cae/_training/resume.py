@@ -5,6 +5,7 @@ from functools import wraps
 import torch
 from skorch.callbacks import Callback
 
+from .._processes import on_first
 from .._storage.packing import can_be_packed
 from .._utils.warnings import warn
 
@@ -37,7 +38,7 @@ class KeepEpochs(Callback):
 
     def initialize(self):
         """Read the saved state, if that phase started from the same state."""
-        self.kept_ = self.checkpoint.read(self.phase, self.start)
+        self.kept_ = on_first(self.checkpoint.read, self.phase, self.start)
         return self
 
     @property
@@ -81,14 +82,14 @@ class KeepEpochs(Callback):
                 torch.cuda.set_rng_state(self.kept_["cuda_generator"], net.device)
 
     def on_epoch_end(self, net, **kwargs):
-        self._keep(net, finished=False)
+        on_first(self._keep, net, False)
 
     def finish(self, net):
         """Save that the phase is complete, after its last epoch or because of a callback."""
         if not self.finished:
-            self._keep(net, finished=True)
+            on_first(self._keep, net, True)
 
-    def _keep(self, net, *, finished):
+    def _keep(self, net, finished):
         weights = net.module_.named_parameters()
         state = {
             "start": self.start,

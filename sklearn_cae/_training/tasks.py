@@ -4,6 +4,8 @@ from functools import partial
 
 from skorch.callbacks import Callback
 
+from .._processes import is_first
+
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # scikit-learn below 1.9
@@ -30,15 +32,16 @@ class FitTasks:
         self.told = {"estimator": estimator, "X": X, "y": y}
         self.as_if_stopped = as_if_stopped
         self.fit = None
-        if getattr(estimator, "_skl_callbacks", None):
+        self.is_followed = bool(getattr(estimator, "_skl_callbacks", None))
+        if self.is_followed and is_first():
             self.fit = estimator._init_callback_context(max_subtasks=n_phases)
             self.fit.call_on_fit_task_begin(**self.told)
 
     def of_phase(self, phase, n_epochs):
         """Return a list with the skorch callback that reports a phase, empty if none is needed."""
-        if self.fit is None:
+        if not self.is_followed:
             return []
-        task = self.fit.subcontext(task_name=phase, max_subtasks=n_epochs)
+        task = self.fit and self.fit.subcontext(task_name=phase, max_subtasks=n_epochs)
         return [("tell_epochs", TellEpochs(task, self.told, self.as_if_stopped))]
 
     def end(self):

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.history import History
 
 from .. import __version__
+from .._processes import is_first, n_processes, on_first
 from .._storage.fingerprint import fingerprint_start
 from .._utils.devices import choose_device, choose_precision
 from .._utils.random import draw_seed, forked_rng
@@ -97,12 +98,16 @@ class Trainer:
         try:
             with self._seeded_for_own(), noted_interrupts() as interrupts:
                 _fit(net, self.X, keeper, told)
+            if interrupts and n_processes() > 1:  # each may have stopped at another step
+                raise KeyboardInterrupt
         finally:  # the networks are kept, even if a callback raises
             module.zero_grad(set_to_none=True)
             module.eval()
             rows = net.finished_epochs() if net.initialized_ else []
             self.history.extend(rows)
-        was_told_to = any(tell.stopped_ for _, tell in told)
+        # Callbacks may record other columns, and are called in the first process alone.
+        rows, was_told_to = on_first(lambda: (rows, any(tell.stopped_ for _, tell in told)))
+        self.history[len(self.history) - len(rows) :] = rows
         ends_itself = was_told_to or self.params["callbacks"]
         stopped_early = len(rows) < net.max_epochs and not ends_itself
         self.is_whole &= not was_told_to
@@ -137,6 +142,7 @@ class Trainer:
             "iterator_train__augment": self.views,
             "iterator_train__generator": generator,
             "iterator_train__device": self.device,
+            "iterator_train__seeds_global": self._has_own(),
             "callbacks": phase_callbacks(
                 phase,
                 schedule=partial(self._factor_at, phase),
@@ -180,6 +186,7 @@ def describe_run(params):
         "device": str(device),
         "precision": choose_precision(params["precision"], device),
         "threads": torch.get_num_threads(),
+        "processes": n_processes(),
     }
 
 
@@ -193,14 +200,20 @@ def _fit(net, X, keeper, told):
     if not keeper.finished:
         net.partial_fit(X, epochs=net.max_epochs - keeper.n_kept)
         return
-    for _, tell in told:  # report the phase, although nothing is trained
+    for _, tell in told if is_first() else []:  # report the phase, although nothing is trained
         tell.on_train_begin(net)
         tell.on_train_end(net)
 
 
 def check_batch_size(batch_size, n_samples):
-    """Warn if a batch has too few negatives for the contrastive loss."""
+    """Raise if a process gets no sample; warn if the contrastive loss gets too few negatives."""
     batch = min(batch_size, n_samples)
+    if batch < n_processes():
+        raise ValueError(
+            f"A batch must have at least one sample for each of the {n_processes()} processes, got "
+            f"batch_size={batch_size} and {n_samples} samples. Start fewer processes, or raise "
+            "batch_size."
+        )
     if batch < _FEW_SAMPLES:
         warn(
             f"A batch of {batch} samples leaves the contrastive loss {2 * batch - 2} negatives "

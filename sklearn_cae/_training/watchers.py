@@ -10,6 +10,8 @@ import torch
 from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
+from .. import _processes as processes
+
 
 class EpochMeans(Callback):
     """Record the means of the parts of the loss in the history of the epoch.
@@ -21,9 +23,13 @@ class EpochMeans(Callback):
     def on_epoch_begin(self, net, **kwargs):
         net.sums_ = {}
 
+    def on_batch_end(self, net, batch, **kwargs):
+        n_views = processes.n_rows_together(len(batch[0]))
+        net.history.record_batch("train_batch_size", n_views)
+
     def on_epoch_end(self, net, **kwargs):
         n_views = sum(batch["train_batch_size"] for batch in net.history[-1, "batches"])
-        for name, total in net.sums_.items():
+        for name, total in processes.average_values(net.sums_).items():
             net.history.record(name, float(total) / n_views)
         for row in net.history[-2:-1]:
             del row["batches"][:-1]
@@ -131,6 +137,6 @@ def phase_callbacks(phase, *, schedule, verbose, user_callbacks):
             ),
         ),
     ]
-    if verbose:
+    if verbose and processes.is_first():
         callbacks.append(("progress_bar", ProgressBar(phase)))
     return [*callbacks, *user_callbacks]

@@ -17,6 +17,7 @@ LEAVES = {"augmentations", "losses", "modules", "optim"}
 #: What each room may import, from the bottom up. A folder is one room: its modules know each other.
 ALLOWED = {
     "_utils": set(),
+    "_processes": {"_utils"},
     "_input": {"_utils"},
     "_statistics": set(),
     "_storage": {"_utils"},
@@ -24,7 +25,10 @@ ALLOWED = {
     "backbones": {"_utils"},
     "clusterers": {"_input", "_utils"},
     "_grouping": {"_utils", "clusterers"},
-    "_training": {"__version__", "_grouping", "_storage", "_utils", "backbones", *LEAVES},
+    "_training": {
+        *("__version__", "_grouping", "_processes", "_storage", "_utils", "backbones"),
+        *LEAVES,
+    },
     # Aside: they never import the estimator or a net.
     **{aside: {"_input", "_utils"} for aside in ("label_mapper", "probes")},
     "metrics": {"_input", "_statistics", "_utils"},
@@ -36,9 +40,9 @@ ALLOWED = {
         *("images", "metrics", "plotting"),
     },
     # The estimator, and what stands above it.
-    "_fitted": {"_grouping", "_input", "_utils", "clusterers"},
+    "_fitted": {"_grouping", "_input", "_processes", "_utils", "clusterers"},
     "_estimator": {
-        *("_fitted", "_grouping", "_input", "_storage", "_training", "_utils"),
+        *("_fitted", "_grouping", "_input", "_processes", "_storage", "_training", "_utils"),
         *("backbones", "clusterers", *LEAVES),
     },
     "_recommended": {"_input", "clusterers", "modules"},
