@@ -66,10 +66,12 @@ def _as_table(nuisance, n_samples):
         column = check_column(nuisance, n_samples, "nuisance")
         return pandas.DataFrame({"nuisance": column})
     if isinstance(nuisance, pandas.DataFrame):
-        names = nuisance.columns.astype(str)
-        if not names.is_unique or not len(names):
-            what = f"{names[names.duplicated()][0]!r} twice" if len(names) else "no column"
-            raise ValueError(f"nuisance must have columns of different names, got {what}.")
+        names = [str(name) for name in nuisance.columns]
+        twice = next((repr(name) + " twice" for name in names if names.count(name) > 1), "")
+        if twice or not names:
+            raise ValueError(
+                f"nuisance must have columns of different names, got {twice or 'no column'}."
+            )
     return nuisance  # read_columns refuses tables that are no DataFrame
 
 
@@ -92,9 +94,9 @@ def _as_codes(numbers):
 
 def _check_varied(name, values, categories):
     if (values == values[0]).all():
-        only = values[0] if categories is None else categories[values[0]]
+        only = f"{values[0]:g}" if categories is None else repr(categories[values[0]])
         raise ValueError(
-            f"nuisance {name!r} must have at least two different values, got only {only!r}. With "
+            f"nuisance {name!r} must have at least two different values, got only {only}. With "
             "one value there is nothing to compare: leave it out."
         )
 

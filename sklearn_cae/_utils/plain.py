@@ -7,7 +7,7 @@ def plain(value):
     """Return a value of a report as JSON can represent it."""
     if hasattr(value, "to_dict"):
         rows = value.reset_index().to_dict("records") if hasattr(value, "columns") else None
-        return value.to_dict() if rows is None else plain(rows)
+        return plain(value.to_dict() if rows is None else rows)
     if isinstance(value, dict):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -310,7 +310,8 @@ def _find_neighbors(embedding, patients, n_neighbors, metric):
     def find(distances, start):
         own = patients[start : start + len(distances), None] == patients
         distances[own] = np.inf
-        return np.argpartition(distances, n_neighbors - 1, axis=1)[:, :n_neighbors]
+        nearest = np.argpartition(distances, n_neighbors - 1, axis=1)[:, :n_neighbors]
+        return nearest.copy()  # a view would keep the numbers of all samples
 
     chunks = pairwise_distances_chunked(
         embedding, reduce_func=find, metric=metric, working_memory=64

@@ -12,12 +12,14 @@ below the other.
 
 from ._check import ImageCheckDisplay
 from ._clusters import ContingencyDisplay, PrototypeDisplay
+from ._confounding import ConfoundingDisplay
 from ._embedding import EmbeddingDisplay
 from ._fit import ElbowDisplay, HistoryDisplay
 from ._samples import AugmentationDisplay, ReconstructionDisplay
 
 __all__ = [
     "AugmentationDisplay",
+    "ConfoundingDisplay",
     "ContingencyDisplay",
     "ElbowDisplay",
     "EmbeddingDisplay",

@@ -28,6 +28,7 @@ TECHNICAL = {
     *("slice_spacing", "slice_thickness", "position", "instance", "orientation", "scaling"),
     *("black", "white", "mean", "brightness", "contrast", "border", "has_color"),
     *("scanner", "site", "hospital", "center", "centre", "device", "detector", "vendor"),
+    *("clinic", "institution", "exposure", "kvp", "kernel"),
 }
 #: What is measured in X if the metadata do not have it, and its name in `read_images`.
 _MEASURED = ("brightness", "contrast", "border")

@@ -60,6 +60,7 @@ def test_technical_columns_stand_apart(report):
         {
             "age": rng.rand(96),
             "Manufacturer": rng.choice(["A", "B"], 96),
+            "Clinic": rng.choice(["C", "D"], 96),
             "height": rng.randint(200, 300, 96),
             "width": rng.randint(200, 300, 96),
             "file": [f"{index}.png" for index in range(96)],
@@ -70,7 +71,7 @@ def test_technical_columns_stand_apart(report):
     own, technical = [table for table in page.tables if table[0][0] == "Column"]
     assert [row[0] for row in own[1:]] == ["age"]
     assert [row[0] for row in technical[1:]] == [
-        *("Manufacturer", "height", "width", "aspect", "brightness", "contrast")
+        *("Manufacturer", "Clinic", "height", "width", "aspect", "brightness", "contrast")
     ]
     assert "Left out, because they name files or patients: file, patient." in page.text
 
