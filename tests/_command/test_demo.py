@@ -234,7 +234,7 @@ def test_several_labels_an_image_are_refused(monkeypatch, tmp_path):
 
     from sklearn_cae import datasets
 
-    several = Bunch(data=np.zeros((4, 28, 28)), target=np.zeros((4, 14)))
+    several = Bunch(data=np.zeros((4, 28, 28)), target=np.zeros((4, 14)), spatial_dims=2)
     monkeypatch.setattr(datasets, "load_medmnist", lambda *_: several)
     with pytest.raises(SystemExit, match="one label per image, got several"):
         main(["demo", "--dataset", "chestmnist", "--output", str(tmp_path)])

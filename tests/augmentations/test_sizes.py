@@ -54,10 +54,12 @@ def views_of_before(views, images, generator):
 
 @pytest.mark.parametrize("name", ["paper", "xray", "digits"])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 28, 28), (1, 32, 32), (1, 28, 40)])
-def test_views_of_small_images_keep_their_bits(name, shape):
+def test_views_of_small_images_stay_the_same(name, shape):
+    """Up to rounding: on some processors, a convolution sums in another order."""
     images = torch.rand(64, *shape, generator=seeded(1))
     views = PRESETS[name](images, seeded())
-    assert torch.equal(views, views_of_before(PRESETS[name], images, seeded()))
+    before = views_of_before(PRESETS[name], images, seeded())
+    torch.testing.assert_close(views, before, rtol=0, atol=1e-6)
 
 
 def at_28(images):
