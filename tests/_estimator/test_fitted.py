@@ -281,7 +281,7 @@ def test_samples_of_shapes_look_like_their_cluster_and_differ(make_quick, variat
     X, y = make_toy_images(150, noise=0, random_state=0, return_X_y=True)
     model = make_quick(
         warm_up_epochs=10,
-        conditioning_epochs=8,
+        conditioning_epochs=12,
         learning_rate=3e-3,
         reconstruction_weight=10,
         augmentation="xray",
