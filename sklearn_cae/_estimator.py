@@ -20,9 +20,10 @@ from ._grouping import assignment, gaussians, neighbors, search
 from ._grouping.fixed import has_correction, with_correction
 from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
+from ._input.nuisance import encode_nuisance
 from ._input.passes import fingerprint
 from ._storage.checkpoint import Checkpoint
-from ._storage.fingerprint import fingerprint_start
+from ._storage.fingerprint import describe, digest, fingerprint_start
 from ._training import batches, phases
 from ._training.frozen import (
     check_fixed,
@@ -426,7 +427,7 @@ class ContrastiveAutoencoderClusterer(
     @_fit_context(prefer_skip_nested_validation=False)
     @plain_torch()
     @tells_what_is_kept
-    def fit(self, X, y=None) -> Self:
+    def fit(self, X, y=None, *, nuisance=None) -> Self:
         """Train the networks and find the prototypes.
 
         Parameters
@@ -435,6 +436,16 @@ class ContrastiveAutoencoderClusterer(
             Training samples, in one of the forms that the class lists.
         y : Ignored
             Not used, present for API consistency by convention.
+        nuisance : array-like or DataFrame of shape (n_samples,) or (n_samples, n_columns), \
+                default=None
+            What the groups should not follow, such as the scanner or the hospital of each sample.
+            It needs ``train_encoder=False``. It is not needed to predict. Samples of each value are
+            changed so that they look like those of the other values, and the embedding ignores
+            most of what such a change does. Each value needs at least five samples. Numbers with
+            more than 20 different values, such as ages, are cut at their quartiles. If numbers are
+            names, such as those of hospitals, convert them to text. Several columns are several
+            nuisances. Never pass a label that the groups should show. If nuisance and label go
+            together, no method can tell them apart.
 
         Returns
         -------
@@ -443,8 +454,8 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         ValueError, TypeError
-            Before training, if a parameter or X breaks a rule. During training, if the loss, the
-            weights or the embedding become NaN or infinite.
+            Before training, if a parameter, X or `nuisance` breaks a rule. During training, if the
+            loss, the weights or the embedding become NaN or infinite.
 
         Warns
         -----
@@ -461,6 +472,7 @@ class ContrastiveAutoencoderClusterer(
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
+        nuisance = self._check_nuisance(nuisance, len(X))
         if self._starts_warm():
             self._check_warm_start(X, range_before)
         before = self._labels_of(X) if keeps_numbers else None
@@ -470,15 +482,16 @@ class ContrastiveAutoencoderClusterer(
         tasks = FitTasks(self, *given, self._n_phases(), as_if_stopped)
         ran_with = describe_run(params)
         # A checkpoint of the same fit sets the random numbers back to where that fit began.
-        checkpoint = self._open_checkpoint(params, data, rng, ran_with, before)
+        keys = [data] if nuisance is None else [data, nuisance]
+        checkpoint = self._open_checkpoint(params, keys, rng, ran_with, before)
         self._build_networks(X, rng)
         if checkpoint:
             networks = [getattr(self, name) for name in NETWORKS]
             checkpoint.check([net.state_dict() for net in networks if net is not None])
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         if not self.train_encoder:
-            keys = [data, X.format, self.augmentation]
-            embed_once(self.encoder_, trainer, self._run, keys)
+            keys = [*keys, X.format, self.augmentation]
+            embed_once(self.encoder_, trainer, self._run, keys, nuisance)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
         self.provenance_ = {**ran_with, "data_sha256": data}
@@ -625,6 +638,22 @@ class ContrastiveAutoencoderClusterer(
         check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
+    def _check_nuisance(self, nuisance, n_samples):
+        """Return the codes of each nuisance, or None; raise if they cannot be used."""
+        if nuisance is None:
+            return None
+        if self.train_encoder:
+            raise ValueError(
+                f"nuisance needs train_encoder=False, got train_encoder={self.train_encoder}. Pass "
+                "the parameters of recommended(n_samples, nuisance=True)."
+            )
+        if self._starts_warm():
+            raise ValueError(
+                "nuisance must be None with warm_start=True, because the embedding of the previous "
+                "fit is kept. Leave it out, or pass warm_start=False."
+            )
+        return encode_nuisance(nuisance, n_samples)
+
     def _forget_fit(self):
         """Make the estimator unfitted, because old clusters are invalid for new networks."""
         for name in ("n_iter_", "clustered_indices_"):
@@ -636,7 +665,7 @@ class ContrastiveAutoencoderClusterer(
     def _starts_warm(self):
         return self.warm_start and hasattr(self, "encoder_")
 
-    def _open_checkpoint(self, params, data, rng, ran_with, before):
+    def _open_checkpoint(self, params, keys, rng, ran_with, before):
         """Return the checkpoint of this fit, or None without `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
@@ -646,7 +675,7 @@ class ContrastiveAutoencoderClusterer(
         return Checkpoint(
             self.checkpoint_dir,
             params,
-            data=data,
+            data=keys[0] if len(keys) == 1 else digest(describe(keys)),
             start=fingerprint_start(*start),
             rng=rng,
             ran_with=ran_with,

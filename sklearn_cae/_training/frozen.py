@@ -1,9 +1,11 @@
 """Fits with a fixed encoder, which embeds the training samples once."""
 
+import numpy as np
 import torch
 from torch.utils.data import Subset
 
 from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed_part
+from .._grouping.sites import features_across
 from .._storage.fingerprint import describe, digest
 from .._utils.devices import send
 from .._utils.random import forked_rng
@@ -31,7 +33,7 @@ def check_fixed(params):
         raise ValueError(NO_PROJECTION)
 
 
-def embed_once(encoder, trainer, run, keys):
+def embed_once(encoder, trainer, run, keys, nuisance=None):
     """Embed the samples of a trainer with a fixed encoder, and keep the result with them.
 
     If there is a checkpoint, the result is read from a file beside it, or written to it.
@@ -46,6 +48,8 @@ def embed_once(encoder, trainer, run, keys):
         Function of a network and samples, which returns all outputs.
     keys : list
         Values on which the embedding depends, besides the encoder: samples, their form, and views.
+    nuisance : list of ndarray of shape (n_samples,), default=None
+        Codes of what the embedding should ignore, a list of columns.
     """
     fixed, X, checkpoint = fixed_part(encoder), trainer.X, trainer.checkpoint
     if fixed.is_fitted:  # by the previous fit, with warm_start
@@ -55,7 +59,7 @@ def embed_once(encoder, trainer, run, keys):
     key = digest(describe([fixed, *keys])) if checkpoint else None
     kept = checkpoint.read_embedding(key) if checkpoint else None
     if kept is None:
-        _fit_components(fixed, trainer, run)
+        _fit_components(fixed, trainer, run, nuisance)
         X.embedding = run(fixed, X) if X.embedding is None else X.embedding
         if checkpoint:
             state = fixed.components.state_dict()
@@ -65,13 +69,16 @@ def embed_once(encoder, trainer, run, keys):
         X.embedding = kept["embedding"]
 
 
-def _fit_components(fixed, trainer, run):
+def _fit_components(fixed, trainer, run, nuisance):
     """Find the linear map; embed the samples too if the features of all of them are at hand."""
     X = trainer.X
     drawn, viewed = draw_for_components(len(X), fixed.components.in_features)
     features = run(fixed.features, Subset(X, drawn))
     of_views = _features_of_views(fixed.features, trainer, viewed, run)
     fixed.fit(features.numpy(), of_views.numpy())
+    if nuisance is not None:
+        across = _features_across(fixed, X, viewed, run, nuisance)
+        fixed.fit(features.numpy(), of_views.numpy(), across)
     if len(drawn) == len(X):
         X.embedding = run(fixed.components, features)
 
@@ -88,6 +95,29 @@ def _features_of_views(features, trainer, viewed, run):
             of_some = run(features, torch.cat(pairs)).unflatten(0, (N_VIEWS, len(some)))
             found.append(of_some.transpose(0, 1))
     return torch.cat(found)
+
+
+def _features_across(fixed, X, viewed, run, nuisance):
+    """Return how the features of samples differ from those with another value of a nuisance.
+
+    Returns
+    -------
+    across : ndarray of shape (n_differences, n_features) or None
+    """
+    samples = X[viewed]
+    features = run(fixed.features, samples)
+
+    def compute(changed):
+        its_features = run(fixed.features, torch.from_numpy(changed.astype(np.float32)))
+        return its_features.numpy(), run(fixed.components, its_features).numpy()
+
+    found = features_across(
+        samples.numpy(),
+        [codes[viewed] for codes in nuisance],
+        run(fixed.components, features).numpy(),
+        compute,
+    )
+    return np.concatenate([each - features.numpy() for each in found]) if found else None
 
 
 def embedded_batches(embedding):
