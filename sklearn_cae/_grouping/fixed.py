@@ -16,7 +16,7 @@ _N_VALUES = 2**26
 _N_COMPONENTS = 200
 _SHRINKAGE = 0.1
 #: Weight of what differs between values of a nuisance, relative to what differs between views.
-_NUISANCE_WEIGHT = 10.0
+_NUISANCE_WEIGHT = 3.0
 #: Views whose variance is a smaller share of that of the samples differ only by rounding.
 _EQUAL = 1e-7
 _HIDDEN_DIM = 256  # of the correction

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .labels import check_column, check_known
+from .labels import check_column, is_missing, of_their_own_type
 from .tensors import to_numpy
 
 #: Fewest samples of each value of a nuisance.
@@ -55,8 +55,14 @@ def _columns(nuisance):
 
 def _encode(name, column, n_samples):
     values = check_column(column, n_samples, name)
-    if values.dtype == object or values.dtype.kind == "f":
-        values = check_known(values.astype(object), name)
+    missing = np.array([is_missing(value) for value in values])
+    if missing.any():
+        raise ValueError(
+            f"{name} must be known for each sample, but it is missing for {missing.sum()} of "
+            f"{n_samples} samples, such as that of row {np.flatnonzero(missing)[0]}. Leave these "
+            "samples out, or give them a value of their own, such as 'unknown'."
+        )
+    values = of_their_own_type(values)
     try:
         distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     except TypeError as error:
