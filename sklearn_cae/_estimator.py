@@ -20,10 +20,11 @@ from ._grouping import assignment, gaussians, neighbors, search
 from ._grouping.fixed import has_correction, with_correction
 from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
+from ._input.nuisance import encode_nuisance
 from ._input.passes import fingerprint
 from ._processes import check_alike, is_first, n_processes, on_first, share_weights, together
 from ._storage.checkpoint import Checkpoint
-from ._storage.fingerprint import describe, fingerprint_start
+from ._storage.fingerprint import describe, digest, fingerprint_start
 from ._training import batches, phases
 from ._training.frozen import (
     check_fixed,
@@ -431,7 +432,7 @@ class ContrastiveAutoencoderClusterer(
     @together
     @_fit_context(prefer_skip_nested_validation=False)
     @tells_what_is_kept
-    def fit(self, X, y=None) -> Self:
+    def fit(self, X, y=None, *, nuisance=None) -> Self:
         """Train the networks and find the prototypes.
 
         Parameters
@@ -440,6 +441,16 @@ class ContrastiveAutoencoderClusterer(
             Training samples, in one of the forms that the class lists.
         y : Ignored
             Not used, present for API consistency by convention.
+        nuisance : array-like or DataFrame of shape (n_samples,) or (n_samples, n_columns), \
+                default=None
+            What the groups should not follow, such as the scanner or the hospital of each sample.
+            It needs ``train_encoder=False``. It is not needed to predict. Samples of each value are
+            changed so that they look like those of the other values, and the embedding ignores
+            most of what such a change does. Each value needs at least five samples. Numbers with
+            more than 20 different values, such as ages, are cut at their quartiles. If numbers are
+            names, such as those of hospitals, convert them to text. Several columns are several
+            nuisances. Never pass a label that the groups should show. If nuisance and label go
+            together, no method can tell them apart.
 
         Returns
         -------
@@ -448,8 +459,8 @@ class ContrastiveAutoencoderClusterer(
         Raises
         ------
         ValueError, TypeError
-            Before training, if a parameter or X breaks a rule. During training, if the loss, the
-            weights or the embedding become NaN or infinite.
+            Before training, if a parameter, X or `nuisance` breaks a rule. During training, if the
+            loss, the weights or the embedding become NaN or infinite.
 
         Warns
         -----
@@ -466,18 +477,20 @@ class ContrastiveAutoencoderClusterer(
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
+        nuisance = self._check_nuisance(nuisance, len(X))
         if self._starts_warm():
             self._check_warm_start(X, range_before)
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         params = self.get_params(deep=False)
         ran_with = describe_run(params)
-        self._check_processes(X, data, ran_with)
+        self._check_processes(X, data, nuisance, ran_with)
         on_first(lambda: None, rng=rng)
         before = self._labels_of(X) if keeps_numbers else None
         as_if_stopped = partial(self._as_if_stopped, X, rng, before)
         tasks = FitTasks(self, *given, self._n_phases(), as_if_stopped)
         # A checkpoint of the same fit sets the random numbers back to where that fit began.
-        open_it = partial(self._open_checkpoint, params, data, rng, ran_with, before)
+        keys = [data] if nuisance is None else [data, nuisance]
+        open_it = partial(self._open_checkpoint, params, keys, rng, ran_with, before)
         checkpoint = on_first(open_it, rng=rng)
         self._build_networks(X, rng)
         if checkpoint:
@@ -486,8 +499,8 @@ class ContrastiveAutoencoderClusterer(
             on_first(checkpoint.check, states)
         trainer = Trainer(X, params, rng, tasks, checkpoint)
         if not self.train_encoder:
-            keys = [data, X.format, self.augmentation]
-            embed_once(self.encoder_, trainer, self._run, keys)
+            keys = [*keys, X.format, self.augmentation]
+            embed_once(self.encoder_, trainer, self._run, keys, nuisance)
         self.history_ = trainer.history
         ran_with = checkpoint.ran_with if checkpoint else ran_with
         self.provenance_ = {**ran_with, "data_sha256": data}
@@ -634,7 +647,7 @@ class ContrastiveAutoencoderClusterer(
         check_callbacks(self.callbacks, phases.recorded_columns(self.get_params(deep=False)))
         check_batch_size(self.batch_size, len(X))
 
-    def _check_processes(self, X, data, ran_with):
+    def _check_processes(self, X, data, nuisance, ran_with):
         """Raise if the processes of this fit would not train the same model."""
         if n_processes() == 1:
             return
@@ -647,6 +660,7 @@ class ContrastiveAutoencoderClusterer(
                 "number of samples": len(X),
                 "shape of a sample": X.format.image_shape,
                 "X": data,
+                "nuisance": digest(describe(nuisance)),
                 "intensity_range": self.intensity_range_,
                 **ran_with["versions"],
                 "precision": ran_with["precision"],
@@ -659,6 +673,22 @@ class ContrastiveAutoencoderClusterer(
             }
         )
 
+    def _check_nuisance(self, nuisance, n_samples):
+        """Return the codes of each nuisance, or None; raise if they cannot be used."""
+        if nuisance is None:
+            return None
+        if self.train_encoder:
+            raise ValueError(
+                f"nuisance needs train_encoder=False, got train_encoder={self.train_encoder}. Pass "
+                "the parameters of recommended(n_samples, nuisance=True)."
+            )
+        if self._starts_warm():
+            raise ValueError(
+                "nuisance must be None with warm_start=True, because the embedding of the previous "
+                "fit is kept. Leave it out, or pass warm_start=False."
+            )
+        return encode_nuisance(nuisance, n_samples)
+
     def _forget_fit(self):
         """Make the estimator unfitted, because old clusters are invalid for new networks."""
         for name in ("n_iter_", "clustered_indices_"):
@@ -670,7 +700,7 @@ class ContrastiveAutoencoderClusterer(
     def _starts_warm(self):
         return self.warm_start and hasattr(self, "encoder_")
 
-    def _open_checkpoint(self, params, data, rng, ran_with, before):
+    def _open_checkpoint(self, params, keys, rng, ran_with, before):
         """Return the checkpoint of this fit, or None without `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
@@ -680,7 +710,7 @@ class ContrastiveAutoencoderClusterer(
         return Checkpoint(
             self.checkpoint_dir,
             params,
-            data=data,
+            data=keys[0] if len(keys) == 1 else digest(describe(keys)),
             start=fingerprint_start(*start),
             rng=rng,
             ran_with=ran_with,

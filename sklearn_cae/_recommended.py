@@ -34,7 +34,9 @@ _FEW = 2000
 _SMALL = 32
 
 
-def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dict[str, Any]:
+def recommended(
+    n_samples, *, image_shape=None, modality=None, nuisance=False, **changes
+) -> dict[str, Any]:
     """Return the recommended parameters for a number, and a kind, of images.
 
     The default parameters of the estimator are the paper's setting. The recommended setting leads
@@ -62,6 +64,9 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         Kind of the images. It chooses the augmentation of the same name. None is the same as
         "xray", the gentlest one. "slices" are those of CT and MRI, and "microscopy" is histology
         and cells. Volumes have only "slices" and "xray".
+    nuisance : bool, default=False
+        Whether a `nuisance` is passed to `fit`. Then the encoder is not trained, for any number of
+        images.
     **changes
         Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `train_encoder` to
         choose between the two encoders, or `encoder` to pass your own. `variational` and
@@ -81,7 +86,8 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
         If `n_samples` or a side is not a whole number.
     ValueError
         If `n_samples`, `image_shape` or `modality` is none of the above, if volumes have no such
-        `modality`, or if both `modality` and `augmentation` are given.
+        `modality`, if both `modality` and `augmentation` are given, or if `nuisance` is combined
+        with changes that need an encoder that is trained.
 
     Examples
     --------
@@ -105,6 +111,9 @@ def recommended(n_samples, *, image_shape=None, modality=None, **changes) -> dic
     are_volumes = changes.get("spatial_dims") == 3
     if modality is not None:
         changes["augmentation"] = _choose_augmentation(modality, changes, are_volumes)
+    if nuisance:
+        changes = {"train_encoder": False, **changes}
+        _check_for_nuisance(changes)
     networks = {**_choose_networks(n_samples, changes), **changes}
     is_trained = networks.get("train_encoder", True)
     warm_up_epochs = _choose_epochs(n_samples, is_trained, are_volumes)
@@ -144,6 +153,22 @@ def _choose_networks(n_samples, changes):
 def _needs_training(changes):
     """Return whether parameters need an encoder that is trained."""
     return bool(changes.get("variational") or changes.get("output") == "projection")
+
+
+def _check_for_nuisance(changes):
+    """Raise if parameters need an encoder that is trained, which cannot ignore a nuisance."""
+    of_trained = {
+        "train_encoder": bool(changes["train_encoder"]),
+        "variational": bool(changes.get("variational")),
+        "output": changes.get("output") == "projection",
+        "spatial_dims": changes.get("spatial_dims") == 3 and "encoder" not in changes,
+    }
+    for name, needs_training in of_trained.items():
+        if needs_training:
+            raise ValueError(
+                "nuisance=True needs an encoder that is not trained, got "
+                f"{name}={changes[name]!r}, which needs one that is. Leave one of them out."
+            )
 
 
 def _choose_epochs(n_samples, is_trained, are_volumes):

@@ -15,6 +15,8 @@ _N_VALUES = 2**26
 #: Components that are compared between views, at most one for three samples. More contain noise.
 _N_COMPONENTS = 200
 _SHRINKAGE = 0.1
+#: Weight of what differs between values of a nuisance, relative to what differs between views.
+_NUISANCE_WEIGHT = 3.0
 #: Views whose variance is a smaller share of that of the samples differ only by rounding.
 _EQUAL = 1e-7
 _HIDDEN_DIM = 256  # of the correction
@@ -60,7 +62,7 @@ class FixedEncoder(nn.Module):
         """Embed samples, (n_samples, embedding_dim)."""
         return self.components(self.features(samples))
 
-    def fit(self, features, of_views):
+    def fit(self, features, of_views, across=None):
         """Find the linear map, so that images differ in the embedding, and their views hardly do.
 
         The principal components of all features are divided by the deviations that views of one
@@ -74,6 +76,8 @@ class FixedEncoder(nn.Module):
         features : ndarray of shape (n_samples, n_features)
         of_views : ndarray of shape (n_viewed, n_views, n_features)
             Features of several views of each of some samples.
+        across : ndarray of shape (n_differences, n_features), default=None
+            Differences of features that the embedding should ignore more than those of views.
 
         Returns
         -------
@@ -94,7 +98,9 @@ class FixedEncoder(nn.Module):
         features, rows = np.split(pooled, [len(features)])
         of_views = rows.reshape(of_views.shape)
         pca = PCA(min(n_components, *pooled.shape), random_state=0).fit(pooled)
-        basis = _without_views(pca, of_views) @ pca.components_.astype(np.float64)
+        if across is not None:
+            across = across / unit @ pca.components_.T
+        basis = _without_views(pca, of_views, across) @ pca.components_.astype(np.float64)
         seen = (features - pca.mean_) @ basis.T
         center = seen.mean(axis=0)
         _, deviations, directions = np.linalg.svd(seen - center, full_matrices=False)
@@ -150,11 +156,11 @@ def _check_features(features, of_views):
         )
 
 
-def _without_views(pca, of_views):
+def _without_views(pca, of_views, across):
     """Return the whitening of what differs between views of a sample, in components of a PCA.
 
-    The covariance within samples is shrunk to a multiple of the identity. If views do not differ,
-    nothing is changed.
+    The covariance within samples is shrunk to a multiple of the identity. What differs across the
+    values of a nuisance is added to it. If views do not differ, nothing is changed.
     """
     n_components = len(pca.components_)
     coordinates = (of_views - pca.mean_) @ pca.components_.T
@@ -163,7 +169,10 @@ def _without_views(pca, of_views):
     mean = np.trace(covariance) / n_components
     if mean <= _EQUAL * pca.explained_variance_.mean():
         return np.eye(n_components)
-    variances, directions = np.linalg.eigh(covariance + _SHRINKAGE * mean * np.eye(n_components))
+    covariance += _SHRINKAGE * mean * np.eye(n_components)
+    if across is not None:
+        covariance += _NUISANCE_WEIGHT * (across.T @ across) / len(of_views)
+    variances, directions = np.linalg.eigh(covariance)
     return (directions / np.sqrt(variances)).T
 
 

@@ -2,11 +2,13 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
 from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed_part
+from .._grouping.sites import features_across
 from .._processes import on_first, share_weights
 from .._storage.fingerprint import describe, digest
 from .._utils.devices import send
@@ -38,7 +40,7 @@ def check_fixed(params):
         raise ValueError(NO_PROJECTION)
 
 
-def embed_once(encoder, trainer, run, keys):
+def embed_once(encoder, trainer, run, keys, nuisance=None):
     """Embed the samples of a trainer with a fixed encoder, and keep the result with them.
 
     If there is a checkpoint, the result is read from a file beside it, or written to it.
@@ -53,6 +55,8 @@ def embed_once(encoder, trainer, run, keys):
         Function of a network and samples, which returns all outputs.
     keys : list
         Values on which the embedding depends, besides the encoder: samples, their form, and views.
+    nuisance : list of ndarray of shape (n_samples,), default=None
+        Codes of what the embedding should ignore, a list of columns.
     """
     fixed, X, checkpoint = fixed_part(encoder), trainer.X, trainer.checkpoint
     if fixed.is_fitted:  # by the previous fit, with warm_start
@@ -63,7 +67,7 @@ def embed_once(encoder, trainer, run, keys):
     key = digest(describe([fixed, *keys])) if checkpoint else None
     kept = on_first(checkpoint.read_embedding, key) if checkpoint else None
     if kept is None:
-        X.embedding = _fit_components(fixed, trainer, run)
+        X.embedding = _fit_components(fixed, trainer, run, nuisance)
         if checkpoint:
             state = fixed.components.state_dict()
             kept = {"components": state, "embedding": X.embedding}
@@ -73,18 +77,28 @@ def embed_once(encoder, trainer, run, keys):
         X.embedding = kept["embedding"]
 
 
-def _fit_components(fixed, trainer, run):
+def _fit_components(fixed, trainer, run, nuisance):
     """Find the linear map, and return the embedding of the samples."""
     X = trainer.X
     drawn, viewed = draw_for_components(len(X), fixed.components.in_features)
     are_all = len(drawn) == len(X)
     n_seen = len(drawn) + N_VIEWS * len(viewed) + (0 if are_all else len(X))
+    if nuisance is not None:
+        n_seen = None  # the number of changed images is not known before
     with _progress(fixed.features, n_seen, trainer):
         features = run(fixed.features, Subset(X, drawn))
         of_views = _features_of_views(fixed.features, trainer, viewed, run)
-        on_first(lambda: fixed.fit(features.numpy(), of_views.numpy()) and None)
-        share_weights(fixed.components.parameters())
+        _fit_on_first(fixed, features.numpy(), of_views.numpy())
+        if nuisance is not None:
+            across = _features_across(fixed, X, viewed, run, nuisance)
+            _fit_on_first(fixed, features.numpy(), of_views.numpy(), across)
         return run(fixed.components, features) if are_all else run(fixed, X)
+
+
+def _fit_on_first(fixed, *features):
+    """Find the linear map in the first process, and share it."""
+    on_first(lambda: fixed.fit(*features) and None)
+    share_weights(fixed.components.parameters())
 
 
 @contextmanager
@@ -115,6 +129,29 @@ def _features_of_views(features, trainer, viewed, run):
             of_some = run(features, torch.cat(pairs)).unflatten(0, (N_VIEWS, len(some)))
             found.append(of_some.transpose(0, 1))
     return torch.cat(found)
+
+
+def _features_across(fixed, X, viewed, run, nuisance):
+    """Return how the features of samples differ from those with another value of a nuisance.
+
+    Returns
+    -------
+    across : ndarray of shape (n_differences, n_features) or None
+    """
+    samples = X[viewed]
+    features = run(fixed.features, samples)
+
+    def compute(changed):
+        its_features = run(fixed.features, torch.from_numpy(changed.astype(np.float32)))
+        return its_features.numpy(), run(fixed.components, its_features).numpy()
+
+    found = features_across(
+        samples.numpy(),
+        [codes[viewed] for codes in nuisance],
+        run(fixed.components, features).numpy(),
+        compute,
+    )
+    return np.concatenate([each - features.numpy() for each in found]) if found else None
 
 
 def embedded_batches(embedding):

@@ -136,10 +136,10 @@ def tells_what_is_kept(fit):
     """Add a note to each exception of `fit` after the first epoch: how to use the networks."""
 
     @wraps(fit)
-    def fit_and_tell(self, X, y=None):
+    def fit_and_tell(self, X, y=None, **metadata):
         before = vars(self).get("history_")
         try:
-            return fit(self, X, y)
+            return fit(self, X, y, **metadata)
         except BaseException as error:  # also Ctrl-C in the search for clusters
             history = vars(self).get("history_")
             if history and history is not before:
