@@ -16,6 +16,7 @@ CORRECTIONS = {
     "none": "none",
     "per_site": "location and scale per site",
     "combatlearn": "ComBat",
+    "nuisance": "`nuisance=`",
 }
 SCORES = ("nmi_class", "nmi_site")
 LARGEST_NMI, LARGEST_LEAD, SMALLEST_SHARE = 0.03, 0.10, 0.9

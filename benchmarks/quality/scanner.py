@@ -30,9 +30,11 @@ Corrections:
 - ``per_site``: features have the same mean and standard deviation at both sites. For
   ``recommended``, these are the embedding, whose communities are then found.
 - ``combatlearn``: the same by ComBat of the package combatlearn.
+- ``nuisance``: `recommended` is fitted again with the site as `nuisance`.
 
-Both corrections are told the site of new images, too. `recommended` trains its decoder for one
-epoch, because the groups of a fixed encoder do not depend on the decoder.
+``per_site`` and ``combatlearn`` are told the site of new images, too; ``nuisance`` is not.
+`recommended` trains its decoder for one epoch, because the groups of a fixed encoder do not depend
+on the decoder.
 
 Scores are those of the fitted and of the new images: NMI and ARI of groups with the class and with
 the site, and the accuracy of a kNN (cross-validated) that reads the site from what is clustered.
@@ -239,7 +241,7 @@ def squeezenet(X):
 FEATURES = {"pixels": flat, "kmeans": flat, "scattering": scattering, "squeezenet": squeezenet}
 ROWS = {
     **{name: ("none", "per_site") for name in FEATURES},
-    "recommended": ("none", "per_site", "combatlearn"),
+    "recommended": ("none", "per_site", "combatlearn", "nuisance"),
 }
 
 
@@ -258,16 +260,23 @@ def group(row, params, images, site, seed, names):
     if row != "recommended":
         features = {part: FEATURES[row](X) for part, X in images.items()}
         return {name: cluster(features, site, seed, name, **params) for name in names}
-    model = ContrastiveAutoencoderClusterer(**params, random_state=seed).fit(images["fitted"])
-    embedding = {part: model.embed(X) for part, X in images.items()}
     found = {}
-    for name in names:
-        if name == "none":
-            labels = {"fitted": model.labels_, "new": model.predict(images["new"])}
-            found[name] = labels, {part: normalize(rows) for part, rows in embedding.items()}
-        else:
+    if "nuisance" in names:
+        found["nuisance"], _ = fit(params, images, seed, nuisance=site["fitted"])
+    if after := [name for name in names if name != "nuisance"]:
+        found["none"], embedding = fit(params, images, seed)
+        for name in set(after) - {"none"}:
             found[name] = cluster(embedding, site, seed, name, CommunityClusterer(), normalize)
-    return found
+    return {name: found[name] for name in names}
+
+
+def fit(params, images, seed, **given):
+    """Return (labels, normalised embedding) of `recommended`, and the embedding."""
+    model = ContrastiveAutoencoderClusterer(**params, random_state=seed)
+    model.fit(images["fitted"], **given)
+    embedding = {part: model.embed(X) for part, X in images.items()}
+    labels = {"fitted": model.labels_, "new": model.predict(images["new"])}
+    return (labels, {part: normalize(rows) for part, rows in embedding.items()}), embedding
 
 
 def cluster(features, site, seed, correction, clusterer, prepare=lambda rows: rows):
