@@ -40,6 +40,7 @@ from ._utils.warnings import warn
 from .augmentations import PRESETS
 from .backbones import is_named
 from .clusterers._steps import mean_directions
+from .modules import LinearDecoder
 
 _KL_WEIGHT = 1e-3  # for ``variational=True``
 _SMALLEST = float(np.finfo(np.float32).tiny)  # smallest number that is not 0 on any device
@@ -865,8 +866,11 @@ class ContrastiveAutoencoderClusterer(
         self._keep(gaussians=drawn_from, novelty=Novelty.of(X, self.labels_))
 
     def _train_decoder(self, phase, trainer, assign, *depends_on):
-        """Train the decoder on the known embeddings of a fixed encoder."""
+        """Train the decoder on the known embeddings of a fixed encoder; solve a linear one."""
         embedding = self._embed(trainer.X)
+        if isinstance(self.decoder_, LinearDecoder):
+            self._solve_decoder(trainer.X, torch.from_numpy(embedding))
+            return
         trainer.run(
             phase,
             phases.ConditioningNet,
@@ -877,6 +881,12 @@ class ContrastiveAutoencoderClusterer(
             assign=assign,
             **embedded_batches(embedding),
         )
+
+    def _solve_decoder(self, X, embedding):
+        """Compute the weights of a linear decoder; no epoch is needed."""
+        is_conditional = self.decoder_.condition is not None
+        assigned = self._in_batches(self._assigner(), embedding) if is_conditional else None
+        self.decoder_.solve(embedding, X, assigned).eval()
 
     def _condition_decoder(self, trainer):
         """Train the decoder with soft assignments as input; the encoder is fixed."""
