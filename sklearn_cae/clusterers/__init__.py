@@ -8,6 +8,7 @@ Imports `_input` and `_utils`.
 
 from ._communities import CommunityClusterer
 from ._elbow import ElbowClusterer
+from ._halves import HalvesClusterer
 from ._mixture import MixtureClusterer
 
-__all__ = ["CommunityClusterer", "ElbowClusterer", "MixtureClusterer"]
+__all__ = ["CommunityClusterer", "ElbowClusterer", "HalvesClusterer", "MixtureClusterer"]
