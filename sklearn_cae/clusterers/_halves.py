@@ -13,12 +13,14 @@ from sklearn.utils.validation import validate_data
 from .._input.arrays import as_samples
 from .._utils.random import local_random_state
 from .._utils.warnings import warn
-from ._communities import CommunityClusterer, communities, shared_neighbors, so_many
+from ._communities import CommunityClusterer, communities, shared_neighbors
+from ._joining import join_to
 
 #: Fewer resolutions than `CommunityClusterer` has, and one run at each: halves replace its orders.
 _RESOLUTIONS = np.geomspace(0.3, 1.0, 7)
 _STABLE_SHARE = 1 / 5
 _STABLE_RAND = 0.8
+_FINER = 1.5
 _FEWEST = 8  # samples of which halves are made
 
 
@@ -33,7 +35,7 @@ class HalvesClusterer(CommunityClusterer):
     all samples. There is a warning if its stability is below 1/5, or if the mean adjusted Rand
     index of its pairs is below 0.8.
 
-    It takes a fifth of the time of `CommunityClusterer`. Samples without groups, such as those of
+    It is faster than `CommunityClusterer`, with a third of its runs. Samples without groups, such as those of
     one Gaussian, have communities as well, but these do not come back on the other half.
 
     Parameters
@@ -171,11 +173,21 @@ class HalvesClusterer(CommunityClusterer):
             return np.zeros(len(X), dtype=int)
         numbers = self.search_["n_clusters"]
         nearest_first = np.argsort(np.abs(numbers - number).sum(axis=1), kind="stable")
+        finer = []
         for resolution in _RESOLUTIONS[nearest_first]:
             labels = communities(links, resolution, rng.permutation(len(X)))
             if labels.max() + 1 == number:
                 return labels
-        return so_many(X, links, number, rng)
+            if labels.max() + 1 > number:
+                finer.append(labels)
+        resolution = _RESOLUTIONS[-1]
+        while not finer and resolution < len(X):  # at len(X), all samples are apart
+            resolution *= _FINER
+            labels = communities(links, resolution, rng.permutation(len(X)))
+            if labels.max() + 1 >= number:
+                finer.append(labels)
+        finest = np.arange(len(X))
+        return join_to(number, X, links, min(finer, key=np.max, default=finest))
 
 
 def _vote(labels):
