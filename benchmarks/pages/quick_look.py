@@ -5,7 +5,7 @@ from benchmarks.pages._tables import read, table
 CLAIMS = {None: "", True: "yes", False: "no"}
 COLUMNS = [
     *("samples", "method", "k", "without a group", "Hungarian", "NMI"),
-    *("halves agree", "claims groups", "seconds"),
+    *("halves agree", "claims groups"),
 ]
 
 
@@ -24,7 +24,6 @@ def _row(one):
         _score(one.get("nmi")),
         _score(one.get("halves")),
         CLAIMS[one.get("found")],
-        f"{one['seconds']:.1f}",
     ]
 
 

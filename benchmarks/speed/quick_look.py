@@ -3,7 +3,8 @@
 EVoC and UMAP are no dependencies. Install them into a folder of their own, and run from the
 repository on an idle machine; ``sklearn_cae.datasets`` finds the data:
 
-    pip install --target build/peers --no-deps evoc==0.3.2 numba llvmlite umap-learn pynndescent tqdm
+    pip install --target build/peers --no-deps evoc==0.3.2 numba llvmlite tqdm
+    pip install --target build/peers --no-deps umap-learn pynndescent
     PYTHONPATH=build/peers python -m benchmarks.speed.quick_look
 
 All methods get the same samples: `quick_look` the images, the others their pixels. The rows of
@@ -12,10 +13,11 @@ clustered; those without a group are a group of their own. Each method first run
 which compiles or loads its code. UMAP is left out for more than 5000 samples. Methods that cannot
 be imported are left out.
 
-Prints a row per run and writes ``benchmarks/results/quick_look.json``.
+Prints a row per run and writes ``benchmarks/results/quick_look.json``; rows of other sets are kept.
 """
 
 import argparse
+import json
 import time
 import warnings
 from importlib.util import find_spec
@@ -99,7 +101,9 @@ def main():
     parser.add_argument("--sets", nargs="+", choices=names, default=names)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows, made_by = [], describe_run("evoc", "umap-learn")
+    path, made_by = RESULTS / "quick_look.json", describe_run("evoc", "umap-learn")
+    rows = json.loads(path.read_text()) if path.exists() else []
+    rows = [row for row in rows if row["set"] not in options.sets]
     for name in options.sets:
         X, y = load(name)
         for method, (find, module) in METHODS.items():
@@ -110,7 +114,7 @@ def main():
                 row = {"set": name, "n_samples": len(X), "method": method, "seed": seed}
                 rows.append({**row, **run(find, X, y, seed), "made_by": made_by})
                 print({**rows[-1], "made_by": None}, flush=True)
-                write_records(RESULTS / "quick_look.json", rows)
+                write_records(path, rows)
 
 
 if __name__ == "__main__":

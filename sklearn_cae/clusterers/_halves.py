@@ -35,8 +35,8 @@ class HalvesClusterer(CommunityClusterer):
     all samples. There is a warning if its stability is below 1/5, or if the mean adjusted Rand
     index of its pairs is below 0.8.
 
-    It is faster than `CommunityClusterer`, with a third of its runs. Samples without groups, such as those of
-    one Gaussian, have communities as well, but these do not come back on the other half.
+    It has a third of the runs of `CommunityClusterer`. Samples without groups, such as those of one
+    Gaussian, have communities as well, but these do not come back on the other half.
 
     Parameters
     ----------
