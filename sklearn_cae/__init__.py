@@ -15,6 +15,7 @@ _MODULE_OF = {
     "drift_report": "new_images",
     "load": "persistence",
     "patient_profile": "metrics",
+    "quick_look": "_quick",
     "recommended": "_recommended",
     "save": "persistence",
 }

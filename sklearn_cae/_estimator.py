@@ -42,6 +42,7 @@ from ._utils.warnings import warn
 from .augmentations import PRESETS
 from .backbones import is_named
 from .clusterers._steps import mean_directions
+from .modules import LinearDecoder
 
 #: Parameters that may differ between the processes of one fit.
 _MAY_DIFFER = {"callbacks", "checkpoint_dir", "device", "output", "verbose"}
@@ -933,8 +934,11 @@ class ContrastiveAutoencoderClusterer(
         self._keep(gaussians=drawn_from, novelty=on_first(Novelty.of, X, self.labels_))
 
     def _train_decoder(self, phase, trainer, assign, *depends_on):
-        """Train the decoder on the known embeddings of a fixed encoder."""
+        """Train the decoder on the known embeddings of a fixed encoder; solve a linear one."""
         embedding = self._embed(trainer.X)
+        if isinstance(self.decoder_, LinearDecoder):
+            self._solve_decoder(trainer.X, torch.from_numpy(embedding))
+            return
         trainer.run(
             phase,
             phases.ConditioningNet,
@@ -945,6 +949,12 @@ class ContrastiveAutoencoderClusterer(
             assign=assign,
             **embedded_batches(embedding),
         )
+
+    def _solve_decoder(self, X, embedding):
+        """Compute the weights of a linear decoder; no epoch is needed."""
+        is_conditional = self.decoder_.condition is not None
+        assigned = self._in_batches(self._assigner(), embedding) if is_conditional else None
+        self.decoder_.solve(embedding, X, assigned).eval()
 
     def _condition_decoder(self, trainer):
         """Train the decoder with soft assignments as input; the encoder is fixed."""

@@ -404,8 +404,9 @@ def _build_as_fitted(built_for, weights):
             variational=built_for["variational"],
         )
     if built_for["whiten"]:
+        device = next(networks["projection_head"].parameters()).device  # it may be "meta"
         networks["encoder"] = with_linear_ends(
-            networks["encoder"], networks["decoder"], built_for["embedding_dim"]
+            networks["encoder"], networks["decoder"], built_for["embedding_dim"], device
         )
     if not is_trained and any(_OF_CORRECTION.match(name) for name in weights["encoder_"]):
         networks["encoder"] = with_correction(networks["encoder"], built_for["embedding_dim"])
@@ -452,9 +453,11 @@ _CLASSES = {
         "sklearn_cae._input.formats": ["ImageFormat", "VectorFormat"],
         "sklearn_cae.augmentations": ["ImageViews", "VectorViews", "VolumeViews"],
         "sklearn_cae.modules": [
-            *("DeepDecoder", "Encoder", "LogScattering", "UnpooledEncoder", "VectorEncoder")
+            *("DeepDecoder", "Encoder", "FirstOrderScattering", "LinearDecoder", "LogScattering"),
+            *("UnpooledEncoder", "VectorEncoder"),
         ],
         "sklearn.frozen": ["FrozenEstimator"],
+        "torch.nn.modules.linear": ["Identity"],
     },
 }
 #: Names in files for classes that have moved, so that old files can be loaded.

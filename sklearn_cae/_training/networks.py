@@ -13,6 +13,8 @@ from ..modules import (
     ConditionalDecoder,
     DeepDecoder,
     Encoder,
+    FirstOrderScattering,
+    LinearDecoder,
     LogScattering,
     ProjectionHead,
     UnpooledEncoder,
@@ -23,7 +25,9 @@ from ..modules import (
 
 #: Encoders of this package that are trained, and its other networks.
 ENCODERS = (Encoder, UnpooledEncoder)
-_OF_THIS_PACKAGE = (*ENCODERS, LogScattering, DeepDecoder)
+#: Transforms, which have nothing to train. Their filters are not in their state.
+_SCATTERING = (LogScattering, FirstOrderScattering)
+_OF_THIS_PACKAGE = (*ENCODERS, *_SCATTERING, DeepDecoder, LinearDecoder, nn.Identity)
 
 
 def build_networks(
@@ -72,7 +76,7 @@ def is_own(factory):
 
 def has_other_buffers(factory):
     """Return whether a factory's networks may have buffers that are not in their state."""
-    return is_own(factory) or factory is LogScattering
+    return is_own(factory) or factory in _SCATTERING
 
 
 def _build_log_variance_head(embedding_dim):
@@ -94,10 +98,10 @@ def _build_encoder(sample_shape, embedding_dim, factory):
     if is_named(factory):
         features, n_features = _build_features(sample_shape, embedding_dim, factory)
         return nn.Sequential(features, nn.Linear(n_features, embedding_dim))
-    if factory is LogScattering:
+    if factory in _SCATTERING:
         raise ValueError(
-            "encoder=LogScattering has nothing to train. Pass train_encoder=False, or another "
-            "encoder."
+            f"encoder={factory.__name__} has nothing to train. Pass train_encoder=False, or "
+            "another encoder."
         )
     own = _build_own(factory, "encoder", sample_shape, embedding_dim)
     return _channels_last(own) if type(own) in ENCODERS else own
@@ -131,7 +135,7 @@ def _build_decoder(sample_shape, embedding_dim, factory):
             return vector_decoder(*sample_shape, embedding_dim)
         return _channels_last(image_decoder(sample_shape, embedding_dim))
     own = _build_own(factory, "decoder", sample_shape, embedding_dim)
-    if type(own) is DeepDecoder:
+    if type(own) in (DeepDecoder, LinearDecoder):
         return _channels_last(own)
     # Its input is the only first feature map that every decoder has.
     return ConditionalDecoder(nn.Identity(), own, embedding_dim)

@@ -2,7 +2,8 @@
 
 from ._heads import ConditionalDecoder, ProjectionHead
 from ._images import DeepDecoder, Encoder, UnpooledEncoder, image_decoder
-from ._log_scattering import LogScattering
+from ._linear import LinearDecoder
+from ._log_scattering import FirstOrderScattering, LogScattering
 from ._scattering import Scattering
 from ._vectors import VectorEncoder, vector_decoder
 
@@ -10,6 +11,8 @@ __all__ = [
     "ConditionalDecoder",
     "DeepDecoder",
     "Encoder",
+    "FirstOrderScattering",
+    "LinearDecoder",
     "LogScattering",
     "ProjectionHead",
     "Scattering",

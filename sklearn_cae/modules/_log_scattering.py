@@ -25,6 +25,8 @@ class LogScattering(nn.Module):
         Number of sizes of the wavelets, as in `Scattering`.
     n_angles : int, default=4
         Number of directions of the wavelets, 4 to 8.
+    max_order : {1, 2}, default=2
+        The highest order, as in `Scattering`.
 
     Attributes
     ----------
@@ -47,7 +49,11 @@ class LogScattering(nn.Module):
     """
 
     def __init__(
-        self, image_shape: tuple[int, int, int], scale: int | None = None, n_angles: int = 4
+        self,
+        image_shape: tuple[int, int, int],
+        scale: int | None = None,
+        n_angles: int = 4,
+        max_order: int = 2,
     ) -> None:
         super().__init__()
         if len(image_shape) != 3:
@@ -61,7 +67,9 @@ class LogScattering(nn.Module):
         while min(height, width) // factor > LARGEST_SIDE:
             factor *= 2
         self.reduce = nn.AvgPool2d(factor) if factor > 1 else nn.Identity()
-        self.scattering = Scattering((channels, height // factor, width // factor), scale, n_angles)
+        self.scattering = Scattering(
+            (channels, height // factor, width // factor), scale, n_angles, max_order
+        )
         self.output_shape = self.scattering.output_shape
 
     def forward(self, images: Tensor) -> Tensor:
@@ -78,3 +86,28 @@ class LogScattering(nn.Module):
         """
         # Means of views may be negative.
         return (self.scattering(self.reduce(images)).clamp(min=0) + OFFSET).log()
+
+
+class FirstOrderScattering(LogScattering):
+    """Logarithms of a wavelet scattering of the first order, in a third of the time.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Shape of an image, (C, H, W).
+
+    Raises
+    ------
+    ValueError
+        If the samples are not images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_cae.modules import FirstOrderScattering
+    >>> FirstOrderScattering((1, 64, 64))(torch.zeros(2, 1, 64, 64)).shape
+    torch.Size([2, 13, 8, 8])
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+        super().__init__(image_shape, max_order=1)

@@ -46,6 +46,9 @@ ALLOWED = {
         *("backbones", "clusterers", *LEAVES),
     },
     "_recommended": {"_input", "clusterers", "modules"},
+    "_quick": {
+        *("_estimator", "_input", "_recommended", "augmentations", "clusterers", "modules"),
+    },
     "callbacks": {"_training", "plotting"},
     "export": {"_fitted", "_grouping", "_storage", "_utils"},
     "persistence": {
