@@ -483,7 +483,7 @@ class ContrastiveAutoencoderClusterer(
             self._check_warm_start(X, range_before)
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
         params = self.get_params(deep=False)
-        ran_with = describe_run(params)
+        ran_with = describe_run(params, X.format.image_shape)
         self._check_processes(X, data, nuisance, ran_with)
         on_first(lambda: None, rng=rng)
         before = self._labels_of(X) if keeps_numbers else None

@@ -137,7 +137,9 @@ class Trainer:
             "optimizer": OPTIMIZERS[params["optimizer"]],
             "lr": 1.0,  # the schedule multiplies it
             "device": str(self.device),  # skorch's Checkpoint needs a string
-            "precision": choose_precision(params["precision"], self.device),
+            "precision": choose_precision(
+                params["precision"], self.device, self.X.format.image_shape
+            ),
             "iterator_train": batches.ViewBatches,
             "iterator_train__augment": self.views,
             "iterator_train__generator": generator,
@@ -176,7 +178,7 @@ class Trainer:
         return forked_rng(seed, self.device) if self._has_own() else nullcontext()
 
 
-def describe_run(params):
+def describe_run(params, sample_shape):
     """Return versions, platform, device, precision and threads, on which a fit depends."""
     device = choose_device(params["device"])
     versions = {name: version(name) for name in _PACKAGES}
@@ -184,7 +186,7 @@ def describe_run(params):
         "versions": {"sklearn_cae": __version__, **versions},
         "platform": platform.platform(),
         "device": str(device),
-        "precision": choose_precision(params["precision"], device),
+        "precision": choose_precision(params["precision"], device, sample_shape),
         "threads": torch.get_num_threads(),
         "processes": n_processes(),
     }

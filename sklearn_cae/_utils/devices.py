@@ -51,12 +51,27 @@ def _multiplies_bfloat16():
     return getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
 
 
-def choose_precision(precision, device):
-    """Resolve "auto": bfloat16 if the hardware multiplies it, otherwise float32."""
+#: The width of a map shrinks to 1 in some network, if an image is this wide or narrower.
+_NARROW = 8
+
+
+def choose_precision(precision, device, sample_shape):
+    """Resolve "auto": bfloat16 if the hardware multiplies it, otherwise float32.
+
+    On a CPU it is float32, too, for images that are narrow strips. In torch 2.14 the convolutions
+    in bfloat16 whose result is one pixel wide, and longer, read memory that was never written, and
+    sometimes return NaN.
+    """
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    if device.type == "cpu" and _multiplies_bfloat16():
+    if device.type == "cpu" and _multiplies_bfloat16() and not _is_strip(sample_shape):
         return "bfloat16"
     return "float32"
+
+
+def _is_strip(sample_shape):
+    """Return whether the last side is so much shorter than another one that a map is 1 wide."""
+    width, longest = sample_shape[-1], max(sample_shape[1:], default=0)
+    return width < longest and width <= max(_NARROW, longest / 4)
