@@ -55,10 +55,10 @@ def _multiplies_bfloat16():
 _NARROW = 8
 
 
-def choose_precision(precision, device, sample_shape):
+def choose_precision(precision, device, sample_shape=()):
     """Resolve "auto": bfloat16 if the hardware multiplies it, otherwise float32.
 
-    On a CPU it is float32, too, for images that are narrow strips. In torch 2.14 the convolutions
+    On a CPU it is float32, too, for images of a `sample_shape` that is a narrow strip. In torch 2.14 the convolutions
     in bfloat16 whose result is one pixel wide, and longer, read memory that was never written, and
     sometimes return NaN.
     """
@@ -73,5 +73,7 @@ def choose_precision(precision, device, sample_shape):
 
 def _is_strip(sample_shape):
     """Return whether the last side is so much shorter than another one that a map is 1 wide."""
-    width, longest = sample_shape[-1], max(sample_shape[1:], default=0)
+    if len(sample_shape) < 3:
+        return False
+    width, longest = sample_shape[-1], max(sample_shape[1:])
     return width < longest and width <= max(_NARROW, longest / 4)
