@@ -82,11 +82,24 @@ def render_sizes():
     return table([*columns, "recommended setting, MiB", "trained encoder, MiB"], rows)
 
 
+def render_scattering():
+    """Show the time and memory of the scattering, here and in kymatio."""
+    rows = []
+    for one in read("scattering")["rows"]:
+        size = f"{one['side']} x {one['side']}"
+        times = f"{one['ours_ms']:.2f}", f"{one['kymatio_ms']:.2f}", f"{one['times_faster']:.1f}"
+        memory = one["ours_mib"], one["kymatio_mib"]
+        rows.append([size, one["max_order"], one["threads"], *times, *memory])
+    names = ["ms an image", "ms an image, kymatio", "times faster", "MiB", "MiB, kymatio"]
+    return table(["size", "order", "threads", *names], rows)
+
+
 TABLES = {
     "docs/measured/encoders.md": {
         "encoders": render_encoders,
         "by_size": render_by_size,
         "by_size_peer": render_by_size_peer,
+        "scattering": render_scattering,
     },
     "docs/guide/size.md": {"sizes": render_sizes},
 }
