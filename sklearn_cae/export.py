@@ -8,6 +8,7 @@ from torch import nn
 from ._fitted import fitted_state
 from ._grouping.assignment import cosine_similarity, soft_assignment
 from ._storage.files import write_whole
+from ._utils.estimators import check_fitted
 from ._utils.extras import import_extra
 from ._utils.random import plain_torch
 
@@ -70,6 +71,7 @@ def export_onnx(estimator, path) -> None:
     In onnxruntime, ``session.run(["cluster"], {"X": X.astype("float32")})`` then returns the
     clusters of images X.
     """
+    check_fitted(estimator, "cluster_centers_", "encoder_")
     state = fitted_state(estimator)
     if state.posterior is not None:
         raise ValueError(

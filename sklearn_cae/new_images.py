@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 from sklearn.utils import Bunch
-from sklearn.utils.validation import check_is_fitted
 
 from ._grouping.novelty import measure_intensities
 from ._input.arrays import as_samples
 from ._input.columns import read_columns
 from ._input.labels import encode_groups
 from ._statistics.associations import adjust, associate, compare_categories
+from ._utils.estimators import check_fitted
 from ._utils.extras import import_extra
 from ._utils.plain import plain
 from ._utils.random import local_random_state
@@ -234,7 +234,7 @@ def drift_report(estimator, X, metadata=None, *, groups=None, random_state=None)
     True
     """
     pandas = import_extra("pandas", "A drift report needs", "report")
-    check_is_fitted(estimator)
+    check_fitted(estimator, "assign", "_novelty_measure")
     reference = estimator._novelty_measure()
     X = as_samples(X)
     columns = [] if metadata is None else read_columns(metadata, len(X))

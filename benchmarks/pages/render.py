@@ -27,7 +27,7 @@ from benchmarks.pages import (
 )
 
 ROOT = Path(__file__).parents[2]
-PAGES = {
+PAGES: dict[str, dict] = {
     "README.md": {"results": table1.render_results},
     "docs/measured/benchmarks.md": overview.TABLES,
     "docs/measured/benchmarks_pneumoniamnist.md": table1.TABLES["pneumoniamnist"],

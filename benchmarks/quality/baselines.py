@@ -209,7 +209,8 @@ def small_classifier(seed):
 
 
 def _supervised(name, network, splits, seed, n_epochs):
-    fit_classifier(network, *splits["train"], seed, n_epochs)
+    X, y = splits["train"]
+    fit_classifier(network, X, y, seed, n_epochs)
     return rows_of_classifier(name, network, splits, epochs=n_epochs)
 
 

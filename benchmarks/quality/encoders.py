@@ -203,7 +203,8 @@ def run_once(options, row, seed, name, size):
     results = json.loads(options.results.read_text()) if options.results.exists() else []
     if any(key.items() <= one.items() for one in results):
         return
-    found = run(params, *load(name, size), seed, n_samples)
+    X, y = load(name, size)
+    found = run(params, X, y, seed, n_samples)
     print(*key.values(), found, flush=True)
     record = {**key, **found, "made_by": describe_run("torchvision")}
     write_records(options.results, [*results, record])

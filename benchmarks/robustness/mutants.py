@@ -36,7 +36,7 @@ ROOMS = {
     "losses": ["test_losses.py"],
     "optim": ["test_optim.py"],
     "augmentations": ["augmentations", "test_augmentations.py"],
-    "metrics": ["test_metrics.py"],
+    "metrics": ["metrics"],
     "label_mapper": ["test_label_mapper.py"],
     "_grouping": ["_grouping"],
     "clusterers": ["clusterers", "_grouping/test_prototypes.py"],

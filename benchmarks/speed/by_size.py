@@ -46,7 +46,8 @@ def enlarged(side, n_samples):
     from sklearn_cae.datasets import load_pneumoniamnist
 
     X = load_pneumoniamnist("train").data[:n_samples]
-    return np.stack([Image.fromarray(one).resize((side, side), Image.BICUBIC) for one in X])
+    how = Image.Resampling.BICUBIC
+    return np.stack([Image.fromarray(one).resize((side, side), how) for one in X])
 
 
 def measure(name, side, n_samples, n_epochs):

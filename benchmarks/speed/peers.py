@@ -210,7 +210,8 @@ class ContrastiveNet(NeuralNet):
             return self.module_(x.transpose(0, 1).flatten(0, 1))
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        return warm_up_loss(*y_pred, X.transpose(0, 1).flatten(0, 1))
+        projection, reconstruction = y_pred
+        return warm_up_loss(projection, reconstruction, X.transpose(0, 1).flatten(0, 1))
 
 
 class SkorchDefault:

@@ -1,4 +1,4 @@
-"""Helpers for all rooms: devices, random numbers, optional packages, warnings.
+"""Helpers for all rooms: devices, estimators, random numbers, optional packages, warnings.
 
 Imports nothing else of this package.
 """

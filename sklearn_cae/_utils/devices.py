@@ -58,9 +58,9 @@ _NARROW = 8
 def choose_precision(precision, device, sample_shape=()):
     """Resolve "auto": bfloat16 if the hardware multiplies it, otherwise float32.
 
-    On a CPU it is float32, too, for images of a `sample_shape` that is a narrow strip. In torch 2.14 the convolutions
-    in bfloat16 whose result is one pixel wide, and longer, read memory that was never written, and
-    sometimes return NaN.
+    On a CPU it is float32, too, for images of a `sample_shape` that is a narrow strip. In torch
+    2.14 some convolutions in bfloat16 read memory that was never written, and may return NaN: those
+    whose result is one pixel wide, and longer.
     """
     if precision != "auto":
         return precision

@@ -90,8 +90,8 @@ class StabilityReport:
         whose = "the fitted estimator" if self.fitted else "a new fit, numbered by this fit"
         lines = ["Stability report", f"  clusters of {whose}"]
         for title, aris in (("other seeds", self.ari_seeds), ("halves", self.ari_halves)):
-            mean, std = np.mean(aris), np.std(aris)
-            lines.append(f"  ARI, {title:<17}{mean:>8.3f} ± {std:.3f}")
+            deviation = f" ± {np.std(aris):.3f}" if len(aris) > 1 else ""
+            lines.append(f"  ARI, {title:<17}{np.mean(aris):>8.3f}{deviation}")
         lines.append(f"  clusters found        {min(self.n_clusters)} to {max(self.n_clusters)}")
         lines.append("  cluster    size   comes back (Jaccard, lowest to highest)")
         rows = zip(self.ids, self.sizes, self.jaccard, self.jaccard_range, strict=True)

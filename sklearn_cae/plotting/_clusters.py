@@ -6,11 +6,11 @@ from typing import Self
 import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted
 
 from .._grouping.members import find_doubtful, find_typical
 from .._input.arrays import as_samples
 from .._input.labels import check_labels, check_length
+from .._utils.estimators import check_fitted
 from .._utils.random import local_random_state
 from ._display import Display, check_given, take
 from ._pictures import (
@@ -135,6 +135,7 @@ class PrototypeDisplay(Display):
         ValueError
             If the estimator was fitted on vectors, or the lengths differ.
         """
+        check_fitted(estimator, "assign", "decode_prototypes")
         X = as_samples(X)
         given = check_given(len(X), y=y, mapped_labels=mapped_labels)
         check_scalar(n_members, "n_members", Integral, min_val=1)
@@ -256,7 +257,7 @@ class ContingencyDisplay(Display):
         -------
         display : ContingencyDisplay
         """
-        check_is_fitted(estimator)
+        check_fitted(estimator, "contingency_", kind="ClusterLabelMapper")
         return cls(
             estimator.contingency_,
             row_labels=_with_sizes(range(len(estimator.mapping_)), estimator.contingency_),

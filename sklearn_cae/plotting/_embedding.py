@@ -9,6 +9,7 @@ from sklearn.preprocessing import normalize
 
 from .._input.arrays import as_samples
 from .._input.labels import check_column, check_length
+from .._utils.estimators import check_fitted
 from .._utils.random import draw_seed, local_random_state
 from ._display import Display, choose_rows, take
 from ._panels import Values, check_panels, draw_values
@@ -119,6 +120,7 @@ class EmbeddingDisplay(Display):
         ValueError
             If the lengths differ, or two panels have the same title.
         """
+        check_fitted(estimator, "assign")
         check_layout(method)
         X = as_samples(X)
         rows = choose_rows(len(X), None if LAYOUTS[method].places else max_samples, random_state)

@@ -3,9 +3,9 @@
 from typing import Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from .._input.labels import check_length
+from .._utils.estimators import check_fitted
 from ._display import Display
 from ._pictures import COLORS, label, make_axes
 
@@ -64,7 +64,7 @@ class ElbowDisplay(Display):
         ValueError
             If the estimator did not search for an elbow.
         """
-        check_is_fitted(estimator)
+        check_fitted(estimator, "search_")
         search = estimator.search_
         if search is None or "knee" not in search:
             raise ValueError(
@@ -131,7 +131,7 @@ class HistoryDisplay(Display):
         -------
         display : HistoryDisplay
         """
-        check_is_fitted(estimator)
+        check_fitted(estimator, "history_")
         return cls(estimator.history_).plot(ax=ax)
 
     def _draw(self, ax):
@@ -160,7 +160,8 @@ class HistoryDisplay(Display):
         phases = list(dict.fromkeys(row["phase"] for row in self.history))  # in order of the fit
         for index, phase in enumerate(phases):
             rows = [row for row in self.history if row["phase"] == phase]
-            self._draw_line(panel, rows, key, phase.replace("_", "-"), color=COLORS[index])
+            if any(key in row for row in rows):  # the refinement reconstructs nothing
+                self._draw_line(panel, rows, key, phase.replace("_", "-"), color=COLORS[index])
             if index:
                 start = rows[0]["epoch"] - 0.5
                 panel.axvline(start, color=_FAINT, linestyle="--", linewidth=1)

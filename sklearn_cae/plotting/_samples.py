@@ -8,6 +8,7 @@ from sklearn.utils import check_scalar
 
 from .._input.arrays import as_samples, check_image_array
 from .._input.labels import check_length
+from .._utils.estimators import check_fitted
 from .._utils.random import draw_seed, forked_rng, local_random_state, plain_torch
 from ._display import Display, choose_rows, take
 from ._pictures import as_images, draw_mosaic, find_range, to_block, to_differences, to_pictures
@@ -75,6 +76,7 @@ class ReconstructionDisplay(Display):
         ValueError
             If the estimator was fitted on vectors.
         """
+        check_fitted(estimator, "reconstruct")
         check_scalar(n_images, "n_images", Integral, min_val=1)
         X = as_samples(X)
         X = take(X, choose_rows(len(X), n_images, random_state))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
+from .._utils.estimators import check_fitted
 from .._utils.extras import import_extra
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def read_answers(path, estimator) -> Answers:
     >>> table = cluster_table(clusterer, X, answers=answers)  # doctest: +SKIP
     """
     pandas = import_extra("pandas", "Answers need", "report")
-    check_is_fitted(estimator)
+    check_fitted(estimator, "n_clusters_")
     path = Path(path)
     content = _load(path)
     _check_format(content, path)

@@ -5,13 +5,13 @@ from numbers import Integral
 from pathlib import Path
 
 from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted
 
 from .._input.arrays import as_samples
 from .._input.axes import is_volume
 from .._input.labels import check_labels, encode_labels
 from .._statistics.associations import associate
 from .._storage.files import write_whole
+from .._utils.estimators import check_fitted
 from .._utils.extras import import_extra
 from .._utils.random import local_random_state
 from ..metrics import clustering_report, patient_profile
@@ -137,7 +137,7 @@ def cluster_report(
     '<!DOCTYPE html>'
     """
     _check_packages("jinja2", "PIL", *([] if groups is None else ["pandas"]))
-    check_is_fitted(estimator)
+    check_fitted(estimator, "assign")
     for name, number in (("max_samples", max_samples), ("n_members", n_members)):
         check_scalar(number, name, Integral, min_val=1)
     check_answers(answers, estimator)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from .._input.arrays import as_samples
 from .._input.labels import check_length
+from .._utils.estimators import check_fitted
 from .._utils.extras import import_extra
 from ._answers import check_answers
 
@@ -84,6 +85,7 @@ def cluster_table(estimator, X, metadata=None, *, answers=None) -> "DataFrame":
     True
     """
     pandas = import_extra("pandas", "A table needs", "report")
+    check_fitted(estimator, "assign")
     check_answers(answers, estimator)
     X = as_samples(X)
     if metadata is not None:

@@ -1,5 +1,7 @@
 """``sklearn-cae demo``, as a user calls it."""
 
+import contextlib
+import io
 import json
 import re
 import subprocess
@@ -31,6 +33,20 @@ def digits_run(tmp_path_factory):
         check=True,
     ).stdout
     return folder, printed
+
+
+@pytest.fixture(scope="module")
+def both_run(tmp_path_factory):
+    """Folder and printed text of a short run in both settings."""
+    folder, printed = tmp_path_factory.mktemp("both"), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        main(
+            [
+                *["demo", "--epochs", "1", "--max-samples", "200", "--n-clusters", "4"],
+                *["--output", str(folder)],
+            ]
+        )
+    return folder, printed.getvalue()
 
 
 def test_every_picture_is_written(digits_run):
@@ -94,17 +110,16 @@ def test_chest_x_rays(data_root, tmp_path, monkeypatch, capsys):
     assert set(pipeline.classes_) == {"normal", "pneumonia"}
 
 
-def test_the_recommended_setting(tmp_path, capsys):
-    common = ["demo", "--setting", "recommended", "--max-samples", "200", "--epochs", "1"]
-    main([*common, "--output", str(tmp_path)])
-    assert {path.stem for path in tmp_path.glob("*.png")} == PICTURES
-    assert "200 images, an encoder that needs no training, a warm-up" in capsys.readouterr().out
-    rows = json.loads((tmp_path / "scores.json").read_text())["scores"]
+def test_the_recommended_setting(both_run):
+    folder, printed = both_run[0] / "recommended", both_run[1]
+    assert {path.stem for path in folder.glob("*.png")} == PICTURES
+    assert "200 images, an encoder that needs no training, a warm-up" in printed
+    rows = json.loads((folder / "scores.json").read_text())["scores"]
     models = [row["model"] for row in rows]
     assert "linear, embedding" in models
     assert "linear, projection" not in models
-    clusterer = load(tmp_path / "model.safetensors")[0]
-    params = recommended(200)
+    clusterer = load(folder / "model.safetensors")[0]
+    params = {**recommended(200), "n_clusters": 4}
     params |= dict.fromkeys(["warm_up_epochs", "refinement_epochs", "conditioning_epochs"], 1)
     found = clusterer.get_params(deep=False)
     assert {name: repr(found[name]) for name in params} == {
@@ -112,25 +127,19 @@ def test_the_recommended_setting(tmp_path, capsys):
     }
 
 
-def test_both_settings_stand_beside_each_other(tmp_path, capsys):
-    main(
-        [
-            *["demo", "--epochs", "1", "--max-samples", "200", "--n-clusters", "4"],
-            *["--output", str(tmp_path)],
-        ]
-    )
-    printed = capsys.readouterr().out
+def test_both_settings_stand_beside_each_other(both_run):
+    folder, printed = both_run
     assert "a warm-up of 1 epochs instead of 50" in printed
     table = printed[printed.index("Accuracy (balanced) on the test split") :].splitlines()
     assert table[0].split()[-2:] == ["recommended", "paper"]
     for setting, place in (("recommended", 0), ("paper", 1)):
-        results = json.loads((tmp_path / setting / "scores.json").read_text())
+        results = json.loads((folder / setting / "scores.json").read_text())
         assert results["options"]["setting"] == setting
         scores = {row["model"]: row for row in results["scores"]}
         for model in ("majority class", "stat", "pixels, KMeans", "kNN", "linear, embedding"):
             (line,) = [line for line in table if line.startswith(f"  {model} ")]
             assert re.findall(r"0\.\d+ \(", line)[place] == f"{scores[model]['accuracy']:.3f} ("
-    assert load(tmp_path / "paper" / "model.safetensors")[0].get_params()["optimizer"] == "lars"
+    assert load(folder / "paper" / "model.safetensors")[0].get_params()["optimizer"] == "lars"
 
 
 def test_trainings_are_short_unless_full_ones_are_asked_for():

@@ -137,7 +137,9 @@ def test_the_range_of_the_overlap_holds_its_mean():
     assert (low < report.jaccard).all()
     assert (report.jaccard < high).all()
     assert (high <= 1).all()
+    assert "±" in repr(report)
     one = stability_report(KMeans(4, n_init=1), X, n_repeats=1, random_state=0)
+    assert "±" not in repr(one)  # one value has no deviation
     np.testing.assert_allclose(np.mean(one.jaccard_range, axis=1), one.jaccard)  # of two halves
 
 

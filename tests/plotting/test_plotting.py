@@ -650,6 +650,17 @@ def test_an_unfitted_clusterer_is_an_error(display):
         display.from_estimator(ToyClusterer())
 
 
+def test_a_phase_without_a_loss_has_no_line_of_it():
+    history = three_phases(3, 2, 2)
+    for row in history:
+        if row["phase"] == "refinement":
+            del row["reconstruction_loss"]
+    _, reconstruction, learning_rate = HistoryDisplay(history).plot().axes_
+    assert legend_of(reconstruction) == ["warm-up", "conditioning"]
+    assert legend_of(learning_rate) == ["warm-up", "refinement", "conditioning"]
+    assert reconstruction.lines[2].get_color() == learning_rate.lines[3].get_color()
+
+
 def test_losses_are_drawn_over_their_phases(clusterer):
     warm_up, reconstruction, learning_rate = HistoryDisplay.from_estimator(clusterer).axes_
     assert [len(line.get_xdata()) for line in warm_up.lines] == [50, 50]
