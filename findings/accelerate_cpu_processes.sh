@@ -5,10 +5,10 @@
 # Guess: two processes start, which know each other, as with torchrun --nproc-per-node 2; or the
 #   launcher says that it cannot.
 # Seen: one process starts. PartialState counts 1 process, and torch.distributed is not initialised.
-#   The launcher lists the options that it filled in, but says nothing of
-#   the number of processes, with --num_machines 1, too. A training that should be shared is done
-#   by one process. Under torchrun, PartialState() joins both processes, but counts 1 in each, so
-#   that both are the main process; PartialState(cpu=True) counts 2.
+#   The launcher lists the options that it filled in, but says nothing of the number of processes. A
+#   training that should be shared is done by one process. Under torchrun, PartialState() joins both
+#   processes, but counts 1 in each, so that both are the main process; PartialState(cpu=True)
+#   counts 2.
 # Way out: on CPUs, start with torchrun, pass cpu=True, and ask torch.distributed for the number.
 set -euo pipefail
 folder=$(mktemp -d)
