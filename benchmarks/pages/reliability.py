@@ -28,6 +28,22 @@ def render_kills():
     return table(["killed in", "1 thread", "2 threads"], rows)
 
 
+def render_processes():
+    """Show kills of one of two processes, and what came of the fits that went on."""
+    found = read("processes")
+    rows = [
+        ["**kills**", found["kills"]],
+        *([f"kills, {PLACES.get(place, place)}", n] for place, n in sorted(found["at"].items())),
+        ["kills, of the first process", found["of_the_first"]],
+        ["times that the other process ended and told why", found["told"]],
+        ["longest time until it ended", f"{found['longest_wait']:.1f} s"],
+        ["fits that were resumed", found["fits"]],
+        ["**fits that were lost**", found["lost"]],
+        ["**resumed fits that ended with other bits**", found["different"]],
+    ]
+    return table(["measured", "value"], rows)
+
+
 def render_rounds():
     """Show the memory and handles of a process over 200 rounds of fit, save, load and predict."""
     rounds = read("reliability")["rounds"]
@@ -127,6 +143,7 @@ def render_mutants():
 
 TABLES = {
     "kills": render_kills,
+    "processes": render_processes,
     "rounds": render_rounds,
     "load": render_load,
     "any_input": render_any_input,

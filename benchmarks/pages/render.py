@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.pages import (
     ablations,
+    distributed,
     encoders,
     files,
     folder,
@@ -46,6 +47,7 @@ PAGES: dict[str, dict] = {
     "docs/measured/files.md": files.TABLES,
     "docs/measured/reliability.md": reliability.TABLES,
     "docs/measured/performance.md": performance.TABLES,
+    **distributed.TABLES,
 }
 
 

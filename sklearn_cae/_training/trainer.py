@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.history import History
 
 from .. import __version__
-from .._processes import is_first, n_processes, on_first
+from .._processes import average_buffers, is_first, n_processes, on_first
 from .._storage.fingerprint import fingerprint_start
 from .._utils.devices import choose_device, choose_precision
 from .._utils.random import draw_seed, forked_rng
@@ -100,6 +100,8 @@ class Trainer:
                 _fit(net, self.X, keeper, told)
             if interrupts and n_processes() > 1:  # each may have stopped at another step
                 raise KeyboardInterrupt
+            if len(net.finished_epochs()) < len(net.history):  # a callback ended it in an epoch
+                average_buffers(module)
         finally:  # the networks are kept, even if a callback raises
             module.zero_grad(set_to_none=True)
             module.eval()

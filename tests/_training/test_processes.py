@@ -1,9 +1,9 @@
 """Two processes train what one would."""
 
-import json
 import os
 import signal
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from quick import quick_clusterer
 from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 
-from sklearn_cae._storage.fingerprint import digest
+from sklearn_cae.clusterers import MixtureClusterer
 from sklearn_cae.datasets import make_toy_images
 from sklearn_cae.modules import LogScattering
 
@@ -27,6 +27,30 @@ def same(samples):
     return samples
 
 
+def noisy(samples):
+    """Views of a user, which draw from torch's global generator."""
+    return samples + 0.1 * torch.rand(samples.shape)
+
+
+def with_batch_norm(image_shape, embedding_dim):
+    """An encoder of a user, whose weights come from torch's global generator."""
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(image_shape[0], 8, 3, stride=2),
+        torch.nn.BatchNorm2d(8),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.LazyLinear(embedding_dim),
+    )
+
+
+class StopsInAnEpoch(Callback):
+    """End the warm-up between two steps."""
+
+    def on_batch_end(self, net, **kwargs):
+        if net.phase == "warm_up" and len(net.history[-1, "batches"]) == 2:
+            raise KeyboardInterrupt
+
+
 class Gradients(Callback):
     """Gradients of every step, by the names of the weights."""
 
@@ -37,12 +61,14 @@ class Gradients(Callback):
         self.seen.append({name: w.grad.clone() for name, w in weights if w.grad is not None})
 
 
-def one_epoch(**params):
+def one_epoch(X=X, nuisance=None, n_fits=1, **params):
     """Weights, buffers, and gradients of each step after an epoch of each phase."""
     Gradients.seen = []
     clusterer = quick_clusterer(
         **{"augmentation": same, "warm_up_epochs": 1, "callbacks": [Gradients()], **params}
-    ).fit(X)
+    )
+    for _ in range(n_fits):
+        clusterer.fit(X, nuisance=nuisance)
     return {
         "states": {
             name: {key: value.clone() for key, value in network.items()}
@@ -68,6 +94,23 @@ CASES = {
         "warm_up_epochs": 2,
         "n_clusters": "auto",
     },
+    "nuisance": {
+        "encoder": LogScattering,
+        "train_encoder": False,
+        "nuisance": np.arange(len(X)) % 2,
+    },
+    "bfloat16": {"precision": "bfloat16", "refinement_epochs": 1},
+    "batches of 2": {"batch_size": 2, "encoder": with_batch_norm},
+    "own networks and views": {
+        "encoder": with_batch_norm,
+        "augmentation": noisy,
+        "refinement_epochs": 2,
+    },
+    "lambda": {"augmentation": lambda samples: samples.flip(-1)},
+    "posterior": {"clusterer": MixtureClusterer(), "assignment": "clusterer"},
+    "vectors": {"X": X.reshape(len(X), -1)},
+    "stopped in an epoch": {"encoder": with_batch_norm, "callbacks": [StopsInAnEpoch()]},
+    "warm start": {"warm_start": True, "refinement_epochs": 1, "n_fits": 2},
 }
 
 
@@ -133,6 +176,28 @@ class Fails(Callback):
 RESUMED = {"warm_up_epochs": 3, "refinement_epochs": 1, "n_clusters": 2, "callbacks": [Fails()]}
 
 
+def stopped(folder):
+    """Leave the checkpoint of a fit that failed."""
+    Fails.is_on = True
+    message_of(lambda: quick_clusterer(**RESUMED, checkpoint_dir=folder).fit(X))
+    Fails.is_on = False
+
+
+SEEN: dict = {"samples": [], "numbers": []}
+
+
+def noted(samples):
+    """Views that note the samples, and random numbers that belong to them."""
+    SEEN["samples"] += [sample.numpy().tobytes() for sample in samples]
+    SEEN["numbers"] += torch.rand(len(samples)).tolist()
+    return samples
+
+
+def views_of_an_epoch():
+    quick_clusterer(augmentation=noted, warm_up_epochs=1, conditioning_epochs=0).fit(X)
+    return SEEN
+
+
 def resumed(folder):
     """Weights without a stop, and after one; the folder is not the same in each process."""
     whole = quick_clusterer(**RESUMED).fit(X)
@@ -151,6 +216,8 @@ def resumed(folder):
 
 def every_case(rank, folder):
     found = {name: one_epoch(**params) for name, params in CASES.items()}
+    found["views"] = views_of_an_epoch()
+    stopped(f"{folder}/stopped")
     found["callback"] = with_callback()
     found["resumed"] = resumed(folder)
     other = X.copy()
@@ -162,6 +229,7 @@ def every_case(rank, folder):
         "invalid": lambda: quick_clusterer(temperature=-rank or 1).fit(X),
         "views": lambda: quick_clusterer(augmentation=fails_in_one).fit(X),
         "Ctrl-C": lambda: quick_clusterer(augmentation=interrupted_in_one).fit(X),
+        "NaN": lambda: quick_clusterer(learning_rate=1e20).fit(X),
         "clusterer": lambda: quick_clusterer(n_clusters="auto", clusterer=NoClusterer()).fit(X),
     }
     found["errors"] = {name: message_of(fit) for name, fit in wrong.items()}
@@ -174,9 +242,13 @@ class NoClusterer(BaseEstimator):
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("two")
-    return in_processes(every_case, folder, str(folder / "checkpoints"))
+def two_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("two")
+
+
+@pytest.fixture(scope="module")
+def two(two_folder):
+    return in_processes(every_case, two_folder, str(two_folder / "checkpoints"))
 
 
 def test_a_resumed_fit_is_the_fit(two):
@@ -188,20 +260,23 @@ def test_a_resumed_fit_is_the_fit(two):
             assert torch.equal(value, again[key])
 
 
-def test_another_number_of_processes_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(Fails, "is_on", True)
-    clusterer = quick_clusterer(**RESUMED, checkpoint_dir=tmp_path)
-    with pytest.raises(OSError, match="full"):
-        clusterer.fit(X)
-    monkeypatch.setattr(Fails, "is_on", False)
-    (about,) = tmp_path.glob("*/fit.json")
-    begun = json.loads(about.read_text())
-    begun["ran_with"]["processes"] = 2
-    del begun["digest"]
-    about.write_text(json.dumps({**begun, "digest": digest(begun)}))
+def test_another_number_of_processes_is_told(two, two_folder):
+    clusterer = quick_clusterer(**RESUMED, checkpoint_dir=two_folder / "checkpoints" / "stopped")
     with pytest.warns(UserWarning, match=r"begun by 2 process\(es\), and goes on with 1"):
         clusterer.fit(X)
+    assert clusterer.provenance_["processes"] == 2
     assert clusterer.provenance_["resumed_with"]["processes"] == 1
+    assert len(clusterer.history_) == 5
+
+
+def test_no_sample_comes_twice_and_views_differ(two):
+    samples = [each["views"]["samples"] for each in two]
+    assert set(samples[0]).isdisjoint(samples[1])
+    times = Counter(samples[0] + samples[1])
+    assert len(times) == len(X)
+    assert set(times.values()) == {2}  # one pair of views
+    numbers = two[0]["views"]["numbers"] + two[1]["views"]["numbers"]
+    assert len(set(numbers)) == len(numbers) == 2 * len(X)
 
 
 def test_gradients_are_those_of_one_process(two):
@@ -285,3 +360,38 @@ def test_an_error_in_one_process_ends_all(two, name, rank, kind, words):
 def test_an_error_of_the_first_process_is_raised_by_all(two):
     for each in two:
         assert each["errors"]["clusterer"][:2] == ("FloatingPointError", "no clusters")
+
+
+def test_all_stop_if_the_loss_becomes_nan(two):
+    for each in two:
+        kind, words, _ = each["errors"]["NaN"]
+        assert kind == "ValueError"
+        assert "became NaN or infinite in epoch 1" in words
+
+
+def killed_in_one(samples):
+    if dist.get_rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return samples
+
+
+def dies(rank):
+    return message_of(lambda: quick_clusterer(augmentation=killed_in_one).fit(X))
+
+
+def test_a_killed_process_ends_all(tmp_path):
+    (kind, words, seconds), lost = in_processes(dies, tmp_path, one_dies=True)
+    assert lost is None
+    assert kind == "RuntimeError"
+    assert "One of the 2 processes of this fit ended without a word" in words
+    assert seconds < 20
+
+
+def small_batch(rank):
+    return message_of(lambda: quick_clusterer(batch_size=2).fit(X))
+
+
+def test_a_batch_has_a_sample_for_each_process(tmp_path):
+    for kind, words, _ in in_processes(small_batch, tmp_path, n=3):
+        assert kind == "ValueError"
+        assert "at least one sample for each of the 3 processes, got batch_size=2" in words

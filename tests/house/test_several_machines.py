@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_cae.persistence import load
+from sklearn_cae.persistence import load, save
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "several_machines.md"
 RECIPES = {
@@ -70,6 +70,23 @@ def test_a_dask_array(toy_images, fitted, chunks):
     X = array.from_array(toy_images[0], chunks=chunks)
     labels = run("Assign images in a Dask array", {"X": X, "clusterer": fitted})["labels"]
     np.testing.assert_array_equal(labels.compute(scheduler="synchronous"), fitted.labels_)
+
+
+@pytest.mark.slow  # Ray's processes take half a minute to start
+def test_ray_data(toy_images, fitted, tmp_path):
+    ray = pytest.importorskip("ray", reason="the recipe needs ray")
+    pytest.importorskip("ray.data", reason="the recipe needs ray[data]")
+    path = tmp_path / "model.safetensors"
+    save(fitted, path)
+    rows = [{"id": i, "image": image} for i, image in enumerate(toy_images[0])]
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        images = ray.data.from_items(rows, override_num_blocks=6)
+        labelled = run("Assign images with Ray Data", {"images": images, "path": path})["labelled"]
+        labels = {row["id"]: row["label"] for row in labelled.take_all()}
+    finally:
+        ray.shutdown()
+    np.testing.assert_array_equal([labels[i] for i in range(len(rows))], fitted.labels_)
 
 
 def test_batches(toy_images, fitted):
