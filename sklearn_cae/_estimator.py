@@ -20,7 +20,7 @@ from ._grouping import assignment, gaussians, neighbors, search
 from ._grouping.fixed import has_correction, with_correction
 from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
-from ._input.nuisance import encode_nuisance
+from ._input.nuisances import encode_nuisances
 from ._input.passes import fingerprint
 from ._processes import check_alike, is_first, n_processes, on_first, share_weights, together
 from ._storage.checkpoint import Checkpoint
@@ -440,15 +440,16 @@ class ContrastiveAutoencoderClusterer(
         ----------
         X : array-like, tensor or DataFrame
             Training samples, in one of the forms that the class lists.
-        y : Ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_samples,), default=None
+            Not used for training, present for API consistency by convention. If there is a
+            `nuisance`, it must not be equal to these labels.
         nuisance : array-like or DataFrame of shape (n_samples,) or (n_samples, n_columns), \
                 default=None
             What the groups should not follow, such as the scanner or the hospital of each sample.
             It needs ``train_encoder=False``. It is not needed to predict. Samples of each value are
             changed so that they look like those of the other values, and the embedding ignores
             most of what such a change does. Each value needs at least five samples. Numbers with
-            more than 20 different values, such as ages, are cut at their quartiles. If numbers are
+            more than 12 different values, such as ages, are cut at their quartiles. If numbers are
             names, such as those of hospitals, convert them to text. Several columns are several
             nuisances. Never pass a label that the groups should show. If nuisance and label go
             together, no method can tell them apart.
@@ -478,7 +479,7 @@ class ContrastiveAutoencoderClusterer(
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
-        nuisance = self._check_nuisance(nuisance, len(X))
+        nuisance = self._check_nuisance(nuisance, len(X), y)
         if self._starts_warm():
             self._check_warm_start(X, range_before)
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
@@ -674,7 +675,7 @@ class ContrastiveAutoencoderClusterer(
             }
         )
 
-    def _check_nuisance(self, nuisance, n_samples):
+    def _check_nuisance(self, nuisance, n_samples, y):
         """Return the codes of each nuisance, or None; raise if they cannot be used."""
         if nuisance is None:
             return None
@@ -688,7 +689,7 @@ class ContrastiveAutoencoderClusterer(
                 "nuisance must be None with warm_start=True, because the embedding of the previous "
                 "fit is kept. Leave it out, or pass warm_start=False."
             )
-        return encode_nuisance(nuisance, n_samples)
+        return encode_nuisances(nuisance, n_samples, y)
 
     def _forget_fit(self):
         """Make the estimator unfitted, because old clusters are invalid for new networks."""

@@ -181,32 +181,6 @@ def test_recommended_for_a_nuisance_needs_a_fixed_encoder(changes):
         recommended(500, nuisance=True, **changes)
 
 
-@pytest.mark.parametrize(
-    ("nuisance", "message"),
-    [
-        (np.zeros(N), "at least two values, got only 0"),
-        (SITE[:-1], "nuisance must have 120 entries"),
-        (np.r_[np.zeros(N - 4), np.ones(4)].astype(int), "at least 5 samples .* got 4 of 1"),
-        ([f"image {i}" for i in range(N)], "got another one for each sample"),
-        (["Kiel"] * 60 + [None] * 60, "missing for 60 of 120 samples, such as that of row 60"),
-        (np.where(SITE == 1, np.nan, 1.0), "missing for"),
-        (np.array(["Kiel"] * 60 + [3] * 60, dtype=object), "values of one type, got int, str"),
-        (pd.DataFrame({"a": SITE, "b": 1}), r"nuisance\['b'\] must have at least two values"),
-        (pd.DataFrame(index=range(N)), "at least one column"),
-        (np.zeros((N, 2, 2)), "one label per sample|one value per sample"),
-    ],
-    ids=["one", "length", "rare", "names", "missing", "nan", "types", "column", "empty", "3d"],
-)
-def test_a_bad_nuisance_is_told_before_training(fixed, images, nuisance, message):
-    estimator = fixed(encoder=_never)
-    with pytest.raises((ValueError, TypeError), match=message):
-        estimator.fit(images[0], nuisance=nuisance)
-
-
-def _never(image_shape):
-    raise AssertionError("The networks were built before the nuisance was checked.")
-
-
 def test_a_trained_encoder_takes_no_nuisance(make_quick, images):
     with pytest.raises(ValueError, match="nuisance needs train_encoder=False"):
         make_quick().fit(images[0], nuisance=SITE)
