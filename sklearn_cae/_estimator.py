@@ -447,11 +447,11 @@ class ContrastiveAutoencoderClusterer(
         nuisance : array-like or DataFrame of shape (n_samples,) or (n_samples, n_columns), \
                 default=None
             What the groups should not follow, such as the scanner or the hospital of each sample.
-            It needs ``train_encoder=False`` or ``whiten=True``. It is not needed to predict. Samples
-            of each value are changed so that they look like those of the other values, and the
-            embedding ignores most of what such a change does. An encoder that is trained ignores
-            less than a fixed one. Each value needs at least five samples. Numbers with
-            more than 12 different values, such as ages, are cut at their quartiles. If numbers are
+            It needs ``train_encoder=False`` or ``whiten=True``. It is not needed to predict.
+            Samples of each value are changed so that they look like those of the other values, and
+            the embedding ignores most of what such a change does. An encoder that is trained
+            ignores less than a fixed one. Each value needs at least five samples. Numbers with more
+            than 12 different values, such as ages, are cut at their quartiles. If numbers are
             names, such as those of hospitals, convert them to text. Several columns are several
             nuisances. Never pass a label that the groups should show. If nuisance and label go
             together, no method can tell them apart.
