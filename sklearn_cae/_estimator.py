@@ -20,12 +20,13 @@ from ._grouping import assignment, gaussians, neighbors, search
 from ._grouping.fixed import has_correction, with_correction
 from ._grouping.novelty import Novelty
 from ._grouping.whitening import change_basis, whitening
-from ._input.nuisance import encode_nuisance
+from ._input.nuisances import encode_nuisances
 from ._input.passes import fingerprint
 from ._processes import check_alike, is_first, n_processes, on_first, share_weights, together
 from ._storage.checkpoint import Checkpoint
 from ._storage.fingerprint import describe, digest, fingerprint_start
 from ._training import batches, phases
+from ._training.across import find_apart
 from ._training.frozen import (
     check_fixed,
     embed_once,
@@ -440,15 +441,17 @@ class ContrastiveAutoencoderClusterer(
         ----------
         X : array-like, tensor or DataFrame
             Training samples, in one of the forms that the class lists.
-        y : Ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_samples,), default=None
+            Not used for training, present for API consistency by convention. If there is a
+            `nuisance`, it must not be equal to these labels.
         nuisance : array-like or DataFrame of shape (n_samples,) or (n_samples, n_columns), \
                 default=None
             What the groups should not follow, such as the scanner or the hospital of each sample.
-            It needs ``train_encoder=False``. It is not needed to predict. Samples of each value are
-            changed so that they look like those of the other values, and the embedding ignores
-            most of what such a change does. Each value needs at least five samples. Numbers with
-            more than 20 different values, such as ages, are cut at their quartiles. If numbers are
+            It needs ``train_encoder=False`` or ``whiten=True``. It is not needed to predict.
+            Samples of each value are changed so that they look like those of the other values, and
+            the embedding ignores most of what such a change does. An encoder that is trained
+            ignores less than a fixed one. Each value needs at least five samples. Numbers with more
+            than 12 different values, such as ages, are cut at their quartiles. If numbers are
             names, such as those of hospitals, convert them to text. Several columns are several
             nuisances. Never pass a label that the groups should show. If nuisance and label go
             together, no method can tell them apart.
@@ -478,7 +481,7 @@ class ContrastiveAutoencoderClusterer(
         self._forget_fit()
         X = self._check_input(X, reset=True)
         self._check_params_vs_input(X)
-        nuisance = self._check_nuisance(nuisance, len(X))
+        nuisance = self._check_nuisance(nuisance, len(X), y)
         if self._starts_warm():
             self._check_warm_start(X, range_before)
         data, rng = fingerprint(X.X), local_random_state(self.random_state)
@@ -510,7 +513,7 @@ class ContrastiveAutoencoderClusterer(
         self._warm_up(trainer)
         # KMeans with the elbow, on the embedding. The mean directions of the clusters are the
         # centroids.
-        embedding, labels = self._cluster(X, rng)
+        embedding, labels = self._cluster(trainer, rng, nuisance)
         if trainer.goes_on and self.refinement_epochs > 0:
             self._refine(trainer, embedding, labels)
             # The refinement changed the encoder as well as the prototypes: embed the samples
@@ -674,21 +677,23 @@ class ContrastiveAutoencoderClusterer(
             }
         )
 
-    def _check_nuisance(self, nuisance, n_samples):
+    def _check_nuisance(self, nuisance, n_samples, y):
         """Return the codes of each nuisance, or None; raise if they cannot be used."""
         if nuisance is None:
             return None
-        if self.train_encoder:
+        if self.train_encoder and not self.whiten:
             raise ValueError(
-                f"nuisance needs train_encoder=False, got train_encoder={self.train_encoder}. Pass "
-                "the parameters of recommended(n_samples, nuisance=True)."
+                "nuisance needs whiten=True or train_encoder=False, because it is removed from the "
+                f"basis of the embedding, got whiten={self.whiten} and train_encoder="
+                f"{self.train_encoder}. Pass the parameters of recommended(n_samples, "
+                "nuisance=True)."
             )
         if self._starts_warm():
             raise ValueError(
                 "nuisance must be None with warm_start=True, because the embedding of the previous "
                 "fit is kept. Leave it out, or pass warm_start=False."
             )
-        return encode_nuisance(nuisance, n_samples)
+        return encode_nuisances(nuisance, n_samples, y)
 
     def _forget_fit(self):
         """Make the estimator unfitted, because old clusters are invalid for new networks."""
@@ -792,7 +797,7 @@ class ContrastiveAutoencoderClusterer(
             **phases.encoder_rate(float(self.train_encoder), has_new_head=is_named(self.encoder)),
         )
 
-    def _cluster(self, X, rng):
+    def _cluster(self, trainer, rng, nuisance):
         """Embed samples, and find the prototypes.
 
         Returns
@@ -802,13 +807,17 @@ class ContrastiveAutoencoderClusterer(
         labels : ndarray of shape (n_clustered,)
             Their clusters; noise is in the closest one.
         """
+        X = trainer.X
         indices = search.draw_clustered(len(X), rng)
         embedding = self._embed(Subset(X, indices))
         search.check_finite(embedding)
         if self.whiten and not has_correction(self.encoder_):
             # The new basis becomes a part of the encoder, and of the input of head and decoder, so
             # that both compute what they did before. The samples are embedded again in it.
-            basis = on_first(whitening, embedding)
+            apart = None
+            if nuisance is not None and self.train_encoder:
+                apart = find_apart(self.encoder_, trainer, self._run, nuisance)
+            basis = on_first(whitening, embedding, apart)
             self.encoder_ = change_basis(self.encoder_, self.projection_head_, self.decoder_, basis)
             embedding = self._embed(Subset(X, indices))
         self.clustered_indices_ = indices  # from here on, `recluster` can be called

@@ -66,7 +66,8 @@ def recommended(
         and cells. Volumes have only "slices" and "xray".
     nuisance : bool, default=False
         Whether a `nuisance` is passed to `fit`. Then the encoder is not trained, for any number of
-        images.
+        images, because it ignores more of the nuisance. For volumes, or with `train_encoder`, it is
+        trained.
     **changes
         Parameters of `ContrastiveAutoencoderClusterer` to replace or to add. Set `train_encoder` to
         choose between the two encoders, or `encoder` to pass your own. `variational` and
@@ -87,7 +88,7 @@ def recommended(
     ValueError
         If `n_samples`, `image_shape` or `modality` is none of the above, if volumes have no such
         `modality`, if both `modality` and `augmentation` are given, or if `nuisance` is combined
-        with changes that need an encoder that is trained.
+        with `variational`.
 
     Examples
     --------
@@ -112,8 +113,9 @@ def recommended(
     if modality is not None:
         changes["augmentation"] = _choose_augmentation(modality, changes, are_volumes)
     if nuisance:
-        changes = {"train_encoder": False, **changes}
         _check_for_nuisance(changes)
+        if not (are_volumes or _needs_training(changes)):
+            changes = {"train_encoder": False, **changes}
     networks = {**_choose_networks(n_samples, changes), **changes}
     is_trained = networks.get("train_encoder", True)
     warm_up_epochs = _choose_epochs(n_samples, is_trained, are_volumes)
@@ -156,19 +158,12 @@ def _needs_training(changes):
 
 
 def _check_for_nuisance(changes):
-    """Raise if parameters need an encoder that is trained, which cannot ignore a nuisance."""
-    of_trained = {
-        "train_encoder": bool(changes["train_encoder"]),
-        "variational": bool(changes.get("variational")),
-        "output": changes.get("output") == "projection",
-        "spatial_dims": changes.get("spatial_dims") == 3 and "encoder" not in changes,
-    }
-    for name, needs_training in of_trained.items():
-        if needs_training:
-            raise ValueError(
-                "nuisance=True needs an encoder that is not trained, got "
-                f"{name}={changes[name]!r}, which needs one that is. Leave one of them out."
-            )
+    """Raise if parameters need the basis of the embedding that was trained."""
+    if changes.get("variational"):
+        raise ValueError(
+            "nuisance=True needs variational=False, because a nuisance is removed from the "
+            f"basis of the embedding, got {changes['variational']!r}. Leave one of them out."
+        )
 
 
 def _choose_epochs(n_samples, is_trained, are_volumes):

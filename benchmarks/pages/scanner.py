@@ -2,7 +2,14 @@
 
 from benchmarks._common import over_seeds
 from benchmarks.pages._tables import check_alike, read, table
-from benchmarks.quality.scanner import EFFECTS, OF_SETS, PARTS, ROWS, conditions
+from benchmarks.quality.scanner import (
+    CONDITIONS_OF_TRAINED,
+    EFFECTS,
+    OF_SETS,
+    PARTS,
+    ROWS,
+    conditions,
+)
 
 SETS = {"pneumoniamnist": "X-rays", "mnist": "digits", "brain_mri": "brain MRI"}
 TITLES = {
@@ -18,6 +25,7 @@ CORRECTIONS = {
     "combatlearn": "ComBat",
     "nuisance": "`nuisance=`",
 }
+OF_ALL_SETS = [row for row in ROWS if row != "trained"]
 SCORES = ("nmi_class", "nmi_site")
 LARGEST_NMI, LARGEST_LEAD, SMALLEST_SHARE = 0.03, 0.10, 0.9
 
@@ -136,13 +144,33 @@ def _by_effect(show, rows_shown):
 
 def render_groups():
     """Show NMI with the class and with the site, of fitted images."""
-    return _by_effect(_show_groups, ROWS)
+    return _by_effect(_show_groups, OF_ALL_SETS)
 
 
 def render_read():
     """Show how far a kNN reads the site above chance, from fitted and from new images."""
-    rows = [row for row in ROWS if row != "kmeans"]  # it sees the same pixels
+    rows = [row for row in OF_ALL_SETS if row != "kmeans"]  # it sees the same pixels
     return _by_effect(lambda one: " / ".join(_signed(_lead(one, part)) for part in PARTS), rows)
+
+
+def render_trained():
+    """Show an encoder that is trained: groups and legibility, of fitted and of new images."""
+    runs, rows = _runs(), []
+    for condition in CONDITIONS_OF_TRAINED:
+        effect, key = condition[0], ("pneumoniamnist", *condition, "trained")
+        cells = [
+            ", ".join(
+                (
+                    *(f"{_mean(runs[*key, correction], part, score):.2f}" for score in SCORES),
+                    _signed(_lead(runs[*key, correction], part)),
+                )
+            )
+            for part in PARTS
+            for correction in ROWS["trained"]
+        ]
+        rows.append(["no effect" if effect == "none" else effect, *cells])
+    names = [f"{part}, {CORRECTIONS[name]}" for part in PARTS for name in ROWS["trained"]]
+    return table(["effect", *names], rows)
 
 
 TABLES = {
@@ -152,4 +180,5 @@ TABLES = {
     "scanner_strengths": render_strengths,
     "scanner_groups": render_groups,
     "scanner_read": render_read,
+    "scanner_trained": render_trained,
 }

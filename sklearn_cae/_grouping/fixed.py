@@ -6,6 +6,8 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.utils.data import Subset
 
+from .whitening import within_whitening
+
 #: The components are found from at most this many samples, and from views of fewer of them.
 _N_SAMPLES = 2000
 _N_VIEWED = 500
@@ -14,9 +16,6 @@ N_VIEWS = 4
 _N_VALUES = 2**26
 #: Components that are compared between views, at most one for three samples. More contain noise.
 _N_COMPONENTS = 200
-_SHRINKAGE = 0.1
-#: Weight of what differs between values of a nuisance, relative to what differs between views.
-_NUISANCE_WEIGHT = 3.0
 #: Views whose variance is a smaller share of that of the samples differ only by rounding.
 _EQUAL = 1e-7
 _HIDDEN_DIM = 256  # of the correction
@@ -100,7 +99,9 @@ class FixedEncoder(nn.Module):
         pca = PCA(min(n_components, *pooled.shape), random_state=0).fit(pooled)
         if across is not None:
             across = across / unit @ pca.components_.T
-        basis = _without_views(pca, of_views, across) @ pca.components_.astype(np.float64)
+        coordinates = (of_views - pca.mean_) @ pca.components_.T
+        least = _EQUAL * pca.explained_variance_.mean()
+        basis = within_whitening(coordinates, across, least) @ pca.components_.astype(np.float64)
         seen = (features - pca.mean_) @ basis.T
         center = seen.mean(axis=0)
         _, deviations, directions = np.linalg.svd(seen - center, full_matrices=False)
@@ -154,26 +155,6 @@ def _check_features(features, of_views):
             "augmentation must return views whose features are finite, got NaN or infinity. Return "
             "views with the same range of values as their batch."
         )
-
-
-def _without_views(pca, of_views, across):
-    """Return the whitening of what differs between views of a sample, in components of a PCA.
-
-    The covariance within samples is shrunk to a multiple of the identity. What differs across the
-    values of a nuisance is added to it. If views do not differ, nothing is changed.
-    """
-    n_components = len(pca.components_)
-    coordinates = (of_views - pca.mean_) @ pca.components_.T
-    within = (coordinates - coordinates.mean(axis=1, keepdims=True)).reshape(-1, n_components)
-    covariance = np.cov(within.T.astype(np.float64)).reshape(n_components, n_components)
-    mean = np.trace(covariance) / n_components
-    if mean <= _EQUAL * pca.explained_variance_.mean():
-        return np.eye(n_components)
-    covariance += _SHRINKAGE * mean * np.eye(n_components)
-    if across is not None:
-        covariance += _NUISANCE_WEIGHT * (across.T @ across) / len(of_views)
-    variances, directions = np.linalg.eigh(covariance)
-    return (directions / np.sqrt(variances)).T
 
 
 def draw_for_components(n_samples, n_features):

@@ -9,6 +9,9 @@ from torch import nn
 #: Exponent that is applied to the variances: 1 changes nothing, 0 makes all equal.
 _POWER = 0.25
 _FLOOR = 0.01  # minimum of the variances, as a share of their mean
+_SHRINKAGE = 0.1  # of the covariance within samples
+#: Weight of what differs between values of a nuisance, relative to what differs between views.
+_NUISANCE_WEIGHT = 3.0
 
 
 class Basis(NamedTuple):
@@ -27,7 +30,7 @@ class Basis(NamedTuple):
     back: np.ndarray
 
 
-def whitening(embedding):
+def whitening(embedding, first=None):
     """Find the basis in which the principal components have more similar variances.
 
     A contrastive embedding has most of its variance in the few directions in which images differ
@@ -38,18 +41,56 @@ def whitening(embedding):
     Parameters
     ----------
     embedding : ndarray of shape (n_samples, embedding_dim)
+    first : ndarray of shape (embedding_dim, embedding_dim), default=None
+        Linear map that is applied before, such as one that gives little weight to a nuisance.
 
     Returns
     -------
     basis : Basis
     """
     embedding = embedding.astype(np.float64)
+    if first is not None:
+        of_images = whitening(embedding @ first.T)
+        back = np.linalg.solve(first, of_images.back)
+        return Basis(embedding.mean(axis=0), of_images.into @ first, back)
     covariance = np.atleast_2d(np.cov(embedding.T))
     variances, components = np.linalg.eigh(covariance)  # components are columns
     variances = variances.clip(0)
     mean = max(variances.mean(), np.finfo(np.float32).tiny)
     scale = np.sqrt(mean) * (variances / mean + _FLOOR) ** ((1 - _POWER) / 2)
     return Basis(embedding.mean(axis=0), components.T / scale[:, None], components * scale)
+
+
+def within_whitening(of_views, across, least=0.0):
+    """Find the whitening of what differs between views of a sample.
+
+    The covariance within samples is shrunk to a multiple of the identity. What differs across the
+    values of a nuisance is added to it. If views do not differ, nothing is changed.
+
+    Parameters
+    ----------
+    of_views : ndarray of shape (n_samples, n_views, n_dims)
+        Coordinates of several views of each sample.
+    across : ndarray of shape (n_differences, n_dims) or None
+        Differences of coordinates across the values of a nuisance.
+    least : float, default=0.0
+        Mean variance within samples that is no more than rounding.
+
+    Returns
+    -------
+    into : ndarray of shape (n_dims, n_dims)
+    """
+    n_dims = of_views.shape[-1]
+    within = (of_views - of_views.mean(axis=1, keepdims=True)).reshape(-1, n_dims)
+    covariance = np.cov(within.T.astype(np.float64)).reshape(n_dims, n_dims)
+    mean = np.trace(covariance) / n_dims
+    if mean <= least:
+        return np.eye(n_dims)
+    covariance += _SHRINKAGE * mean * np.eye(n_dims)
+    if across is not None:
+        covariance += _NUISANCE_WEIGHT * (across.T @ across) / len(of_views)
+    variances, directions = np.linalg.eigh(covariance)
+    return (directions / np.sqrt(variances)).T
 
 
 def change_basis(encoder, projection_head, decoder, basis):

@@ -2,22 +2,17 @@
 
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
 from .._grouping.fixed import N_VIEWS, NO_PROJECTION, draw_for_components, fixed_part
-from .._grouping.sites import features_across
 from .._processes import on_first, share_weights
 from .._storage.fingerprint import describe, digest
-from .._utils.devices import send
-from .._utils.random import forked_rng
 from ..backbones import Backbone
+from .across import differences_across, features_of_views
 from .batches import EmbeddedBatches, NeighborEmbeddings
 from .networks import ENCODERS
-
-_N_AT_ONCE = 64
 
 
 def check_fixed(params):
@@ -87,10 +82,13 @@ def _fit_components(fixed, trainer, run, nuisance):
         n_seen = None  # the number of changed images is not known before
     with _progress(fixed.features, n_seen, trainer):
         features = run(fixed.features, Subset(X, drawn))
-        of_views = _features_of_views(fixed.features, trainer, viewed, run)
+        of_views = features_of_views(fixed.features, trainer, viewed, run)
         _fit_on_first(fixed, features.numpy(), of_views.numpy())
         if nuisance is not None:
-            across = _features_across(fixed, X, viewed, run, nuisance)
+            columns = [codes[viewed] for codes in nuisance]
+            across = differences_across(
+                fixed.features, X[viewed], columns, run, then=fixed.components
+            )
             _fit_on_first(fixed, features.numpy(), of_views.numpy(), across)
         return run(fixed.components, features) if are_all else run(fixed, X)
 
@@ -115,43 +113,6 @@ def _progress(features, n_samples, trainer):
             yield
         finally:
             counting.remove()
-
-
-def _features_of_views(features, trainer, viewed, run):
-    """Return the features of several views of samples, (n_samples, n_views, n_features)."""
-    # A fixed seed, because the embedding is kept for fits with other seeds.
-    generator, found = torch.Generator().manual_seed(0), []
-    with forked_rng(0):  # views of the user may draw from the global generator
-        for start in range(0, len(viewed), _N_AT_ONCE):
-            some = send(trainer.X[viewed[start : start + _N_AT_ONCE]], trainer.device)
-            twice = torch.cat([some, some])
-            pairs = [trainer.views(twice, generator) for _ in range(N_VIEWS // 2)]
-            of_some = run(features, torch.cat(pairs)).unflatten(0, (N_VIEWS, len(some)))
-            found.append(of_some.transpose(0, 1))
-    return torch.cat(found)
-
-
-def _features_across(fixed, X, viewed, run, nuisance):
-    """Return how the features of samples differ from those with another value of a nuisance.
-
-    Returns
-    -------
-    across : ndarray of shape (n_differences, n_features) or None
-    """
-    samples = X[viewed]
-    features = run(fixed.features, samples)
-
-    def compute(changed):
-        its_features = run(fixed.features, torch.from_numpy(changed.astype(np.float32)))
-        return its_features.numpy(), run(fixed.components, its_features).numpy()
-
-    found = features_across(
-        samples.numpy(),
-        [codes[viewed] for codes in nuisance],
-        run(fixed.components, features).numpy(),
-        compute,
-    )
-    return np.concatenate([each - features.numpy() for each in found]) if found else None
 
 
 def embedded_batches(embedding):

@@ -23,8 +23,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._input.arrays import as_samples
 from .._input.labels import check_labels, check_length, encode_groups, encode_labels
-from .._input.nuisances import read_nuisances
-from .._statistics.associations import MOST_CATEGORIES, adjust, compare_over_patients
+from .._input.nuisances import read_nuisances, say
+from .._statistics.associations import adjust, compare_over_patients
 from .._statistics.patients import bootstrap_interval, compare_permuted
 from .._utils.plain import plain
 from .._utils.random import local_random_state
@@ -166,7 +166,7 @@ def confounding_report(
     X : array-like of shape (n_samples, ...)
         Samples. A `ContrastiveAutoencoderClusterer` embeds them. With labels or another clusterer,
         their values themselves are the embedding.
-    nuisance : array-like or Series of shape (n_samples,), or DataFrame of n_samples rows
+    nuisance : array-like or Series of shape (n_samples,), or matrix or DataFrame of n_samples rows
         Nuisance of each sample, or several as columns. Numbers are compared by ranks, all others as
         categories. Whole numbers of at most 12 different values are categories; convert other codes
         to strings.
@@ -198,7 +198,7 @@ def confounding_report(
     NotFittedError
         If the clusterer is not fitted.
     TypeError
-        If the clusterer cannot predict, or several nuisances are no DataFrame.
+        If the clusterer cannot predict, or nuisances are a dict.
     ValueError
         If labels, `nuisance`, `y` or `groups` do not match `X`, a value is missing, all are equal,
         a nuisance names patients, has more than 50 categories or is equal to `y`, or there are too
@@ -259,11 +259,12 @@ def confounding_report(
     n_samples = X.shape[0]
     labels = _check_groups(clusterer_or_labels, n_samples)
     patients = np.arange(n_samples) if groups is None else _check_patients(groups, n_samples)
-    nuisances = read_nuisances(nuisance, patients)
     if y is not None:
         y, classes = _check_y(y, n_samples)
+    nuisances = read_nuisances(nuisance, patients, None if y is None else classes[y])
     for name, values, categories in nuisances:
-        _check_nuisance(name, values, categories, patients, None if y is None else classes[y])
+        if categories is not None:
+            _warn_of_rare(say(name), values, categories, patients)
     _check_neighbors(n_neighbors, patients)
 
     labels, embedding = _embed(clusterer_or_labels, labels, X)
@@ -531,29 +532,15 @@ def _check_y(y, n_samples):
     return codes, classes
 
 
-def _check_nuisance(name, values, categories, patients, y):
-    """Raise if a nuisance is equal to `y` or has too many categories; warn about rare ones."""
-    known = values if categories is None else np.array(categories)[values]
-    if y is not None and (known.astype(str) == y.astype(str)).all():
-        raise ValueError(
-            f"nuisance {name!r} must not be y itself, but is equal to it. Pass the site or the "
-            "scanner. If each site has another label, name the sites: the report then tells that "
-            "no method can part site and label."
-        )
-    if categories is None:
-        return
-    if len(categories) > MOST_CATEGORIES:
-        raise ValueError(
-            f"nuisance {name!r} must have at most {MOST_CATEGORIES} categories, got "
-            f"{len(categories)}. Join rare ones."
-        )
+def _warn_of_rare(name, values, categories, patients):
+    """Warn about categories of few samples, or of one patient."""
     n_samples = np.bincount(values)
     n_patients = np.bincount(np.unique(np.column_stack([values, patients]), axis=0)[:, 0])
     few = np.flatnonzero((n_samples < _FEWEST) | (n_patients < _FEWEST_PATIENTS))
     if len(few):
         told = [f"{categories[code]} has {n_samples[code]} of {n_patients[code]}" for code in few]
         warn(
-            f"Some categories of nuisance {name!r} have fewer than {_FEWEST} samples, or a single "
+            f"Some categories of {name} have fewer than {_FEWEST} samples, or a single "
             f"patient, so that little can be said about them (samples of patients): "
             f"{', '.join(told)}. Join them with others, or leave their samples out.",
             UserWarning,

@@ -2,23 +2,26 @@
 
 from dataclasses import dataclass
 from numbers import Integral
+from warnings import catch_warnings
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.model_selection import GroupShuffleSplit
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_scalar
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
 from tqdm.auto import tqdm
 
 from .._input.arrays import check_kind
 from .._input.labels import check_labels
+from .._input.nuisances import FEWEST, encode_nuisances
 from .._utils.random import draw_seed, local_random_state, random_state_names
 
 
@@ -101,7 +104,15 @@ class StabilityReport:
 
 
 def stability_report(
-    estimator, X, *, n_repeats=3, groups=None, n_jobs=None, verbose=0, random_state=None
+    estimator,
+    X,
+    *,
+    nuisance=None,
+    n_repeats=3,
+    groups=None,
+    n_jobs=None,
+    verbose=0,
+    random_state=None,
 ) -> StabilityReport:
     """Fit with other seeds and on halves of the data, and report which clusters come back.
 
@@ -119,6 +130,11 @@ def stability_report(
         change: its copies are fitted, with other seeds and without their own progress bars.
     X : array-like of shape (n_samples, ...)
         Training samples. If the estimator is fitted, pass those that it was fitted on.
+    nuisance : array-like or DataFrame of shape (n_samples,) or (n_samples, n_columns), \
+            default=None
+        What the groups should not follow, such as the hospital of each sample, passed to each fit.
+        If the estimator is fitted, pass the nuisance that it was fitted with. Halves have nearly
+        equal shares of each value. `predict` needs no nuisance.
     n_repeats : int, default=3
         Number of other seeds, and of splits into halves, at least 1.
     groups : array-like of shape (n_samples,), default=None
@@ -143,10 +159,12 @@ def stability_report(
     KeyboardInterrupt
         After Ctrl-C, because an interrupted fit cannot be compared.
     TypeError
-        If the estimator cannot predict, or is frozen, so that no copy of it can be fitted.
+        If the estimator cannot predict, is frozen, so that no copy of it can be fitted, or takes no
+        nuisance.
     ValueError
         If `groups` differs from `X` in length, or contains fewer than two groups, or `X` does not
-        have the form of the samples that the estimator was fitted on.
+        have the form of the samples that the estimator was fitted on. If `nuisance` breaks a rule,
+        or a half has fewer than five samples of one of its values.
 
     Examples
     --------
@@ -172,19 +190,16 @@ def stability_report(
     groups = np.arange(n_samples) if groups is None else check_labels(groups, n_samples, "groups")
     if len(np.unique(groups)) < 2:
         raise ValueError("groups must hold at least two groups, to be split into halves, got one.")
+    given = {} if nuisance is None else _check_nuisance(estimator, nuisance, n_samples)
     rng = local_random_state(random_state)
     fitted = _is_fitted(estimator)
     everyone = np.arange(n_samples)
     first = [] if fitted else [(_with_seeds(estimator, rng), everyone)]
     others = [(_with_seeds(estimator, rng), everyone) for _ in range(n_repeats)]
-    splits = GroupShuffleSplit(n_repeats, test_size=0.5, random_state=draw_seed(rng))
-    halves = [
-        (_with_seeds(estimator, rng), half)
-        for pair in splits.split(everyone, groups=groups)
-        for half in pair
-    ]
+    splits = _split(groups, n_repeats, draw_seed(rng), *given.values())
+    halves = [(_with_seeds(estimator, rng), half) for pair in splits for half in pair]
     known = [np.asarray(estimator.predict(X))] if fitted else []
-    fits = [*known, *_refit([*first, *others, *halves], X, n_jobs, verbose)]
+    fits = [*known, *_refit([*first, *others, *halves], X, given, n_jobs, verbose)]
     return _compare(fits, n_repeats, fitted)
 
 
@@ -203,6 +218,47 @@ def _check_estimator(estimator):
         )
 
 
+def _check_nuisance(estimator, nuisance, n_samples):
+    """Return the nuisance as a keyword of `fit`: codes as text, (n_samples, n_columns)."""
+    is_pipeline = isinstance(estimator, Pipeline)
+    name, last = estimator.steps[-1] if is_pipeline else ("", estimator)
+    if not has_fit_parameter(last, "nuisance"):
+        raise TypeError(
+            "nuisance needs an estimator whose fit takes a nuisance, such as "
+            f"ContrastiveAutoencoderClusterer, got {type(last).__name__}. Leave nuisance out."
+        )
+    is_routed = get_config()["enable_metadata_routing"] or not is_pipeline
+    codes = np.column_stack(encode_nuisances(nuisance, n_samples)).astype(str)
+    return {"nuisance" if is_routed else f"{name}__nuisance": codes}
+
+
+def _split(groups, n_repeats, seed, nuisance=None):
+    """Return pairs of halves, as rows, which do not share a group."""
+    if nuisance is None:
+        splits = GroupShuffleSplit(n_repeats, test_size=0.5, random_state=seed)
+        return list(splits.split(groups, groups=groups))
+    strata = np.unique(nuisance, axis=0, return_inverse=True)[1]
+    rng = np.random.RandomState(seed)
+    pairs = []
+    for _ in range(n_repeats):
+        halves = StratifiedGroupKFold(2, shuffle=True, random_state=draw_seed(rng))
+        with catch_warnings(action="ignore", category=UserWarning):  # of a sample like no other
+            pairs.append(next(halves.split(groups, strata, groups)))
+    halves = [half for pair in pairs for half in pair]
+    fewest = min(
+        np.count_nonzero(column[half] == value)
+        for column in nuisance.T
+        for value in np.unique(column)
+        for half in halves
+    )
+    if fewest < FEWEST:
+        raise ValueError(
+            f"nuisance must leave at least {FEWEST} samples of each value in each half, got "
+            f"{fewest}. Join rare values, or leave their samples out."
+        )
+    return pairs
+
+
 def _is_fitted(estimator):
     try:
         check_is_fitted(estimator)
@@ -211,17 +267,17 @@ def _is_fitted(estimator):
     return True
 
 
-def _refit(models, X, n_jobs, verbose):
+def _refit(models, X, given, n_jobs, verbose):
     """Fit each model to its rows of X, and return the labels that it gives to all of X."""
     labels = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_fit_and_predict)(model, X, rows) for model, rows in models
+        delayed(_fit_and_predict)(model, X, given, rows) for model, rows in models
     )
     return tqdm(labels, total=len(models), desc="stability", unit="fit", disable=not verbose)
 
 
-def _fit_and_predict(model, X, rows):
+def _fit_and_predict(model, X, given, rows):
     earlier = _interrupted_parts(model)  # of a frozen step, which is not fitted here
-    model.fit(_safe_indexing(X, rows))
+    model.fit(_safe_indexing(X, rows), **{name: codes[rows] for name, codes in given.items()})
     if len(_interrupted_parts(model)) > len(earlier):
         raise KeyboardInterrupt  # the fit ended normally after it
     return np.asarray(model.predict(X))

@@ -294,30 +294,7 @@ def gap(values, by):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"nuisance": ["A"] * N}, ValueError, "'nuisance' must have at least two .* only 'A'"),
-        ({"nuisance": np.ones(N) / 3}, ValueError, "at least two different values, got only 0.33"),
-        ({"nuisance": gap(SITE, None)}, ValueError, "got 1 of 120 values .* row 3.*'unknown'"),
-        ({"nuisance": gap(AGES, np.nan).astype(float)}, ValueError, "must be known .* row 3"),
-        ({"nuisance": gap(AGES, np.inf).astype(float)}, ValueError, "missing or infinite"),
-        ({"nuisance": np.arange(N).astype(str)}, ValueError, "must not name patients or samples"),
-        ({"nuisance": np.arange(N) + 7}, ValueError, "nearly each of its 120 values"),
         ({"nuisance": PATIENTS, "groups": PATIENTS}, ValueError, "must not name patients"),
-        (
-            {"nuisance": (np.arange(N) // 2).astype(str)},
-            ValueError,
-            "at most 50 categories, got 60",
-        ),
-        ({"nuisance": TWO, "y": TWO}, ValueError, "must not be y itself, but is equal to it"),
-        ({"nuisance": SITE[:7]}, ValueError, "nuisance must have 120 entries"),
-        ({"nuisance": pd.Series(SITE[:7])}, ValueError, "nuisance must have 120 entries"),
-        ({"nuisance": AGES.reshape(-1, 2)}, TypeError, "nuisance must be a pandas DataFrame"),
-        ({"nuisance": {"site": SITE}}, TypeError, r"Pass pandas.DataFrame\(nuisance\)"),
-        ({"nuisance": pd.DataFrame(index=range(N))}, ValueError, "different names, got no column"),
-        (
-            {"nuisance": pd.concat([pd.Series(SITE, name="a")] * 2, axis=1)},
-            ValueError,
-            "different names, got 'a' twice",
-        ),
         ({"nuisance": None}, ValueError, "requires nuisance to be passed"),
         ({"y": np.ones(N)}, ValueError, "y must hold at least two labels, got only 1.0"),
         ({"y": TWO[:9]}, ValueError, "y must have 120 entries"),
@@ -335,7 +312,7 @@ def gap(values, by):
         ({"X": np.full((N, 2), np.nan)}, ValueError, "X contains NaN"),
         ({"X": "images.npy"}, TypeError, "X must be an array, got the text"),
     ],
-    ids=range(32),
+    ids=range(17),
 )
 def test_what_is_refused(params, error, message):
     with pytest.raises(error, match=message):
@@ -356,7 +333,7 @@ def test_bad_nuisances_are_told_before_images_are_embedded(toy_images):
 
 def test_small_sites_are_told():
     few = np.where(np.arange(N) < 5, "D", SITE)
-    with pytest.warns(UserWarning, match=r"nuisance 'nuisance' have fewer than 10.*D has 5 of 5"):
+    with pytest.warns(UserWarning, match=r"of nuisance have fewer than 10.*D has 5 of 5"):
         assert report(nuisance=few).makeup["nuisance"].loc[(0, "D"), "n_samples"] == 5
     patients = np.maximum(PATIENTS - 5, 0)  # the first has twelve images
     lone = np.where(patients == 0, "D", SITE)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs
@@ -196,6 +197,54 @@ def test_halves_keep_groups_together_and_seeds_differ():
         assert set(one) | set(other) == set(range(10))
         assert not set(one) & set(other)
     assert Recorder.fitted[3][1].tolist() != Recorder.fitted[5][1].tolist()
+
+
+class WithNuisance(Recorder):
+    """Keeps the rows and the nuisance of each fit."""
+
+    given = []
+
+    def fit(self, X, y=None, *, nuisance=None):
+        self.given.append((X[:, 1], nuisance))
+        return super().fit(X)
+
+
+@pytest.mark.parametrize("kind", ["estimator", "pipeline", "routed"])
+def test_each_fit_gets_its_part_of_the_nuisance(kind):
+    WithNuisance.given.clear()
+    n = 48
+    X = np.column_stack([np.linspace(-1, 1, n), np.arange(n)])
+    site = np.array(["A"] * 36 + ["B"] * 12)
+    model = WithNuisance()
+    with config_context(enable_metadata_routing=kind == "routed"):
+        if kind == "routed":
+            model.set_fit_request(nuisance=True)
+        model = model if kind == "estimator" else make_pipeline(model)
+        groups = np.arange(n) // 2
+        report = stability_report(
+            model, X, nuisance=site, n_repeats=2, groups=groups, random_state=0
+        )
+    assert len(WithNuisance.given) == len(report.n_clusters) == 1 + 2 + 4
+    for rows, nuisance in WithNuisance.given:
+        assert np.array_equal(nuisance[:, 0] == "1", site[rows.astype(int)] == "B")
+    for first, second in (WithNuisance.given[3:5], WithNuisance.given[5:7]):
+        assert not set(first[0] // 2) & set(second[0] // 2)
+        for _, nuisance in (first, second):
+            assert np.count_nonzero(nuisance == "1") == 6
+
+
+def test_a_nuisance_is_checked_before_the_fits():
+    X = np.zeros((24, 2))
+    with pytest.raises(TypeError, match=r"whose fit takes a nuisance.* got Recorder"):
+        stability_report(Recorder(), X, nuisance=np.arange(24) % 2)
+    WithNuisance.given.clear()
+    for nuisance, message in (
+        (["A"] * 24, "at least two different values"),
+        (["A"] * 16 + ["B"] * 8, "at least 5 samples of each value in each half, got 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            stability_report(WithNuisance(), X, nuisance=nuisance)
+    assert WithNuisance.given == []
 
 
 def test_stability_repeats_and_draws_nothing_global():
