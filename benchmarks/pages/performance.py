@@ -175,7 +175,7 @@ DECIMALS = {"seconds": 0, "psnr": 2}
 TITLES_OF_FITS = {
     "pneumoniamnist": "X-rays",
     "few_pneumoniamnist": "X-rays",
-    "brain_mri": "brain MRI",
+    "brain_mri": "slices of brain MRI",
     "mnist": "digits",
 }
 
