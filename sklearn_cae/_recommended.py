@@ -26,8 +26,10 @@ _OTHER_WORDS = {
 _BATCHES = 50  # per epoch; with more than these, the batch size is doubled
 #: Samples that the warm-up sees, and its most epochs, if an encoder is trained on images.
 _LONG = 320_000, 200
-#: The same for a fixed encoder, and for volumes, whose epochs take far longer.
+#: The same for volumes, whose epochs take far longer.
 _SHORT = 80_000, 100
+#: Samples that the conditioning sees with a fixed encoder, its most and its least epochs.
+_CONDITIONING = 16_000, 100, 6
 _EPOCHS_OF_CORRECTION = 20
 #: With more images than this, training is worth its time, if the images are small.
 _FEW = 2000
@@ -49,8 +51,10 @@ def recommended(
     `reconstruction_weight`, with AdamW, then makes decoded images sharper.
 
     The number of images determines the batch size and the epochs. The warm-up has 320 000 /
-    `n_samples` epochs, at least 20 and at most 200. For volumes, and for an encoder that is not
-    trained, it has 80 000 / `n_samples` epochs, at least 20 and at most 100.
+    `n_samples` epochs, at least 20 and at most 200; for volumes 80 000 / `n_samples`, at least 20
+    and at most 100. The conditioning has a third of that. With an encoder that is not trained, the
+    conditioning has 16 000 / `n_samples` epochs, at least 6 and at most 100, and the warm-up a
+    quarter of that.
 
     Parameters
     ----------
@@ -95,7 +99,7 @@ def recommended(
     >>> from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
     >>> clusterer = ContrastiveAutoencoderClusterer(**recommended(500), random_state=0)
     >>> clusterer.n_clusters, clusterer.batch_size, clusterer.warm_up_epochs
-    ('auto', 64, 100)
+    ('auto', 64, 8)
     >>> recommended(500, n_clusters=4)["n_clusters"]
     4
     >>> recommended(500, modality="microscopy")["augmentation"]
@@ -118,18 +122,15 @@ def recommended(
             changes = {"train_encoder": False, **changes}
     networks = {**_choose_networks(n_samples, changes), **changes}
     is_trained = networks.get("train_encoder", True)
-    warm_up_epochs = _choose_epochs(n_samples, is_trained, are_volumes)
     return {
         "n_clusters": "auto",
         "clusterer": CommunityClusterer(),
         "temperature": 0.2,
         "reconstruction_weight": 10.0,
-        "warm_up_epochs": warm_up_epochs,
-        "refinement_epochs": warm_up_epochs // 2 if is_trained else _EPOCHS_OF_CORRECTION,
-        "conditioning_epochs": warm_up_epochs // 3,
+        **_choose_epochs(n_samples, is_trained, are_volumes),
         "batch_size": _choose_batch_size(n_samples),
         "optimizer": "adamw",
-        "learning_rate": 2e-3,
+        "learning_rate": 2e-3 if is_trained else 4e-3,
         "augmentation": "xray",
         "whiten": True,
         **networks,
@@ -167,9 +168,24 @@ def _check_for_nuisance(changes):
 
 
 def _choose_epochs(n_samples, is_trained, are_volumes):
-    """Return the epochs of the warm-up."""
-    seen, most = _LONG if is_trained and not are_volumes else _SHORT
-    return min(max(round(seen / n_samples), 20), most)
+    """Return the epochs of the phases.
+
+    With a fixed encoder, the refinement changes the embedding that the decoder has learned to read.
+    So most of the decoder's epochs come after it.
+    """
+    if not is_trained:
+        seen, most, least = _CONDITIONING
+        conditioning = min(max(round(seen / n_samples), least), most)
+        warm_up, refinement = conditioning // 4, _EPOCHS_OF_CORRECTION
+    else:
+        seen, most = _SHORT if are_volumes else _LONG
+        warm_up = min(max(round(seen / n_samples), 20), most)
+        refinement, conditioning = warm_up // 2, warm_up // 3
+    return {
+        "warm_up_epochs": warm_up,
+        "refinement_epochs": refinement,
+        "conditioning_epochs": conditioning,
+    }
 
 
 def _choose_batch_size(n_samples):

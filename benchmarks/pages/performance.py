@@ -161,7 +161,48 @@ def render_devices():
     return machine + table(["device", "precision", "batch size", "images per second"], rows)
 
 
+#: Columns of the fits of the recommended setting.
+FITS = {
+    "epochs": "epochs",
+    "seconds": "seconds",
+    "n_clusters": "groups",
+    "nmi": "NMI",
+    "knn": "kNN",
+    "logistic": "logistic",
+    "psnr": "PSNR (dB)",
+}
+DECIMALS = {"seconds": 0, "psnr": 2}
+TITLES_OF_FITS = {
+    "pneumoniamnist": "X-rays",
+    "few_pneumoniamnist": "X-rays",
+    "brain_mri": "slices of brain MRI",
+    "mnist": "digits",
+}
+
+
+def render_recommended():
+    results = read("recommended")
+    codes = {"before": f"before ({results['before']})", "now": "now"}
+    rows = []
+    for fit in results["fits"]:
+        for code, title in codes.items():
+            shown = [show_score(name, fit[code][name]) for name in FITS]
+            ratio = fit["now"]["seconds"] / fit["before"]["seconds"] if code == "now" else None
+            first = [f"{fit['n_samples']:,} {TITLES_OF_FITS[fit['name']]}", fit["seed"], title]
+            rows.append([*first, *shown, "" if ratio is None else f"{ratio:.2f}"])
+    return table(["images", "seed", "setting", *FITS.values(), "now / before, seconds"], rows)
+
+
+def show_score(name, value):
+    if name == "epochs":
+        return " + ".join(map(str, value))
+    if name == "n_clusters":
+        return str(value)
+    return f"{value:.{DECIMALS.get(name, 3)}f}"
+
+
 TABLES = {
+    "recommended": render_recommended,
     "machine": render_machine,
     "profile": render_profile,
     "grid": render_grid,

@@ -19,14 +19,10 @@ Prints a row per size and writes ``benchmarks/results/by_size.json``.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +30,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-ROOT = Path(__file__).parents[2]
 SIDES = (28, 64, 128, 224)
 N_SAMPLES = 400
 EPOCHS = ("warm_up_epochs", "refinement_epochs", "conditioning_epochs")
-#: Arguments of this file for the code of any commit, which may have no such module.
-MEASURE = "--measure"
 
 
 def enlarged(side, n_samples):
@@ -85,27 +78,6 @@ def _peak_mib():
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
-def in_code_of(folder, name, side, options):
-    """Measure with the package in a folder, in a process of its own."""
-    numbers = map(str, (side, options.samples, options.epochs))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, MEASURE, name, *numbers],
-        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def check_out(commit, folder):
-    """Write the package of a commit to a folder."""
-    files = ["git", "archive", commit, "sklearn_cae"]
-    archive = subprocess.run(files, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-    with tarfile.open(fileobj=BytesIO(archive)) as opened:
-        opened.extractall(folder, filter="data")
-
-
 class TwoViews(Dataset):
     """Two views of each image, of Lightly's transform."""
 
@@ -147,9 +119,14 @@ def lightly_seconds(side, n_samples, batch_size):
 
 def row(side, before, options):
     """Measure one size, each code in turn."""
+    from benchmarks.speed.earlier import ROOT, in_code_of
+
     codes = {"now": ROOT, "before": before, "trained": ROOT}
     rounds = [
-        {name: in_code_of(folder, name, side, options) for name, folder in codes.items()}
+        {
+            name: in_code_of(folder, __file__, name, side, options.samples, options.epochs)
+            for name, folder in codes.items()
+        }
         for _ in range(options.rounds)
     ]
     found = {
@@ -168,6 +145,7 @@ def row(side, before, options):
 
 def main():
     from benchmarks._common import RESULTS, describe_run
+    from benchmarks.speed.earlier import check_out
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
@@ -188,7 +166,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if MEASURE in sys.argv[1:2]:
+    if sys.argv[1:2] == ["--measure"]:
         print(json.dumps(measure(sys.argv[2], *map(int, sys.argv[3:]))))
     else:
         main()

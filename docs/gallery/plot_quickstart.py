@@ -10,15 +10,14 @@ from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.datasets import load_digit_images
 
 X, y = load_digit_images(return_X_y=True)
-few = {"warm_up_epochs": 20, "refinement_epochs": 5, "conditioning_epochs": 6}
-clusterer = ContrastiveAutoencoderClusterer(**recommended(len(X), **few), random_state=0)
+clusterer = ContrastiveAutoencoderClusterer(**recommended(len(X)), random_state=0)
 clusterer.fit(X)
 print(clusterer.n_clusters_, "groups")
 
 # %%
 # The images are scikit-learn's digits of 8 x 8 pixels. The :func:`recommended
-# <sklearn_cae.recommended>` setting finds the number of groups. Here it has fewer epochs, for a
-# first look. If no parameters are passed, the estimator uses the paper's setting.
+# <sklearn_cae.recommended>` setting finds the number of groups. If no parameters are passed, the
+# estimator uses the paper's setting.
 #
 # The groups
 # ----------

@@ -145,7 +145,7 @@ def _make_clusterer(setting, options, of_data, shape):
     params = _params(setting, shape, of_data)
     if options.epochs is not None:
         params |= dict.fromkeys(_SHORT[setting], options.epochs)
-    elif not options.full:
+    elif not options.full and params.get("train_encoder", True):  # the others take seconds
         params |= _SHORT[setting]
     if options.n_clusters is not None:
         params["n_clusters"] = options.n_clusters

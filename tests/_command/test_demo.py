@@ -145,16 +145,19 @@ def test_both_settings_stand_beside_each_other(both_run):
 def test_trainings_are_short_unless_full_ones_are_asked_for():
     from sklearn_cae._command import _parse, demo
 
-    def epochs_of(*arguments):
+    def epochs_of(*arguments, n_samples=5000):
         options = _parse(["demo", *arguments])
         of_data = {"augmentation": "digits", "spatial_dims": 2}
-        clusterer = demo._make_clusterer("recommended", options, of_data, (5000, 28, 28))
+        shape = (n_samples, 28, 28)
+        clusterer = demo._make_clusterer("recommended", options, of_data, shape)
         return clusterer.warm_up_epochs, clusterer.refinement_epochs, clusterer.conditioning_epochs
 
     full = recommended(5000)
     assert epochs_of("--full") == (64, full["refinement_epochs"], full["conditioning_epochs"])
     assert epochs_of("--epochs", "7") == (7, 7, 7)
     assert sum(epochs_of()) < 0.4 * sum(epochs_of("--full"))
+    # A fixed encoder makes the full training short.
+    assert epochs_of(n_samples=1000) == epochs_of("--full", n_samples=1000)
 
 
 def test_volumes_are_fitted_as_volumes(tmp_path, monkeypatch):

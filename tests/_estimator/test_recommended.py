@@ -17,17 +17,26 @@ from sklearn_cae.modules import DeepDecoder, LogScattering, UnpooledEncoder, ima
 
 
 @pytest.mark.parametrize(
-    ("is_trained", "seen", "most"), [(True, 320_000, 200), (False, 80_000, 100)]
+    ("is_trained", "phase", "seen", "least", "most"),
+    [(True, "warm_up", 320_000, 20, 200), (False, "conditioning", 16_000, 6, 100)],
 )
 @given(st.integers(2, 10**7), st.integers(1, 10**5))
-def test_few_images_are_seen_more_often(is_trained, seen, most, n_samples, n_more):
+def test_few_images_are_seen_more_often(is_trained, phase, seen, least, most, n_samples, n_more):
     params, of_more = (
         recommended(n, train_encoder=is_trained) for n in (n_samples, n_samples + n_more)
     )
-    assert 20 <= of_more["warm_up_epochs"] <= params["warm_up_epochs"] <= most
+    epochs = params[f"{phase}_epochs"]
+    assert least <= of_more[f"{phase}_epochs"] <= epochs <= most
     assert 64 <= params["batch_size"] <= of_more["batch_size"] <= 256
-    if 20 < params["warm_up_epochs"] < most:
-        assert params["warm_up_epochs"] * n_samples == pytest.approx(seen, rel=0.05)
+    if least < epochs < most:
+        assert abs(epochs - seen / n_samples) <= 0.5
+
+
+@given(st.integers(2, 10**7))
+def test_a_decoder_is_trained_mostly_for_the_embedding_that_stays(n_samples):
+    params = recommended(n_samples, train_encoder=False)
+    assert 1 <= params["warm_up_epochs"] <= params["conditioning_epochs"] / 4
+    assert params["refinement_epochs"] == 20
 
 
 TRAINED = {"encoder": UnpooledEncoder}
@@ -68,12 +77,15 @@ def networks_of(params):
 def test_which_networks_are_recommended(n_samples, changes, networks):
     params = recommended(n_samples, **changes)
     assert networks_of(params) == networks
-    is_trained = networks.get("train_encoder", True)
-    if is_trained and params.get("spatial_dims") != 3:
+    if not networks.get("train_encoder", True):
+        assert params["warm_up_epochs"] == {100: 25, 2000: 2, 60_000: 1}[n_samples]
+        return
+    if params.get("spatial_dims") == 3:
+        assert params["warm_up_epochs"] == {100: 100}[n_samples]
+    else:
         assert params["warm_up_epochs"] == {100: 200, 2001: 160, 60_000: 20}[n_samples]
-    else:  # and for volumes
-        assert params["warm_up_epochs"] == {100: 100, 2000: 40, 60_000: 20}[n_samples]
-    assert params["refinement_epochs"] == (params["warm_up_epochs"] // 2 if is_trained else 20)
+    assert params["refinement_epochs"] == params["warm_up_epochs"] // 2
+    assert params["conditioning_epochs"] == params["warm_up_epochs"] // 3
 
 
 def test_images_are_no_number_of_images():
