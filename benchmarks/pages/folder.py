@@ -47,5 +47,5 @@ def _numbers(runs, name):
 
 TABLES = {
     "docs/measured/cohort.md": {"folder": render_folder},
-    "docs/guide/pretrained.md": {"alternatives": render_alternatives},
+    "docs/measured/alternatives.md": {"alternatives": render_alternatives},
 }

@@ -3,7 +3,7 @@ The whole method in plain torch
 ===============================
 
 This page writes Algorithm 1 of `the paper <https://arxiv.org/abs/2209.12005>`_ without this
-library. Read it to see every step, or to change one. The networks are smaller than the paper's.
+library. Read it to see every step, or to change a step. The networks are smaller than the paper's.
 """
 
 import matplotlib.pyplot as plt
@@ -69,8 +69,8 @@ def warm_up_loss(view_a, view_b):
 train([encoder, head, decoder], 20, warm_up_loss)
 
 # %%
-# Now the encoder stays fixed. KMeans on embeddings of length 1 finds the prototypes. The softmax of
-# the cosines to them is the soft assignment. Phase two trains only the decoder, which receives it.
+# Now the encoder is fixed. KMeans on embeddings of length 1 finds prototypes. The softmax of the
+# cosines to them is the soft assignment. Phase two trains the decoder, which receives it.
 
 h = encoder(images).detach()
 kmeans = KMeans(k, n_init=10, random_state=0).fit(F.normalize(h).numpy())
@@ -88,8 +88,8 @@ def conditioning_loss(*views):
 train([decoder, condition], 10, conditioning_loss)
 
 # %%
-# The pictures show the decoded mean embedding of each cluster. The last line checks that the loss
-# equals the library's.
+# The pictures show the decoded mean embedding of each cluster. The last line compares the loss with
+# the library's loss.
 
 figure, axes = plt.subplots(1, k, figsize=(8, 2.3))
 for label, ax in enumerate(axes):

@@ -2,9 +2,9 @@
 Looking at images before training
 =================================
 
-A clusterer finds what differs between images. If some of them are inverted, cut or copied, these
-become groups of their own. A look at the images before training finds such faults. Here some are
-planted into toy images, so that we know what should be found.
+A clusterer finds what differs between images. If some images are inverted, cut or copied, they
+become groups of their own. So look for such faults before training. Here some faults are planted
+into toy images, so that we know what should be found.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ X[copies[:5]] = X[copies[5:]]
 # %%
 # The findings
 # ------------
-# Each finding has numbers and advice. A problem should be repaired before training. A doubt should
-# be looked at. A note should only be known.
+# Each finding has numbers and advice. Repair each problem before training. Look at the images of
+# each doubt. A note is only for information.
 
 from sklearn_cae.images import check_images
 
@@ -42,8 +42,8 @@ _ = ImageCheckDisplay.from_check(check, X)
 # %%
 # Repair
 # ------
-# ``rows_of`` returns the rows of a finding. Inverted images are inverted again, and of each set of
-# copies one image is kept.
+# ``rows_of`` returns the rows of a finding. This page inverts inverted images again, and keeps one
+# image of each set of copies.
 
 fixed = X.copy()
 rows = check.rows_of("two_polarities")
@@ -56,10 +56,10 @@ check_images(np.delete(fixed, left_out, axis=0))
 # %%
 # Metadata
 # --------
-# If the maker of the scanner shows in the pixels, groups may be makers. The check says how much of
-# the brightness, the contrast or the content each column of the metadata explains. It also finds
-# copies that are in two splits. :func:`~sklearn_cae.images.read_images` returns such a table with
-# the images.
+# If the pixels differ between makers of scanners, groups may follow the makers. The check says how
+# much of the brightness, the contrast or the content each column of the metadata explains. It also
+# finds copies that are in two splits, such as training and test.
+# :func:`~sklearn_cae.images.read_images` returns such a table with the images.
 
 clean = make_toy_images(300, n_classes=1, image_size=32, random_state=1).data
 maker = rng.choice(["A", "B"], 300)

@@ -3,8 +3,8 @@ How many groups, and are there any?
 ===================================
 
 The number of groups can be found by an elbow (the paper's way), found by communities of neighbours,
-or given. Each of these returns groups, even for noise. This page shows their results for images
-with four groups, and for images without groups.
+or given. Each of these ways returns groups, even for noise. This page shows their results for
+images with four groups, and for images without groups.
 """
 
 import textwrap
@@ -56,7 +56,7 @@ _ = fit(four, "auto")
 # %%
 # No groups
 # ---------
-# The same for images with random pixels.
+# Now the same is done with images of random pixels.
 
 _ = ElbowDisplay.from_estimator(fit(none, "elbow"))
 
@@ -65,14 +65,14 @@ _ = fit(none, "auto")
 
 # %%
 # A warning says that no number is clearly best. If there is no warning, there may still be no
-# groups, because a network can create groups in an embedding of noise. For a given number there is
-# never such a warning.
+# groups, because a network can create groups in an embedding of noise. If you pass a number of
+# groups, there is never such a warning.
 #
 # Do they come back?
 # ------------------
-# Noise fails this test: do other seeds, and other halves of the images, lead to the same groups? A
-# group with a Jaccard overlap below 0.6 does not come back, and one above 0.75 does. Between them
-# it is uncertain. (This page uses one repeat to run in seconds. Use more.)
+# Ask whether other seeds, and other halves of the images, lead to the same groups. Noise fails this
+# test. A group with a Jaccard overlap below 0.6 does not come back, and one above 0.75 does.
+# Between these limits it is uncertain. (To run in seconds, this page uses one repeat. Use more.)
 
 from sklearn_cae.metrics import stability_report
 

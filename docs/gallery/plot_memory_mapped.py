@@ -23,8 +23,8 @@ for start in range(0, 4000, 1000):  # written in parts, as a large file would be
 on_disk.flush()
 
 # %%
-# The file is opened read-only. ``tracemalloc`` measures the memory that NumPy allocates. If the
-# file were loaded, it would be included.
+# The file is opened read-only. ``tracemalloc`` measures the memory that NumPy allocates. If NumPy
+# loaded the whole file, its size would be in this number.
 
 X = np.load(folder / "images.npy", mmap_mode="r")
 params = {"n_clusters": 3, "warm_up_epochs": 2, "conditioning_epochs": 1, "random_state": 0}

@@ -3,7 +3,7 @@ An encoder of your own
 ======================
 
 The paper's encoder has three convolutions. For larger or more complex images, pass a function as
-``encoder=`` that builds any ``torch.nn.Module``. This page uses a small residual network.
+``encoder=``. It may build any ``torch.nn.Module``. This page uses a small residual network.
 """
 
 from torch import nn

@@ -83,7 +83,8 @@ pd.DataFrame(rows).T.round(3)
 # %%
 # Compare each row with the majority class, and with the row of pixels for the same evaluation.
 # Pixels are a strong baseline for X-rays of 28 x 28 pixels, and can be better than a short fit. The
-# accuracy of clusters rises with their number, so both *stat* rows have the same number.
+# accuracy of clusters tends to rise with their number, so both *stat* rows have the same number of
+# clusters.
 #
 # The picture
 # -----------

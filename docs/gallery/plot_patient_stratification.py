@@ -3,9 +3,9 @@ Stratifying patients: a story in six steps
 ==========================================
 
 Some of these chest X-rays of children show pneumonia. Which groups are there, what are they, and
-would another fit find them? Only fifty labels are used before the end. To run in seconds, the page
-uses 1000 images and few epochs. This data set does not identify patients. With your own data, keep
-all images of a patient on the same side of a split (:doc:`/guide/patients`).
+would another fit find them? The page uses only fifty labels before the end. To run in seconds, the
+page uses 1000 images and few epochs. This data set does not identify patients. With your own data,
+keep all images of a patient on the same side of a split (:doc:`/guide/patients`).
 """
 
 import numpy as np
@@ -57,8 +57,8 @@ _ = PrototypeDisplay.from_estimator(clusterer, X_test)
 # %%
 # 4. Check simple explanations
 # ----------------------------
-# Brightness and contrast depend on exposure. If they differ much between groups, the groups are
-# partly made by the machine. If you have metadata such as age, site or scanner,
+# Brightness and contrast depend on exposure. If they differ much between groups, the machine has
+# partly made the groups. If you have metadata such as age, site or scanner,
 # :func:`~sklearn_cae.report.cluster_report` tests all of them.
 
 groups = clusterer.predict(X_test)

@@ -62,8 +62,8 @@ axes[0].set_ylabel("test accuracy")
 _ = axes[1].legend(frameon=False)
 
 # %%
-# If the line of the embedding is above the line of pixels, unlabelled images have replaced labels.
-# The difference becomes smaller with more labels.
+# If the line of the embedding is above the line of pixels, training on images without labels has
+# saved labels. With more labels, the difference becomes smaller.
 #
 # Two views of an image must have similar projections, so the projection loses their differences.
 # This is why the embedding is clustered. (In the recommended setting the refinement trains the

@@ -3,8 +3,8 @@ A report for a colleague
 ========================
 
 :func:`~sklearn_cae.report.cluster_report` writes one HTML file. It shows the prototype and members
-of each cluster, a map of the embedding, scores, and whether each column of the metadata depends on
-the clusters. The metadata on this page are invented, and contain a trap.
+of each cluster, a map of the embedding, and scores. It also tells which columns of the metadata the
+clusters follow. The metadata on this page are invented, and contain a trap.
 """
 
 # sphinx_gallery_thumbnail_path = "figures/report.png"
@@ -41,8 +41,8 @@ clusterer = ContrastiveAutoencoderClusterer(
 
 # %%
 # The file needs no other file and no network. It contains images and metadata of all patients in
-# ``X``, so send it only to people who may see them. Scroll to the metadata: age and sex are random,
-# and the site is the trap.
+# ``X``, so send it only to people who may see these. Scroll to the metadata: age and sex are
+# random, and the site is the trap.
 
 import html
 import tempfile
@@ -64,7 +64,8 @@ class Page:
 Page()
 
 # %%
-# This table counts the same. If nearly all members of a cluster are from one site, assume that the
-# scanner made the cluster, until other evidence shows a different cause.
+# This table counts the images of each site in each cluster. If nearly all members of a cluster are
+# from one site, assume that the scanner made the cluster, until other evidence shows a different
+# cause.
 
 pd.crosstab(metadata["site"], clusterer.labels_)

@@ -21,22 +21,24 @@ clusterer = ContrastiveAutoencoderClusterer(**params, random_state=0).fit(X_trai
 
 # %%
 # With ``variational=True`` the encoder returns a Gaussian per image, and samples of a cluster are
-# decoded from the combination of its members' Gaussians. Without it, one Gaussian is fitted to the
-# embeddings of the members.
+# decoded from the combination of its members' Gaussians. With ``variational=False``, one Gaussian
+# is fitted to the embeddings of the members.
 
 _ = PrototypeDisplay.from_estimator(clusterer, X_train, n_members=5, n_samples=10)
 
 # %%
 # Thirty labels
 # -------------
-# Three images of each digit have a label. They are drawn ten times. A logistic regression is
-# trained on
+# Three images of each digit have a label. These images are drawn ten times. Each time, three
+# logistic regressions are trained, on
 #
 # - these thirty images only;
-# - these and 300 sampled images, each with the label that the thirty images assign to its cluster;
-# - these and 300 real images, labelled by their clusters in the same way.
+# - these thirty and 300 sampled images, each with the label that the thirty images assign to its
+#   cluster;
+# - these thirty and 300 real images, labelled by their clusters in the same way.
 #
-# The third is the important baseline, because everyone who fitted a clusterer has real images.
+# Training with real images is the important baseline, because everyone who fitted a clusterer has
+# real images.
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -78,9 +80,10 @@ ax.legend(frameon=False)
 print({name: f"{np.mean(kept):.3f} ± {np.std(kept):.3f}" for name, kept in scores.items()})
 
 # %%
-# The difference between the first and the third shows how much the clusters help. The difference
-# between the third and the second shows how much is lost by using samples. Samples contain no
-# information that the real images do not contain. Use them to show what a cluster looks like.
+# Compare real images with no additional images: the difference shows how much the clusters help.
+# Compare real images with samples: the difference shows how much is lost by using samples. Samples
+# contain no information that the real images do not contain. Use them to show what a cluster looks
+# like.
 #
 # Samples are not anonymous: a model can memorise images, so a sample may show a patient. Ask your
 # data protection officer before you share them.

@@ -2,9 +2,9 @@
 Groups that are the scanner
 ===========================
 
-Images come from three hospitals, and two of them change the images. Are the groups those of the
-shapes, or those of the hospitals? The scanners are planted into toy images here, so that we know
-the answer. :doc:`/guide/scanner` says what to do with your own images.
+Images come from three hospitals, and two of the hospitals change the images. Do the groups follow
+the shapes in the images, or the hospitals? The scanners are planted into toy images here, so that
+we know the answer. :doc:`/guide/scanner` says what to do with your own images.
 """
 
 import numpy as np
@@ -36,8 +36,8 @@ check_images(X, {"site": hospital})
 # Fit, and ask what the groups follow
 # -----------------------------------
 # To run in seconds, the decoder is hardly trained here. The groups of a fixed encoder do not depend
-# on it. The report compares the groups with the hospital, and a kNN tries to read it from the
-# embedding. Labels, here the shapes, are optional.
+# on it. The report compares the groups with the hospitals. It also asks whether a kNN can read the
+# hospital from the embedding. Labels, here the shapes, are optional.
 
 from sklearn_cae import ContrastiveAutoencoderClusterer, recommended
 from sklearn_cae.metrics import confounding_report
@@ -54,8 +54,8 @@ confounding_report(clusterer, X, hospital, shape, random_state=0)
 # %%
 # Repair the images
 # -----------------
-# Some groups are hospital C. The border is the reason, so it is cut off, from all images alike: if
-# only those of C were cut, their shapes would be larger than the others.
+# Some groups follow hospital C. The border is the reason, so it is cut off. All images are cut in
+# the same way. If only the images of C were cut, their shapes would be larger than the others.
 
 cropped = X[:, 3:-3, 3:-3]
 clusterer = fit(cropped)
@@ -65,7 +65,7 @@ print(report)
 # %%
 # Look at the groups again
 # ------------------------
-# No group is a hospital any more. Hospital B can still be read from the embedding, because its
+# No group follows a hospital any more. Hospital B can still be read from the embedding, because its
 # images are brighter. This may not matter, as long as the groups do not follow it.
 
 from sklearn_cae.plotting import PrototypeDisplay
@@ -76,10 +76,11 @@ report.makeup["hospital"].round(2)
 # %%
 # If hospital and disease go together
 # -----------------------------------
-# Suppose that nearly all images of one shape had come from hospital C. Its groups then go with C.
-# Among images of the same shape, groups and hospital have nothing in common: "within label" is near
-# 0. Without labels nobody knows this, and no method can tell the shape from the hospital. Then find
-# groups within one hospital, and see whether they come back in another.
+# Suppose that nearly all images of one shape had come from hospital C. The groups of this shape
+# then also follow C. But among images of the same shape, groups and hospital have nothing in
+# common: "within label" is near 0. Without labels nobody knows this, and no method can separate the
+# shape from the hospital. Then find groups within one hospital, and see whether they come back in
+# another.
 
 most = (shape == shape[0]) & (np.arange(300) % 10 > 0)
 confounding_report(clusterer, cropped, hospital.mask(most, "C"), shape, random_state=0)

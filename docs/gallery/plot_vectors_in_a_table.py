@@ -72,8 +72,8 @@ _ = EmbeddingDisplay.from_estimator(fitted, test[features], y_test)
 # %%
 # Do the groups help a classifier?
 # --------------------------------
-# The same logistic regression is trained with and without them. The clusterer is fitted in each
-# fold.
+# The same logistic regression is trained with and without the groups. The clusterer is fitted in
+# each fold.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
@@ -90,6 +90,6 @@ for name, transformer in candidates.items():
     print(f"{name:<16}{scores.mean():.3f} ± {scores.std():.3f}")
 
 # %%
-# Groups are computed from the features. A model that already uses the features, with hundreds of
-# labelled patients, gains little from groups. A difference smaller than the spread over the folds
+# Groups are computed from the features. A model that already uses the features of hundreds of
+# labelled patients gains little from groups. A difference smaller than the spread over the folds
 # shows nothing. Use groups if there are no labels, or to look at the data.
