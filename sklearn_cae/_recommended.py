@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.utils import check_scalar
 
-from ._input.axes import CHANNELS, SIDES, has_channels_last
+from ._input.axes import CHANNELS, SIDES, VOLUME_SIDES, has_channels_last
 from .clusterers import CommunityClusterer
 from .modules import DeepDecoder, LogScattering, UnpooledEncoder
 
@@ -230,19 +230,22 @@ def _check_shape(image_shape, changes):
         ) from None
     if not all(isinstance(side, Integral) for side in shape):
         raise TypeError(f"image_shape must be integers, got {shape}. Pass the sides in pixels.")
-    if len(shape) == 4 or changes.get("spatial_dims") == 3:
-        return {"image_shape": image_shape, "spatial_dims": 3}
-    if len(shape) not in (2, 3):
+    n_axes = 3 if len(shape) == 4 else changes.get("spatial_dims", 2)
+    if n_axes == 3:
+        kind, axes, allowed, unit = "volume", "D, H, W", VOLUME_SIDES, "voxels"
+    else:
+        kind, axes, allowed, unit = "image", "H, W", SIDES, "pixels"
+    if len(shape) not in (n_axes, n_axes + 1):
         raise ValueError(
-            "image_shape must be the shape of one image, (H, W), (C, H, W) or (H, W, C), got "
-            f"{shape}. Pass X.shape[1:]."
+            f"image_shape must be the shape of one {kind}, ({axes}), (C, {axes}) or ({axes}, C), "
+            f"got {shape}. Pass X.shape[1:]."
         )
     sides = shape
-    if len(shape) == 3:
-        sides = shape[:2] if has_channels_last(shape, "image_shape") else shape[1:]
-    if not all(side in SIDES for side in sides):
+    if len(shape) > n_axes:
+        sides = shape[:-1] if has_channels_last(shape, "image_shape") else shape[1:]
+    if not all(side in allowed for side in sides):
         raise ValueError(
-            f"image_shape must have sides of {SIDES[0]} to {SIDES[-1]} pixels, got {shape}. Resize "
-            "or crop the images."
+            f"image_shape must have sides of {allowed[0]} to {allowed[-1]} {unit}, got {shape}. "
+            "Resize or crop them."
         )
-    return {"image_shape": image_shape}
+    return {"image_shape": image_shape} | ({"spatial_dims": 3} if n_axes == 3 else {})

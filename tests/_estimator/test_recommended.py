@@ -191,11 +191,27 @@ def test_four_sides_or_three_dimensions_are_a_volume():
         ((1000, 28, 28), ValueError, "Neither the first nor the last axis"),
         ((3, 64, 3), ValueError, "Both the first and the last axis"),
         ((-28, 28), ValueError, "image_shape must have sides"),
+        ((1, 4, 28, 28), ValueError, r"sides of 8 to 128 voxels, got \(1, 4, 28, 28\)"),
+        ((28, 28, 200, 1), ValueError, "sides of 8 to 128 voxels"),
+        ((28, 28, 28, 28), ValueError, "Neither the first nor the last axis of a volume"),
     ],
 )
 def test_a_shape_that_no_image_has(shape, error, message):
     with pytest.raises(error, match=message):
         recommended(1000, image_shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((28, 28), r"one volume, \(D, H, W\), .* got \(28, 28\)"),
+        ((28, 28, 200), "sides of 8 to 128 voxels"),
+        ((1, 28, 28, 28, 1), "one volume"),
+    ],
+)
+def test_a_shape_that_no_volume_has(shape, message):
+    with pytest.raises(ValueError, match=message):
+        recommended(1000, image_shape=shape, spatial_dims=3)
 
 
 @pytest.mark.filterwarnings("ignore:No number of communities is stable")
