@@ -490,7 +490,7 @@ class ContrastiveAutoencoderClusterer(
         self._check_processes(X, data, nuisance, ran_with)
         on_first(lambda: None, rng=rng)
         before = self._labels_of(X) if keeps_numbers else None
-        as_if_stopped = partial(self._as_if_stopped, X, rng, before)
+        as_if_stopped = partial(self._as_if_stopped, X, rng, before, nuisance)
         tasks = FitTasks(self, *given, self._n_phases(), as_if_stopped)
         # A checkpoint of the same fit sets the random numbers back to where that fit began.
         keys = [data] if nuisance is None else [data, nuisance]
@@ -513,7 +513,7 @@ class ContrastiveAutoencoderClusterer(
         self._warm_up(trainer)
         # KMeans with the elbow, on the embedding. The mean directions of the clusters are the
         # centroids.
-        embedding, labels = self._cluster(trainer, rng, nuisance)
+        embedding, labels = self._cluster(X, rng, nuisance)
         if trainer.goes_on and self.refinement_epochs > 0:
             self._refine(trainer, embedding, labels)
             # The refinement changed the encoder as well as the prototypes: embed the samples
@@ -797,7 +797,7 @@ class ContrastiveAutoencoderClusterer(
             **phases.encoder_rate(float(self.train_encoder), has_new_head=is_named(self.encoder)),
         )
 
-    def _cluster(self, trainer, rng, nuisance):
+    def _cluster(self, X, rng, nuisance):
         """Embed samples, and find the prototypes.
 
         Returns
@@ -807,7 +807,6 @@ class ContrastiveAutoencoderClusterer(
         labels : ndarray of shape (n_clustered,)
             Their clusters; noise is in the closest one.
         """
-        X = trainer.X
         indices = search.draw_clustered(len(X), rng)
         embedding = self._embed(Subset(X, indices))
         search.check_finite(embedding)
@@ -816,7 +815,8 @@ class ContrastiveAutoencoderClusterer(
             # that both compute what they did before. The samples are embedded again in it.
             apart = None
             if nuisance is not None and self.train_encoder:
-                apart = find_apart(self.encoder_, trainer, self._run, nuisance)
+                params = self.get_params(deep=False)
+                apart = find_apart(self.encoder_, X, params, self._run, nuisance)
             basis = on_first(whitening, embedding, apart)
             self.encoder_ = change_basis(self.encoder_, self.projection_head_, self.decoder_, basis)
             embedding = self._embed(Subset(X, indices))
@@ -990,7 +990,7 @@ class ContrastiveAutoencoderClusterer(
         self.n_iter_ = len(self.history_)
         self.interrupted_ = interrupted
 
-    def _as_if_stopped(self, X, rng, before, net):
+    def _as_if_stopped(self, X, rng, before, nuisance, net):
         """Return the attributes that the fit would set if the phase of a net ended now.
 
         Callbacks of scikit-learn use them while a phase is trained.
@@ -1003,7 +1003,7 @@ class ContrastiveAutoencoderClusterer(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the end of the fit warns if there is no elbow
             if net.phase == "warm_up":
-                embedding, _ = model._cluster(X, copy.deepcopy(rng))
+                embedding, _ = model._cluster(X, copy.deepcopy(rng), nuisance)
             elif net.phase == "refinement":
                 model._take_prototypes(net.module_)
                 embedding = model._embed_clustered(X)

@@ -6,19 +6,23 @@ import torch
 from .._grouping.fixed import N_VIEWS, draw_for_components
 from .._grouping.sites import features_across
 from .._grouping.whitening import within_whitening
-from .._utils.devices import send
+from .._utils.devices import choose_device, send
 from .._utils.random import forked_rng
+from ..augmentations._choose import choose_views
 
 _N_AT_ONCE = 64
 
 
-def features_of_views(features, trainer, viewed, run):
+def features_of_views(features, X, params, viewed, run):
     """Return the features of several views of samples, (n_samples, n_views, n_features).
 
     Parameters
     ----------
     features : nn.Module
-    trainer : Trainer
+    X : Samples
+        Training samples.
+    params : dict
+        Parameters of the estimator, which name the views and the device.
     viewed : ndarray of int
         Indices of the samples.
     run : callable
@@ -26,11 +30,13 @@ def features_of_views(features, trainer, viewed, run):
     """
     # A fixed seed, because the embedding is kept for fits with other seeds.
     generator, found = torch.Generator().manual_seed(0), []
+    device = choose_device(params["device"])
+    views = choose_views(params["augmentation"], X.format.kind)
     with forked_rng(0):  # views of the user may draw from the global generator
         for start in range(0, len(viewed), _N_AT_ONCE):
-            some = send(trainer.X[viewed[start : start + _N_AT_ONCE]], trainer.device)
+            some = send(X[viewed[start : start + _N_AT_ONCE]], device)
             twice = torch.cat([some, some])
-            pairs = [trainer.views(twice, generator) for _ in range(N_VIEWS // 2)]
+            pairs = [views(twice, generator) for _ in range(N_VIEWS // 2)]
             of_some = run(features, torch.cat(pairs)).unflatten(0, (N_VIEWS, len(some)))
             found.append(of_some.transpose(0, 1))
     return torch.cat(found)
@@ -72,7 +78,7 @@ def differences_across(features, samples, nuisance, run, then=None):
     return np.concatenate([each - own for each in found]) if found else None
 
 
-def find_apart(encoder, trainer, run, nuisance):
+def find_apart(encoder, X, params, run, nuisance):
     """Find the linear map of a trained embedding that gives little weight to a nuisance.
 
     It is the same as for a fixed encoder: within-class whitening of what differs between views of
@@ -81,7 +87,10 @@ def find_apart(encoder, trainer, run, nuisance):
     Parameters
     ----------
     encoder : nn.Module
-    trainer : Trainer
+    X : Samples
+        Training samples.
+    params : dict
+        Parameters of the estimator.
     run : callable
         Function of a network and samples, which returns all outputs.
     nuisance : list of ndarray of shape (n_samples,)
@@ -91,10 +100,10 @@ def find_apart(encoder, trainer, run, nuisance):
     into : ndarray of shape (embedding_dim, embedding_dim) or None
         None if no change makes samples of different values look more alike.
     """
-    _, viewed = draw_for_components(len(trainer.X), trainer.params["embedding_dim"])
+    _, viewed = draw_for_components(len(X), params["embedding_dim"])
     columns = [codes[viewed] for codes in nuisance]
-    across = differences_across(encoder, trainer.X[viewed], columns, run)
+    across = differences_across(encoder, X[viewed], columns, run)
     if across is None:
         return None
-    of_views = features_of_views(encoder, trainer, viewed, run).numpy()
+    of_views = features_of_views(encoder, X, params, viewed, run).numpy()
     return within_whitening(of_views, across)

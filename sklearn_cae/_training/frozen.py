@@ -82,7 +82,7 @@ def _fit_components(fixed, trainer, run, nuisance):
         n_seen = None  # the number of changed images is not known before
     with _progress(fixed.features, n_seen, trainer):
         features = run(fixed.features, Subset(X, drawn))
-        of_views = features_of_views(fixed.features, trainer, viewed, run)
+        of_views = features_of_views(fixed.features, X, trainer.params, viewed, run)
         _fit_on_first(fixed, features.numpy(), of_views.numpy())
         if nuisance is not None:
             columns = [codes[viewed] for codes in nuisance]
