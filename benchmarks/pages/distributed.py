@@ -45,12 +45,10 @@ def render_measured():
 def render_state():
     results = read("distributed")
     made_by, load = results["made_by"], results["load"]
-    idle = "The machine was idle." if load < 0.5 else "**The machine was busy**, so "
-    busy = "" if load < 0.5 else f"the times say little (load {load} at the start)."
     return (
         f"Measured with {results['n_samples']} images of 28 x 28 pixels, a batch of "
         f"{results['batch_size']}, torch {made_by['versions']['torch']}, on {made_by['machine']}. "
-        f"{idle}{busy}\n"
+        f"The load of the machine was {load} at the start; an idle machine has 0.\n"
     )
 
 
