@@ -28,25 +28,12 @@ import torch
 import torch.distributed as dist
 
 from benchmarks._common import RESULTS, describe_run
+from benchmarks.robustness import kills
 from sklearn_cae import ContrastiveAutoencoderClusterer
-from sklearn_cae.clusterers import ElbowClusterer
 from sklearn_cae.datasets import make_toy_images
-from sklearn_cae.modules import UnpooledEncoder
 
 N = 2
-PARAMS = {
-    "n_clusters": "elbow",
-    "clusterer": ElbowClusterer(max_clusters=8),
-    "embedding_dim": 32,
-    "encoder": UnpooledEncoder,
-    "warm_up_epochs": 8,
-    "refinement_epochs": 4,
-    "conditioning_epochs": 6,
-    "batch_size": 32,
-    "device": "cpu",
-    "precision": "float32",
-    "random_state": 0,
-}
+PARAMS = {**kills.PARAMS, "precision": "float32"}
 PRELOADED = ("kneed", "skorch", "torch._dynamo", "sklearn_cae._estimator")
 #: The most seconds that the other process may need to end.
 PATIENCE = 120
@@ -56,18 +43,18 @@ def main():
     n_kills, seed = map(int, sys.argv[1:])
     for name in PRELOADED:  # once, not in every process
         import_module(name)
-    rng, kills, n_fits, lost, different = np.random.RandomState(seed), [], 0, 0, 0
+    rng, killed, n_fits, lost, different = np.random.RandomState(seed), [], 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         duration = Run(folder / "whole").end()
-        expected = arrays_of(folder / "whole")
-        while len(kills) < n_kills:
+        expected = kills.read_arrays(folder / "whole" / "result.npz")
+        while len(killed) < n_kills:
             n_fits += 1
             here = folder / str(n_fits)
             while not (here / "result.npz").exists():
                 run = Run(here)
                 kill = None
-                if len(kills) < n_kills:
+                if len(killed) < n_kills:
                     kill = run.kill(rng.randint(N), rng.uniform(0, duration))
                 if kill is None:
                     run.end()
@@ -75,24 +62,21 @@ def main():
                         lost += 1
                         break
                 else:
-                    kills.append(kill)
+                    killed.append(kill)
                     print(kill, flush=True)
             else:
-                found = arrays_of(here)
-                different += not (
-                    found.keys() == expected.keys()
-                    and all(np.array_equal(found[name], expected[name]) for name in expected)
-                )
+                found = kills.read_arrays(here / "result.npz")
+                different += not kills.have_equal_bits(found, expected)
     results = {
         "processes": N,
-        "kills": len(kills),
-        "at": dict(Counter(kill["at"] for kill in kills)),
-        "of_the_first": sum(kill["rank"] == 0 for kill in kills),
+        "kills": len(killed),
+        "at": dict(Counter(kill["at"] for kill in killed)),
+        "of_the_first": sum(kill["rank"] == 0 for kill in killed),
         "fits": n_fits,
         "lost": lost,
         "different": different,
-        "told": sum(kill["told"] for kill in kills),
-        "longest_wait": max(kill["seconds"] for kill in kills),
+        "told": sum(kill["told"] for kill in killed),
+        "longest_wait": max(kill["seconds"] for kill in killed),
         "made_by": describe_run(),
     }
     print(results)
@@ -184,26 +168,8 @@ def fit(rank, folder, places):
         os._exit(TOLD if "ended without a word" in str(error) else 1)
     places[rank] = PHASES.index("end")
     if rank == 0:
-        write(model, folder)
+        kills.write_arrays(model, folder / "result.npz")
     os._exit(0)
-
-
-def write(model, folder):
-    networks = {"e": model.encoder_, "p": model.projection_head_, "d": model.decoder_}
-    arrays = {
-        f"{name}.{key}": value.numpy()
-        for name, network in networks.items()
-        for key, value in network.state_dict().items()
-    }
-    rows = [sorted((k, str(v)) for k, v in row.items() if k != "dur") for row in model.history_]
-    arrays |= {name: value for name, value in vars(model).items() if isinstance(value, np.ndarray)}
-    with (folder / "part").open("wb") as file:
-        np.savez(file, history=np.array(str(rows)), **arrays)
-    (folder / "part").rename(folder / "result.npz")
-
-
-def arrays_of(folder):
-    return dict(np.load(folder / "result.npz"))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ TESTS = Path(__file__).parents[1]
 @pytest.mark.parametrize("threads", [1, 2])
 def test_fits_that_are_killed_end_with_the_same_bits(figures, threads):
     printed = subprocess.run(
-        [sys.executable, TESTS / "kills.py", "40", str(threads)],
+        [sys.executable, "-m", "benchmarks.robustness.kills", "40", str(threads)],
+        cwd=TESTS.parent,
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,

@@ -1,7 +1,10 @@
-"""Kill fits at random moments and resume them: ``python tests/kills.py N_KILLS SEED``.
+"""Kill fits at random moments and resume them.
+
+    python -m benchmarks.robustness.kills 40 1
 
 A fit runs in a forked process, which writes where it is into one shared byte; this one waits for a
-place, and a random moment more, and sends SIGKILL. Prints, as JSON, where the fits were when they
+place, and a random moment more, and sends SIGKILL. The arguments are the number of kills and a
+seed. Needs fork. Prints, as JSON, where the fits were when they
 were killed, and how many that were resumed ended with other bits than one never interrupted.
 """
 
@@ -49,18 +52,14 @@ def main():
         folder = Path(folder)
         place = mmap.mmap(-1, 1)
         run(folder / "expected.npz", place)
-        expected = dict(np.load(folder / "expected.npz"))
+        expected = read_arrays(folder / "expected.npz")
         while sum(killed.values()) < n_kills:
             n_fits += 1
             result, kept = folder / f"{n_fits}.npz", folder / f"kept_{n_fits}"
             while not result.exists():
                 target = rng.choice(PLACES[1:-1]) if rng.rand() < 0.8 else "done"
                 killed.update(run(result, place, kept, target, rng))
-            found = dict(np.load(result))
-            different += not (
-                found.keys() == expected.keys()
-                and all(np.array_equal(found[name], expected[name]) for name in expected)
-            )
+            different += not have_equal_bits(read_arrays(result), expected)
     figures = {"kills": sum(killed.values()), "at": dict(killed), "fits": n_fits}
     print(json.dumps({**figures, "different": different}))
 
@@ -110,6 +109,12 @@ def fit(result, place, kept):
     _container.write = noting("writing", _container.write)
     X, _ = make_toy_images(150, image_size=16, random_state=0, return_X_y=True)
     model = ContrastiveAutoencoderClusterer(**PARAMS, checkpoint_dir=kept).fit(X)
+    write_arrays(model, result)
+    place[0] = PLACES.index("done")
+
+
+def write_arrays(model, path):
+    """Write the weights, arrays and history of a fit; the file is there once it is whole."""
     networks = {"e": model.encoder_, "p": model.projection_head_, "d": model.decoder_}
     arrays = {
         f"{name}.{key}": value.numpy()
@@ -118,10 +123,21 @@ def fit(result, place, kept):
     }
     rows = [sorted((k, str(v)) for k, v in row.items() if k != "dur") for row in model.history_]
     arrays |= {name: value for name, value in vars(model).items() if isinstance(value, np.ndarray)}
-    with result.with_suffix(".part").open("wb") as file:
+    with path.with_suffix(".part").open("wb") as file:
         np.savez(file, history=np.array(str(rows)), **arrays)
-    result.with_suffix(".part").rename(result)
-    place[0] = PLACES.index("done")
+    path.with_suffix(".part").rename(path)
+
+
+def read_arrays(path):
+    """Read what `write_arrays` wrote, {name: array}."""
+    return dict(np.load(path))
+
+
+def have_equal_bits(found, expected):
+    """Return whether two fits have the same arrays."""
+    return found.keys() == expected.keys() and all(
+        np.array_equal(found[name], expected[name]) for name in expected
+    )
 
 
 if __name__ == "__main__":
