@@ -32,7 +32,7 @@ def quick_look(
     - "found": whether the number of groups is stable, and halves of the samples show the same
       groups. If it is False, there was a warning, and the groups may not be separate.
     - "halves": how much the groups of halves agree with those of all samples, as an adjusted Rand
-      index. None if the number is not stable.
+      index. None if there is one group.
 
     Parameters
     ----------

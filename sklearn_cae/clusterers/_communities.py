@@ -1,51 +1,27 @@
 """Groups of any shape: communities of the graph of shared nearest neighbours."""
 
-from itertools import pairwise, product
 from numbers import Integral
 from typing import Self
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, csr_matrix
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from sknetwork.clustering import Louvain
 
 from .._input.arrays import as_samples
 from .._utils.random import local_random_state
-from .._utils.warnings import warn
 from ._halves import (
-    Half,
+    cluster_halves,
     cluster_stability_of,
-    draw_half,
     link_by_agreement,
-    mean_agreement,
     runs_of,
     stability_by_neighbors,
     stability_of,
 )
-from ._joining import join_to
+from ._links import shared_neighbors
+from ._number import most_stable, so_many
 from ._posterior import PosteriorMixin
-
-#: At lower resolutions, the modularity merges groups that are small compared with the whole.
-RESOLUTIONS = np.geomspace(0.3, 1.0, 13)
-#: Runs per resolution, each with another order of the samples, because one run depends on luck.
-_RUNS = 5
-_STABLE_SHARE = 1 / 3
-_STABLE_RAND = 0.9
-#: Halves that check a stable number, and their smallest mean adjusted Rand index.
-_CHECKS = 4
-_STABLE_HALVES = 0.8
-#: Halves are divided at every second resolution: enough to find the partition of a number again.
-_OF_HALVES = RESOLUTIONS[::2]
-_FINER = 1.5
-#: A resolution is too low if its number of communities, plus `_SPREAD`, is below this share of the
-#: requested number.
-_FAR_FEWER = 0.8
-_SPREAD = 10
 
 
 class CommunityClusterer(PosteriorMixin, BaseEstimator):
@@ -56,13 +32,16 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
     with the Louvain method, as in PhenoGraph [1]_. Groups may have any shape.
 
     The number of communities depends on a resolution, and a little on the order of the samples.
-    The resolution is therefore raised from 0.3 to 1, with five random orders per step. The
-    stability of a number is the share of pairs of runs, from one step and the next, that both have
-    this number, weighted by the adjusted Rand index of the two partitions. The most stable number
-    is used. There is a warning if its stability is below 1/3, or if the mean adjusted Rand index
-    of its pairs is below 0.9. All these runs see the same links, in which noise may look like
-    groups. Communities are therefore also found in random halves of the samples. There is a
-    warning, too, if their mean adjusted Rand index with the groups is below 0.8.
+    The resolution is therefore raised from 0.2 to 1, with five random orders per step. All these
+    runs see the same links, in which noise may look like groups. Communities are therefore also
+    found in random halves of the samples. The stability of a number is the product of two factors:
+
+    - the share of pairs of runs, from one step and the next, that both have this number, weighted
+      by the adjusted Rand index of the two partitions;
+    - the mean adjusted Rand index of its partition with those of the halves.
+
+    The most stable number is used. There is a warning if the share is below 1/3, or if the mean
+    adjusted Rand index is below 0.9 among its pairs, or below 0.8 with the halves.
 
     With `n_init` > 1, the communities of this many halves also form a consensus [2]_: each link is
     multiplied by the share of these clusterings that have both samples in one community. Another
@@ -98,7 +77,7 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
     search_ : dict or None
         "resolution": the resolutions tried; "n_clusters": number of communities per resolution and
         run, (n_resolutions, 5); "stability": stability of each number, at most 1; "halves": mean
-        adjusted Rand index of the groups and those of halves, None if it was not needed; "found":
+        adjusted Rand index of the groups and those of halves, None if there is one group; "found":
         whether the most stable number is stable. None if `n_clusters` is an int.
     stability_ : ndarray of shape (n_samples,) or None
         Share of the halves in which each sample is in its own cluster. A half has its own clusters,
@@ -263,165 +242,3 @@ class CommunityClusterer(PosteriorMixin, BaseEstimator):
         X = validate_data(self, as_samples(X), reset=False)
         near = self._neighbors.kneighbors(X, return_distance=False)
         return stability_by_neighbors(self._drawn_runs[near], self.predict(X), self.n_clusters_)
-
-
-def shared_neighbors(X, n_neighbors):
-    """Link samples with their nearest neighbours, weighted by the share of common neighbours.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-    n_neighbors : int
-        Number of neighbours, with the sample itself.
-
-    Returns
-    -------
-    links : sparse array of shape (n_samples, n_samples)
-        Weights of the links: symmetric, in [0, 1], zero on the diagonal.
-    """
-    n_samples = len(X)
-    others = NearestNeighbors(n_neighbors=n_neighbors - 1).fit(X).kneighbors(return_distance=False)
-    nearest = np.column_stack([np.arange(n_samples), others])
-    is_near = csr_array(
-        (np.ones(nearest.size), nearest.ravel(), np.arange(0, nearest.size + 1, n_neighbors)),
-        shape=(n_samples, n_samples),
-    )
-    n_shared = coo_array((is_near @ is_near.T) * ((is_near + is_near.T) > 0))
-    between = n_shared.row != n_shared.col
-    row, col, n_shared = (each[between] for each in (n_shared.row, n_shared.col, n_shared.data))
-    return csr_array(
-        (n_shared / (2 * n_neighbors - n_shared), (row, col)), shape=(n_samples, n_samples)
-    )
-
-
-def communities(links, resolution, order):
-    """Find Louvain communities, the largest first, with the samples in a given order."""
-    # Leiden is not used, because scikit-network's draws from C's generator, which cannot be
-    # seeded. Probabilities are not returned, because the largest one is not always the label.
-    louvain = Louvain(resolution, "newman", return_probs=False, return_aggregate=False)
-    links = csr_matrix(links)[order][:, order]  # Louvain accepts only this type
-    return louvain.fit_predict(links)[np.argsort(order)]
-
-
-def cluster_halves(X, n_neighbors, n_halves, rng):
-    """Find communities of random halves of the samples, at several resolutions; list of `Half`."""
-    halves = []
-    for _ in range(n_halves):
-        rows = draw_half(len(X), rng)
-        links = shared_neighbors(X[rows], min(n_neighbors, max(2, len(rows) // 2)))
-        partitions = [communities(links, r, rng.permutation(len(rows))) for r in _OF_HALVES]
-        halves.append(Half(rows, partitions))
-    return halves
-
-
-def _orders(links, rng):
-    """Draw random orders of the samples, one per run at a resolution."""
-    return [rng.permutation(links.shape[0]) for _ in range(_RUNS)]
-
-
-def _several(links, resolution, orders):
-    return [communities(links, resolution, order) for order in orders]
-
-
-def _count(partitions):
-    """Count the communities per resolution and run, (n_resolutions, n_runs)."""
-    return np.array([[labels.max() + 1 for labels in runs] for runs in partitions])
-
-
-def most_stable(X, links, max_clusters, n_neighbors, rng, halves):
-    """Raise the resolution, and return a partition with the most stable number of communities.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_samples,)
-    search : dict
-        Record of the search, as in `CommunityClusterer.search_`.
-    """
-    partitions = [_several(links, resolution, _orders(links, rng)) for resolution in RESOLUTIONS]
-    numbers = _count(partitions)
-    coarsest = int(numbers.min())
-    search = {"resolution": RESOLUTIONS, "n_clusters": numbers, "stability": {}}
-    search |= {"halves": None, "found": False}
-    if coarsest > max_clusters:
-        warn(
-            f"There are at least {coarsest} communities, more than max_clusters={max_clusters}. "
-            "The closest ones were merged. Raise max_clusters.",
-            ConvergenceWarning,
-        )
-        return join_to(max_clusters, X, links, _typical(partitions, numbers == coarsest)), search
-    # For each number: agreement of two runs, at one resolution and the next, that both have it.
-    agreement = {n: [] for n in np.unique(numbers).tolist() if 1 < n <= max_clusters}
-    for runs, finer in pairwise(partitions):
-        for pair in product(runs, finer):
-            n, n_finer = (labels.max() + 1 for labels in pair)
-            if n == n_finer and n in agreement:
-                agreement[n].append(adjusted_rand_score(*pair))
-    n_pairs = (len(RESOLUTIONS) - 1) * _RUNS**2
-    stability = {n: sum(rands) / n_pairs for n, rands in agreement.items()}
-    best = max(stability, key=stability.get, default=1)
-    found = (
-        best > 1 and stability[best] >= _STABLE_SHARE and np.mean(agreement[best]) >= _STABLE_RAND
-    )
-    labels = _typical(partitions, numbers == best)
-    if found:
-        halves = halves or cluster_halves(X, n_neighbors, _CHECKS, rng)
-        search["halves"] = mean_agreement(halves, labels)
-        found = search["halves"] >= _STABLE_HALVES
-    if not found:
-        warn(
-            f"No number of communities is stable; n_clusters_={best} is the most stable one. The "
-            "samples may be a single group. Look at the clusterer's search_, or pass n_clusters.",
-            ConvergenceWarning,
-        )
-    search |= {"stability": stability, "found": bool(found)}
-    return labels, search
-
-
-def so_many(X, links, n_clusters, rng):
-    """Return a partition into `n_clusters` communities, merged from a finer one if necessary."""
-    partitions = []
-    orders = [_orders(links, rng) for _ in RESOLUTIONS]
-    for resolution, each in zip(RESOLUTIONS[::-1], orders[::-1], strict=True):
-        runs = _unless_far_fewer(n_clusters, links, resolution, each)
-        if not runs:  # lower resolutions have even fewer communities
-            break
-        partitions.insert(0, runs)
-    resolution = RESOLUTIONS[-1]
-    is_reached = bool(partitions) and _count(partitions[-1:]).max() >= n_clusters
-    while not is_reached and resolution < len(X):  # at len(X), all samples are apart
-        resolution *= _FINER
-        runs = _unless_far_fewer(n_clusters, links, resolution, _orders(links, rng))
-        if runs:
-            partitions.append(runs)
-            is_reached = _count([runs]).max() >= n_clusters
-    partitions.append([np.arange(len(X))] * _RUNS)  # the finest partition
-    numbers = _count(partitions)
-    nearest = numbers[numbers >= n_clusters].min()
-    return join_to(n_clusters, X, links, _typical(partitions, numbers == nearest))
-
-
-def _unless_far_fewer(n_clusters, links, resolution, orders):
-    """Return several runs, or an empty list if the first run has far too few communities."""
-    first, *others = orders
-    labels = communities(links, resolution, first)
-    if labels.max() + 1 + _SPREAD < _FAR_FEWER * n_clusters:
-        return []
-    return [labels, *_several(links, resolution, others)]
-
-
-def _typical(partitions, chosen):
-    """Return the chosen partition that agrees best with the other chosen ones of its resolution.
-
-    The resolution is the one with the most chosen partitions. If several have the most, it is the
-    middle one.
-    """
-    most = chosen.sum(axis=1)
-    (indices,) = np.nonzero(most == most.max())
-    index = indices[len(indices) // 2]
-    runs = [
-        labels
-        for labels, is_chosen in zip(partitions[index], chosen[index], strict=True)
-        if is_chosen
-    ]
-    agreement = [sum(adjusted_rand_score(labels, other) for other in runs) for labels in runs]
-    return runs[np.argmax(agreement)]

@@ -7,6 +7,11 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array, csr_array
 from sklearn.metrics import adjusted_rand_score
 
+from ._links import RESOLUTIONS, communities, shared_neighbors
+
+#: Halves are divided at every second resolution: enough to find the partition of a number again.
+_OF_HALVES = RESOLUTIONS[::2]
+
 
 class Half(NamedTuple):
     """Communities of a random half of the samples.
@@ -23,9 +28,15 @@ class Half(NamedTuple):
     partitions: list
 
 
-def draw_half(n_samples, rng):
-    """Draw the indices of a half of the samples, ascending."""
-    return np.sort(rng.choice(n_samples, max(2, n_samples // 2), replace=False))
+def cluster_halves(X, n_neighbors, n_halves, rng):
+    """Find communities of random halves of the samples, at several resolutions; list of `Half`."""
+    halves = []
+    for _ in range(n_halves):
+        rows = np.sort(rng.choice(len(X), max(2, len(X) // 2), replace=False))
+        links = shared_neighbors(X[rows], min(n_neighbors, max(2, len(rows) // 2)))
+        partitions = [communities(links, r, rng.permutation(len(rows))) for r in _OF_HALVES]
+        halves.append(Half(rows, partitions))
+    return halves
 
 
 def closest_partition(half, labels):

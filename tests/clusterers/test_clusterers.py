@@ -16,11 +16,12 @@ from sklearn_cae.clusterers import (
     CommunityClusterer,
     ElbowClusterer,
     MixtureClusterer,
-    _communities,
+    _number,
 )
-from sklearn_cae.clusterers._communities import shared_neighbors
 from sklearn_cae.clusterers._halves import Half, link_by_agreement, renumber
 from sklearn_cae.clusterers._joining import join_to
+from sklearn_cae.clusterers._links import communities, shared_neighbors
+from sklearn_cae.clusterers._number import most_stable
 
 
 @pytest.mark.filterwarnings("ignore:No elbow was found")  # in what the checks feed in
@@ -95,7 +96,8 @@ def test_groups_of_noise_that_halves_do_not_show_are_not_called_stable():
     X = np.random.RandomState(0).normal(size=(60, 2))
     with pytest.warns(ConvergenceWarning, match="may be a single group"):
         search = CommunityClusterer(random_state=0).fit(X).search_
-    assert max(search["stability"].values()) > 1 / 3  # the links alone look stable
+    best = max(search["stability"], key=search["stability"].get)
+    assert search["stability"][best] / search["halves"] > 1 / 3  # the links alone look stable
     assert search["halves"] < 0.8
     assert not search["found"]
 
@@ -103,6 +105,21 @@ def test_groups_of_noise_that_halves_do_not_show_are_not_called_stable():
 def test_groups_that_are_stable_come_back_in_halves():
     X, _ = make_blobs(300, 8, centers=3, random_state=0)
     assert CommunityClusterer(random_state=0).fit(X).search_["halves"] > 0.95
+
+
+@pytest.mark.filterwarnings("ignore:No number of communities is stable")
+@pytest.mark.parametrize("n_groups", [2, 3])
+def test_of_numbers_that_many_resolutions_have_the_one_that_halves_show_is_chosen(n_groups):
+    rng = np.random.RandomState(0)
+    y = np.repeat([0, 1, 2], 100)
+    X = rng.normal(size=(300, 8)) + np.outer([0, 2.2, 12], np.eye(8)[0])[y]  # two of them overlap
+    groups = y if n_groups == 3 else y // 2
+    half = Half(np.arange(0, 300, 2), [groups[::2]])
+    labels, search = most_stable(X, shared_neighbors(X, 15), 20, 15, rng, [half])
+    assert labels.max() + 1 == n_groups
+    assert search["halves"] == adjusted_rand_score(groups[::2], labels[::2])
+    other = 5 - n_groups
+    assert 0 < search["stability"][other] < search["stability"][n_groups]
 
 
 def test_another_seed_finds_the_same_groups():
@@ -114,11 +131,11 @@ def test_another_seed_finds_the_same_groups():
 
 
 def bridged(random_state):
-    """Two groups of a hundred samples, and ten samples between them."""
+    """Two groups of a hundred samples, and twenty samples between them."""
     X, y = make_blobs(
-        [100, 100, 10],
+        [100, 100, 20],
         2,
-        centers=[[0, 0], [9, 0], [4.5, 0]],
+        centers=[[0, 0], [8, 0], [4, 0]],
         cluster_std=1.2,
         shuffle=False,
         random_state=random_state,
@@ -148,7 +165,7 @@ def test_clusters_of_a_run_have_the_numbers_of_those_that_share_most():
 def test_samples_between_groups_are_less_stable():
     X, y = bridged(0)
     clusterer = CommunityClusterer(2, n_init=20, random_state=0).fit(X)
-    assert clusterer.runs_.shape == (210, 20)
+    assert clusterer.runs_.shape == (220, 20)
     share = (clusterer.runs_ == clusterer.labels_[:, None]).mean(axis=1)
     np.testing.assert_array_equal(clusterer.stability_, share)
     for stability in (clusterer.stability_, clusterer.predict_stability(bridged(1)[0])):
@@ -199,8 +216,10 @@ def test_the_search_tells_what_it_saw():
     X, _ = make_blobs(300, 8, centers=3, random_state=0)
     search = CommunityClusterer(random_state=0).fit(X).search_
     assert search["n_clusters"].shape == (len(search["resolution"]), 5)
-    assert (search["n_clusters"] == 3).all()
-    assert search["stability"] == {3: pytest.approx(1.0)}
+    assert (search["n_clusters"][:-1] == 3).all()
+    share = (15 + (search["n_clusters"][-1] == 3).mean()) / 16  # of the 16 pairs of resolutions
+    assert search["stability"][3] == pytest.approx(share * search["halves"])
+    assert search["found"]
 
 
 def test_groups_of_any_shape_and_new_samples():
@@ -222,13 +241,13 @@ def test_any_number_of_clusters_can_be_asked_for(n_clusters):
 
 
 def test_many_clusters_are_not_joined_from_single_samples(monkeypatch):
-    sizes, join_to = [], _communities.join_to
+    sizes = []
 
     def note(n_clusters, X, links, labels):
         sizes.append(labels.max() + 1)
         return join_to(n_clusters, X, links, labels)
 
-    monkeypatch.setattr(_communities, "join_to", note)
+    monkeypatch.setattr(_number, "join_to", note)
     X = load_digits().data[:1500]
     assert CommunityClusterer(700, n_neighbors=4, random_state=0).fit(X).n_clusters_ == 700
     assert sizes[0] < 1000
@@ -286,17 +305,17 @@ def test_joining_thousands_needs_no_matrix_of_all_pairs(is_linked):
 
 
 def test_resolutions_that_are_far_too_low_are_tried_once(monkeypatch):
-    runs, communities = [], _communities.communities
+    runs = []
 
     def note(links, resolution, order):
         runs.append(resolution)
         return communities(links, resolution, order)
 
-    monkeypatch.setattr(_communities, "communities", note)
+    monkeypatch.setattr(_number, "communities", note)
     X = np.random.RandomState(0).normal(size=(800, 8))
     assert CommunityClusterer(500, random_state=0).fit(X).n_clusters_ == 500
     n_runs = {resolution: runs.count(resolution) for resolution in runs}
-    assert min(n_runs) == 1.0  # of the thirteen resolutions from 0.3 on, the last one alone
+    assert min(n_runs) == 1.0  # of the resolutions from 0.2 to 1, the last one alone
     assert list(n_runs.values())[:-4] == [1] * (len(n_runs) - 4)
     assert max(n_runs.values()) == 5
 
@@ -305,7 +324,7 @@ def test_samples_without_links_are_communities_of_their_own():
     links = np.zeros((7, 7))
     links[:3, :3] = links[4:6, 4:6] = 1
     np.fill_diagonal(links, 0)
-    labels = _communities.communities(csr_array(links), 1.0, np.array([3, 0, 6, 4, 1, 5, 2]))
+    labels = communities(csr_array(links), 1.0, np.array([3, 0, 6, 4, 1, 5, 2]))
     assert (labels[:3] == 0).all()
     assert (labels[4:6] == 1).all()
     assert sorted(labels[[3, 6]]) == [2, 3]
