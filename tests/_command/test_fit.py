@@ -3,11 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 
 import pandas as pd
 import pytest
+from fresh import run_fresh
 from PIL import Image
 
 from sklearn_cae import load, save
@@ -390,8 +390,6 @@ def test_help_is_fast_and_lists_the_commands():
         "except SystemExit: pass\n"
         "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib') if m in sys.modules])"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    printed = run_fresh(code)
     assert all(f"\n    {command} " in printed for command in ("fit", "assign", "demo"))
     assert printed.endswith("[]\n")

@@ -2,8 +2,6 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fresh import run_fresh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
@@ -338,12 +337,7 @@ def test_loads_in_a_fresh_process(fitted, toy_images, tmp_path):
     code = (
         "import sys, joblib; model, X = joblib.load(sys.argv[1]); print(model.predict(X).tolist())"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "model.joblib"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    printed = run_fresh(code, tmp_path / "model.joblib")
     assert printed.strip() == str(fitted.labels_.tolist())
 
 

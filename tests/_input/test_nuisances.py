@@ -1,12 +1,10 @@
 """Nuisances: a fit and a report accept the same, and refuse the same before they compute."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fresh import run_fresh
 from sklearn.cluster import KMeans
 
 from sklearn_cae.datasets import make_toy_images
@@ -143,7 +141,5 @@ def test_a_fit_reads_nuisances_without_pandas():
         "from sklearn_cae._input.nuisances import encode_nuisances\n"
         "print([codes.tolist() for codes in encode_nuisances([['A', 1]] * 5 + [['B', 2]] * 5, 10)])"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    printed = run_fresh(code)
     assert printed.strip() == str([[0] * 5 + [1] * 5] * 2)

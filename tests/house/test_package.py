@@ -2,12 +2,11 @@
 
 import ast
 import inspect
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from fresh import run_fresh
 
 import sklearn_cae
 
@@ -111,9 +110,7 @@ def test_importing_loads_nothing_heavy():
         "import sys, sklearn_cae; dir(sklearn_cae);"
         "print([m for m in ('torch', 'skorch', 'matplotlib', 'sklearn') if m in sys.modules])"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    printed = run_fresh(code)
     assert printed.strip() == "[]"
 
 
@@ -161,7 +158,7 @@ def test_an_estimator_names_the_extra_of_a_missing_package():
         "for name in sklearn_cae.__all__: getattr(sklearn_cae, name)\n"
         "import sklearn_cae.datasets, sklearn_cae.plotting\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run_fresh(code)
 
 
 def test_the_citation_is_that_of_this_version():

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fresh import run_fresh
 from quick import quick_clusterer
 
 from sklearn_cae import load, save
@@ -145,7 +146,7 @@ def test_the_same_seed_gives_the_same_bits_in_other_processes(figures, tmp_path)
     found = []
     for number, threads in enumerate([1, 1, 2, 2]):
         path = tmp_path / f"{number}.npz"
-        subprocess.run([sys.executable, "-c", FIT, TESTS, path, str(threads)], check=True)
+        run_fresh(FIT, TESTS, path, str(threads))
         found.append(dict(np.load(path)))
     for one, other in (found[:2], found[2:]):
         assert all(np.array_equal(one[name], other[name]) for name in one)

@@ -1,11 +1,9 @@
 """A look at images: planted faults are found in exactly their rows, and clean images are quiet."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from fresh import run_fresh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -399,5 +397,4 @@ def test_it_needs_no_optional_package():
         "print(check_images(X, {'patient': list('aabcdefgh')}).rows_of('several_per_patient'))\n"
         "print('torch' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[0 1]\nFalse\n"
+    assert run_fresh(code) == "[0 1]\nFalse\n"

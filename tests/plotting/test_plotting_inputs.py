@@ -1,13 +1,11 @@
 """What displays may be given: samples of any form, points of any place, wrong words."""
 
-import subprocess
-import sys
-
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from fresh import run_fresh
 
 from sklearn_cae.plotting import (
     AugmentationDisplay,
@@ -37,7 +35,7 @@ def test_points_that_are_all_equal_are_laid_out():
         "layout = LAYOUTS['tsne'](np.full((20, 4), 0.5), 30, 0)\n"
         "assert np.isfinite(layout.coordinates).all()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run_fresh(code)
 
 
 def test_points_that_are_all_equal_are_laid_out_by_opentsne():
