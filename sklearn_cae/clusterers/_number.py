@@ -64,8 +64,8 @@ def most_stable(X, links, max_clusters, n_neighbors, rng, halves):
     halves = halves or cluster_halves(X, n_neighbors, _HALVES, rng)
     labels = {n: _typical(partitions, numbers == n) for n in share}
     in_halves = {n: mean_agreement(halves, each) for n, each in labels.items()}
-    stability = {n: share[n] * in_halves[n] for n in share}
-    best = max(stability, key=stability.get, default=1)
+    stability = {n: share[n] * max(in_halves[n], 0.0) for n in share}
+    best = max(stability, key=lambda n: (stability[n], share[n]), default=1)
     found = (
         best > 1
         and share[best] >= _STABLE_SHARE
@@ -88,10 +88,10 @@ def _agreement_of_runs(partitions, numbers, max_clusters):
     Returns
     -------
     share : dict
-        For each number above 1 that two such runs both have: the share of pairs that have it,
-        weighted by their adjusted Rand index.
+        For each number above 1: the share of these pairs that both have it, weighted by their
+        adjusted Rand index.
     rand : dict
-        For each number, the mean adjusted Rand index of its pairs.
+        For each number, the mean adjusted Rand index of its pairs; 0 if there are none.
     """
     rands = {n: [] for n in np.unique(numbers).tolist() if 1 < n <= max_clusters}
     for runs, finer in pairwise(partitions):
