@@ -175,6 +175,7 @@ DECIMALS = {"seconds": 0, "psnr": 2}
 TITLES_OF_FITS = {
     "pneumoniamnist": "X-rays",
     "few_pneumoniamnist": "X-rays",
+    "fixed_pneumoniamnist": "X-rays, now `train_encoder=False`",
     "brain_mri": "slices of brain MRI",
     "mnist": "digits",
 }
