@@ -122,6 +122,19 @@ def test_of_numbers_that_many_resolutions_have_the_one_that_halves_show_is_chose
     assert 0 < search["stability"][other] < search["stability"][n_groups]
 
 
+@pytest.mark.filterwarnings("ignore:No number of communities is stable")
+def test_a_number_that_two_runs_have_is_chosen_even_if_halves_contradict_it():
+    X, y = make_blobs(300, 8, centers=3, random_state=0)
+    order = np.argsort(y)
+    half = Half(order, [np.tile(np.arange(100), 3)])  # no two samples of a group are together
+    labels, search = most_stable(
+        X, shared_neighbors(X, 15), 20, 15, np.random.RandomState(0), [half]
+    )
+    assert search["halves"] < 0
+    assert search["stability"] == {3: 0, 4: 0}  # one run has 4, at one resolution alone
+    assert labels.max() + 1 == 3
+
+
 def test_another_seed_finds_the_same_groups():
     X = PCA(20, whiten=True, random_state=0).fit_transform(load_digits().data[:600])
     first, *others = (CommunityClusterer(random_state=seed).fit(X) for seed in range(5))
